@@ -1,0 +1,177 @@
+import { createEvents } from './events/events.ts'
+import { CountersignError, invalidOption } from './internal/errors.ts'
+import { type Runtime, systemRuntime } from './internal/runtime.ts'
+import { createDataCodec, DEFAULT_MAX_DATA_BYTES } from './session/data.ts'
+import { checkRoleNames } from './session/input.ts'
+import { resolveLifetimes, type TimeoutPreset, type Timeouts } from './session/lifetimes.ts'
+import type { StandardSchema } from './session/schema.ts'
+import type { NeedsOf, Sessions } from './sessions.ts'
+import type { LimitRule, Store } from './stores/contract.ts'
+import { refuseUnknown } from './strategies/options.ts'
+import type { Strategy } from './strategies/strategy.ts'
+import { type Keyring, keysOf } from './tokens/keyring.ts'
+import { createBackground } from './verbs/background.ts'
+import { type Core, tell } from './verbs/core.ts'
+import { epoch, revoke, revokeAll, revokeEveryone, setRoles } from './verbs/end.ts'
+import { watchFloor } from './verbs/floor-watch.ts'
+import { issue } from './verbs/issue.ts'
+import { explain, list, watch } from './verbs/look.ts'
+import { get, stepUp, update } from './verbs/records.ts'
+import { refresh } from './verbs/refresh.ts'
+import { startSweeper } from './verbs/sweeper.ts'
+import { verify, verifyNow } from './verbs/verify.ts'
+
+/** What every strategy takes. */
+export type SessionsOptions<S, I, D, R extends string> = {
+  strategy: S
+  keyring: Keyring
+  /** When sessions end by themselves: a NIST preset, or both numbers. `absolute` is never optional. */
+  timeouts: TimeoutPreset | Timeouts
+  /** Schema of the application's data. It runs on `issue` and `update`, never on a hot read. */
+  data?: StandardSchema<I, D>
+  /** Largest JSON text of the data, in bytes. Default 65 536. */
+  maxDataBytes?: number
+  /** All role names there are: 1 to 64 visible ASCII characters each, no comma, quote or backslash. */
+  roles?: readonly R[]
+  /** Live sessions per subject, 1 to 1 000, and what a login beyond them does. Default 100, `evict_oldest`. */
+  limits?: { perSubject: number; overflow: LimitRule['overflow'] }
+  /** Levels of authentication, weakest first. Default `aal1`, `aal2`, `aal3`. */
+  acrLevels?: readonly string[]
+  /** Clock, random source and timers: for tests. */
+  runtime?: Runtime
+}
+
+const OPTIONS = new Set([
+  'strategy',
+  'keyring',
+  'timeouts',
+  'data',
+  'maxDataBytes',
+  'roles',
+  'limits',
+  'acrLevels',
+  'runtime',
+  'store',
+])
+
+/**
+ * Makes the session layer of one application. Opens nothing: the store is connected by `ready()` or the first call.
+ *
+ * @throws CountersignError `ERR_CONFIG_INVALID` or `ERR_CONFIG_UNSAFE`, naming the option; `ERR_KEY_NOT_FOUND` when the
+ * keyring has no active signing key for the strategy's algorithm.
+ */
+export function createSessions<
+  S extends Strategy<any, any, any>,
+  I = undefined,
+  D = I,
+  const R extends string = string,
+>(
+  options: SessionsOptions<S, I, D, R> &
+    ([NeedsOf<S>] extends [never] ? { store?: undefined } : { store: Pick<Store, NeedsOf<S>> & Partial<Store> }),
+): Sessions<S, D, R, I> {
+  const { core, store, close } = wire(options as never)
+  const records = {
+    get: (id: never) => get(core, id),
+    update: (id: never, change: never, o = {}) => update(core, id, change, o),
+    stepUp: (id: never, proof: never, o: { context?: never } = {}) => stepUp(core, id, proof, o.context),
+    setRoles: (subject: never, roles: never, o: { context?: never } = {}) => setRoles(core, subject, roles, o.context),
+    revoke: (id: never, o: never) => revoke(core, id, o),
+    revokeAll: (subject: never, o: never) => revokeAll(core, subject, o),
+    revokeEveryone: (o: never) => revokeEveryone(core, o),
+    epoch: (subject: never) => epoch(core, subject),
+    list: (subject: never) => list(core, subject),
+    explain: (text: string) => explain(core, text),
+    watch: (ids: never, signal: AbortSignal) => watch(core, ids, signal),
+  }
+  const sessions = {
+    issue: (input: never) => issue(core, input),
+    verify: (token: string, o = {}) => verify(core, token, o),
+    verifyNow: (token: string, o = {}) => verifyNow(core, token, o),
+    events: core.events,
+    ready: core.ready,
+    health: () => store.lifecycle?.health() ?? { up: true, warnings: [] },
+    close,
+    [Symbol.asyncDispose]: close,
+    ...(core.strategy.needs.length > 0 && records),
+    ...(core.strategy.renews && { refresh: (token: string, o = {}) => refresh(core, token, o) }),
+  }
+  // The runtime shape follows the strategy as the type does; TypeScript cannot see that they agree. `use.ts` tests it.
+  return Object.freeze(sessions) as unknown as Sessions<S, D, R, I>
+}
+
+type AnyOptions = SessionsOptions<Strategy<any, any, keyof Store>, unknown, unknown, string> & { store?: Partial<Store> }
+
+function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: () => Promise<void> } {
+  refuseUnknown(options, OPTIONS, 'createSessions')
+  const { strategy, keyring, roles, store = {}, runtime = systemRuntime } = options
+  if (typeof strategy?.name !== 'string') throw invalidOption('strategy', 'must be opaque(), stateless(), denylist() or allowlist()')
+  for (const part of strategy.needs) {
+    if (!store[part]) throw invalidOption(`store.${part}`, `is needed by the strategy ${strategy.name}`)
+  }
+  const keys = keysOf(keyring)
+  if (strategy.name !== 'opaque' && !keys.signWith(strategy.options.alg)) {
+    throw new CountersignError('ERR_KEY_NOT_FOUND', `the keyring has no active signing key for ${strategy.options.alg}`)
+  }
+  if (roles !== undefined) checkRoleNames(roles, 'roles')
+  const acrLevels = options.acrLevels ?? ['aal1', 'aal2', 'aal3']
+  if (!Array.isArray(acrLevels) || acrLevels.length === 0 || new Set(acrLevels).size !== acrLevels.length) {
+    throw invalidOption('acrLevels', 'must be a list of different names, weakest first')
+  }
+
+  const events = createEvents()
+  const nowMs = () => store.lifecycle?.nowMs() ?? runtime.clock.nowMs()
+  let closed = false
+  let readying: Promise<void> | undefined
+  let stopSweeper = () => {}
+  const ready = (): Promise<void> => {
+    if (closed) return Promise.reject(new CountersignError('ERR_CLOSED', 'these sessions are closed'))
+    readying ??= (async () => {
+      await store.lifecycle?.ready(keys.placementFingerprint)
+      if (store.sessions && !closed) stopSweeper = startSweeper(store.sessions, runtime, nowMs, failed)
+    })()
+    readying.catch(() => {
+      readying = undefined
+    })
+    return readying
+  }
+  const failed = (error: unknown) => failedWith(error instanceof CountersignError ? error.code : 'unknown')
+  const failedWith = (code: string) => tell(core, { type: 'background_write_failed', code }, {}, undefined)
+
+  const core: Core = Object.freeze({
+    strategy,
+    options: strategy.options,
+    sessions: store.sessions!,
+    revocations: store.revocations!,
+    floor: watchFloor({ floor: () => store.sessions!.floor() }, runtime.clock),
+    keyring,
+    keys,
+    lifetimes: resolveLifetimes(options.timeouts),
+    limit: resolveLimit(options.limits),
+    roles: roles && Object.freeze([...roles]),
+    acrLevels: Object.freeze([...acrLevels]),
+    data: createDataCodec(options.data, options.maxDataBytes ?? DEFAULT_MAX_DATA_BYTES),
+    runtime,
+    events,
+    background: createBackground(failedWith),
+    nowMs,
+    ready,
+  })
+  const close = async (): Promise<void> => {
+    closed = true
+    stopSweeper()
+    await core.background.settle()
+    await store.lifecycle?.close()
+  }
+  return { core, store, close }
+}
+
+function resolveLimit(limits: SessionsOptions<unknown, unknown, unknown, string>['limits']): LimitRule {
+  if (limits === undefined) return { max: 100, overflow: 'evict_oldest' }
+  refuseUnknown(limits, new Set(['perSubject', 'overflow']), 'limits')
+  const { perSubject: max, overflow } = limits
+  if (!Number.isInteger(max) || max < 1 || max > 1_000) throw invalidOption('limits.perSubject', 'must be a whole number from 1 to 1000')
+  if (!['reject', 'evict_oldest', 'evict_least_recent'].includes(overflow)) {
+    throw invalidOption('limits.overflow', "must be 'reject', 'evict_oldest' or 'evict_least_recent'")
+  }
+  return { max, overflow }
+}

@@ -1,0 +1,30 @@
+export { createSessions, type SessionsOptions } from './create-sessions.ts'
+export type { Events, SessionEvent, SessionEventType } from './events/events.ts'
+export type { Duration } from './internal/duration.ts'
+export { CountersignError, type ErrorCode, type ErrorDetails } from './internal/errors.ts'
+export type { Immutable } from './internal/immutable.ts'
+export { type Clock, type Runtime, systemRuntime, type Timers } from './internal/runtime.ts'
+export type { AccessToken, RefreshToken, SessionId, Subject, SubjectRef } from './session/ids.ts'
+export type { TimeoutPreset, Timeouts } from './session/lifetimes.ts'
+export type { EndReason, RefusalReason, Refused, Remedy } from './session/reasons.ts'
+export type { Delivery, Device } from './session/record.ts'
+export type { StandardSchema } from './session/schema.ts'
+export type {
+  Checked,
+  Context,
+  Durability,
+  Ended,
+  Explanation,
+  Principal,
+  Session,
+  Verifier,
+  VerifyOptions,
+  WatchedEnd,
+} from './session/types.ts'
+export type { Issue, Issued, Records, Sessions } from './sessions.ts'
+export type { Store } from './stores/contract.ts'
+export { allowlist, denylist, type Jwt, opaque, type Strategy, stateless } from './strategies/index.ts'
+export { generateKeyring } from './tokens/generate-keyring.ts'
+export type { KeyJwk, KeyState, SigningAlg } from './tokens/key-material.ts'
+export { type KeyInfo, type Keyring, type KeyringFile, loadKeyring } from './tokens/keyring.ts'
+export { parseSessionId, subjectRef } from './tokens/session-id.ts'

@@ -1,0 +1,43 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+
+const ALPHABET = /^[A-Za-z0-9_-]*$/
+
+/** Encodes bytes as base64url without padding (RFC 4648 section 5). */
+export function toBase64url(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
+}
+
+/**
+ * Decodes canonical, unpadded base64url; anything else is `undefined`. `Buffer.from` skips illegal characters and
+ * ignores unused bits, so the alphabet is checked first and the result is encoded again and compared.
+ */
+export function fromBase64url(text: string): Buffer | undefined {
+  if (text.length % 4 === 1 || !ALPHABET.test(text)) return undefined
+  const bytes = Buffer.from(text, 'base64url')
+  // Only the last character can carry unused bits, and only when the length is not a multiple of four.
+  if (text.length % 4 !== 0 && bytes.toString('base64url') !== text) return undefined
+  return bytes
+}
+
+/** An unsigned 32-bit integer in network byte order. */
+export function u32be(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4)
+  bytes.writeUInt32BE(value)
+  return bytes
+}
+
+export function sha256(bytes: Uint8Array): Buffer {
+  return createHash('sha256').update(bytes).digest()
+}
+
+/** HMAC-SHA-256 over the parts in order. The caller sees to it that the concatenation is unambiguous. */
+export function hmacSha256(key: Parameters<typeof createHmac>[1], ...parts: (Uint8Array | string)[]): Buffer {
+  const mac = createHmac('sha256', key)
+  for (const part of parts) mac.update(part)
+  return mac.digest()
+}
+
+/** Compares two byte strings of equal, public length in constant time; different lengths are simply unequal. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.byteLength === b.byteLength && timingSafeEqual(a, b)
+}

@@ -1,0 +1,15 @@
+import { type Clock, elapsedMs, momentOf } from './runtime.ts'
+
+/**
+ * A source of whole milliseconds since the epoch that never goes back: the later of the wall clock and of what has
+ * passed since the last answer. For stores that have no clock but that of this machine (design.md §6, "`nowMs` never
+ * goes back"). A wall clock that was set forward and back again leaves it ahead, so deadlines come early, never late.
+ */
+export function forwardNow(clock: Clock): () => number {
+  let last = momentOf(clock)
+  return () => {
+    const wallMs = last.wallMs + Math.max(0, elapsedMs(clock, last))
+    last = { wallMs, monotonicMs: clock.monotonicMs() }
+    return Math.floor(wallMs)
+  }
+}

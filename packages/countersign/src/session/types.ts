@@ -1,0 +1,126 @@
+import type { Duration } from '../internal/duration.ts'
+import type { Immutable } from '../internal/immutable.ts'
+import type { SessionId } from './ids.ts'
+import type { EndReason, Refused } from './reasons.ts'
+import type { Delivery, Device } from './record.ts'
+
+/** What a token alone proves. Every strategy yields it. Frozen. */
+export interface Principal<R extends string = string> {
+  /** Always there in what `createSessions` verifies; a token of another issuer may have none. */
+  readonly sessionId?: SessionId
+  readonly subject: string
+  readonly tenant?: string
+  readonly roles: readonly R[]
+  readonly audience: readonly string[]
+  readonly clientId?: string
+  /** Who acts for the subject (RFC 8693 `act.sub`), where somebody does. */
+  readonly actor?: string
+  /** When the subject last proved who it is, in milliseconds since the epoch. */
+  readonly authTimeMs: number
+  /** Level of that proof, one of the configured `acrLevels`. */
+  readonly acr: string
+  /** Methods of that proof (RFC 8176): `pwd`, `otp`, … */
+  readonly amr: readonly string[]
+  /** When what was verified ends by itself, in milliseconds since the epoch. */
+  readonly expiresAtMs: number
+}
+
+/** A principal together with what its record says. Frozen: to change `data`, call `update`. */
+export interface Session<D = undefined, R extends string = string> extends Principal<R> {
+  readonly sessionId: SessionId
+  readonly data: Immutable<D>
+  /** Counts changes of `data`, from 1. */
+  readonly version: number
+  readonly device: Readonly<Device>
+  readonly delivery: Delivery
+  readonly persistent: boolean
+  /** Address and user agent at login or at the last rotation, for the list of devices. */
+  readonly origin: { readonly ip?: string; readonly userAgent?: string }
+  readonly createdAtMs: number
+  /** Coarse: within a tenth of the idle timeout. */
+  readonly lastSeenAtMs: number
+}
+
+/** The answer to a check: the session, or the refusal. */
+export type Checked<P> = { readonly ok: true; readonly session: P; readonly degraded?: undefined } | Refused
+
+/** What the caller knows of the request it serves. Adapters fill it; it reaches events, never tokens. */
+export type Context = {
+  /** At most 64 characters. */
+  ip?: string
+  /** Kept to its first 256 characters. */
+  userAgent?: string
+  requestId?: string
+  /** Who acted, for the audit, where it was not the subject: an administrator, a job. */
+  by?: string
+}
+
+/**
+ * How long an end is sure to last: on other machines, on disk, in the memory of one server, waiting for the store,
+ * or not written at all (`stateless`).
+ */
+export type Durability = 'replicated' | 'fsynced' | 'local' | 'queued' | 'none'
+
+/** The answer of a call that ends or changes sessions. */
+export type Ended = {
+  /** How many sessions this call ended or changed. */
+  readonly ended: number
+  /** From here on no request is accepted, in milliseconds of store time since the epoch. */
+  readonly effectiveAtMs: number
+  readonly durability: Durability
+  readonly replicas?: number
+}
+
+/** What a check demands of the session besides being live. */
+export type VerifyOptions = {
+  /** Must be one of the token's audiences. Default: any that the strategy has. */
+  audience?: string
+  /** Any of them is enough. */
+  roles?: readonly string[]
+  /** At least this level. */
+  acr?: string
+  /** Longest time since authentication. */
+  maxAge?: Duration
+  /** Ask the store even where a near cache could answer. */
+  fresh?: boolean
+  context?: Context
+  signal?: AbortSignal
+}
+
+/** All that adapters, guards and sockets depend on. */
+export interface Verifier<P extends Principal> {
+  /**
+   * Checks a token in memory only and never waits. `undefined` means that the store must be asked:
+   * `sessions.verifyNow(token) ?? await sessions.verify(token)`.
+   */
+  verifyNow(token: string, options?: VerifyOptions): Checked<P> | undefined
+  /**
+   * Checks a token.
+   *
+   * @remarks Cost: at most one store read; none for `stateless`. At most one background write per tenth of the idle
+   * timeout and one per rotation.
+   * @throws CountersignError `ERR_STORE_UNAVAILABLE`, `ERR_STORE_TIMEOUT` when the store did not answer: neither a yes nor a no.
+   */
+  verify(token: string, options?: VerifyOptions): Promise<Checked<P>>
+}
+
+/** What `explain` says of a token or id, for support. Holds no secret. */
+export interface Explanation {
+  readonly kind: 'access_token' | 'opaque_token' | 'refresh_token' | 'session_id' | 'unrecognised'
+  /** Whether it would be accepted where its kind belongs; an id: whether its session is live. */
+  readonly accepted: boolean
+  readonly refusal?: Refused
+  readonly sessionId?: SessionId
+  readonly subject?: string
+  readonly tenant?: string
+  /** Which generation of the refresh chain a refresh or access token belongs to. */
+  readonly generation?: number
+  readonly claims?: Readonly<Record<string, unknown>>
+  readonly session?: Session<unknown>
+}
+
+/** One that `watch` saw end. */
+export interface WatchedEnd {
+  readonly id: SessionId
+  readonly endedBy: EndReason
+}

@@ -1,0 +1,163 @@
+import type { Immutable } from './internal/immutable.ts'
+import type { AccessToken, RefreshToken, SessionId, Subject } from './session/ids.ts'
+import type { EndReason, Refused } from './session/reasons.ts'
+import type { Delivery, Device } from './session/record.ts'
+import type {
+  Checked,
+  Context,
+  Durability,
+  Ended,
+  Explanation,
+  Principal,
+  Session,
+  Verifier,
+  WatchedEnd,
+} from './session/types.ts'
+import type { Events } from './events/events.ts'
+import type { StoreHealth } from './stores/contract.ts'
+import type { Strategy } from './strategies/strategy.ts'
+
+type ReadsOf<S> = S extends Strategy<infer X, any, any> ? X : never
+type RenewsOf<S> = S extends Strategy<any, infer F, any> ? F : never
+/** Parts of a store that a strategy cannot do without. */
+export type NeedsOf<S> = S extends Strategy<any, any, infer N> ? N : never
+
+/** What a check yields: the session where the strategy reads the record, the principal where it reads only the token. */
+export type Seen<S, D, R extends string> =
+  ReadsOf<S> extends 'record' ? Session<D, R> : Principal<R> & { readonly sessionId: SessionId }
+
+/** The answer of `issue`, `refresh` and `stepUp`: the session with its secrets, or the refusal. */
+export type Issued<S, D, R extends string> =
+  | ({
+      readonly ok: true
+      readonly session: Session<D, R>
+      /** The access token, or for `opaque` the session's own token. A secret. */
+      readonly accessToken: AccessToken
+      /** When the access token ends by itself, in milliseconds of store time since the epoch. */
+      readonly accessExpiresAtMs: number
+      readonly durability: Durability
+      /**
+       * What a refresh did. `first`: new secrets (issue, step-up). `rotated`: the successor. `replayed`: the successor
+       * that somebody already had. `current`: the very token that was presented; do not write a cookie for it.
+       */
+      readonly rotation: 'first' | 'rotated' | 'replayed' | 'current'
+    } & (RenewsOf<S> extends true
+      ? { readonly refreshToken: RefreshToken; readonly refreshExpiresAtMs: number }
+      : RenewsOf<S> extends false
+        ? {}
+        : { readonly refreshToken?: RefreshToken; readonly refreshExpiresAtMs?: number }))
+  | Refused
+
+/** What `issue` needs to know. Call it after somebody has proved who they are. */
+export type Issue<I, R extends string> = {
+  /** 1 to 256 characters. A random id of your own, never an e-mail address. */
+  subject: string
+  tenant?: string
+  /** Default none. */
+  roles?: readonly R[]
+  device?: Device
+  /** How the credentials travel; kept with the session, so that a refresh answers in kind. Default `cookie`. */
+  delivery?: Delivery
+  /** Default the weakest of `acrLevels`. */
+  acr?: string
+  amr?: readonly string[]
+  /** Default now. */
+  authTimeMs?: number
+  /** What `epoch(subject)` said before the proof was checked: refuses with `stale_epoch` when it has moved since. */
+  ifEpoch?: number
+  /** "Remember me": the idle timeout becomes the refresh lifetime, cookies outlive the browser. */
+  persistent?: boolean
+  /** Fewer audiences than the strategy has. */
+  audience?: string | readonly string[]
+  clientId?: string
+  context?: Context
+} & (I extends undefined ? { data?: undefined } : { data: I })
+
+/** The verbs of every strategy that keeps a record. Absent from the type of a storeless `stateless`. */
+export interface Records<S, D, R extends string> {
+  /** The session behind an id. One store read. */
+  get(id: SessionId): Promise<Checked<Session<D, R>>>
+  /**
+   * Changes the application's data. `change` must be pure: when somebody else was faster it runs again on the newer
+   * value, so that no acknowledged change is lost.
+   *
+   * @param options.operationId - 1 to 64 characters. The record remembers the last 16: a repeated id changes nothing.
+   * @remarks Two round trips, and one more for each lost race.
+   * @throws CountersignError `ERR_DATA_INVALID`, `ERR_DATA_TOO_LARGE`, `ERR_STORE_CONFLICT` after 200 lost races.
+   */
+  update(
+    id: SessionId,
+    change: (data: Immutable<D>) => Immutable<D>,
+    options?: { operationId?: string; context?: Context },
+  ): Promise<Checked<Session<D, R>> & { readonly durability?: Durability }>
+  /**
+   * After a further proof: a new id, new secrets, a fresh `authTimeMs`, and the roles that waited (ASVS 7.2.4). The old
+   * id leaves a tombstone `replaced` with the remedy `refresh`. The absolute deadline does not move. Two round trips.
+   */
+  stepUp(
+    id: SessionId,
+    proof: { acr: string; amr: readonly string[] },
+    options?: { context?: Context },
+  ): Promise<Issued<S, D, R>>
+  /**
+   * Sets the roles of all sessions of a subject. What is lost is lost at once; what is gained comes with the next
+   * refresh, or the next login for `opaque`. Moves the epoch. One round trip.
+   */
+  setRoles(subject: Subject, roles: readonly R[], options?: { context?: Context }): Promise<Ended>
+  /**
+   * Ends one session. An id that a step-up replaced is followed. One round trip.
+   *
+   * @param options.jti - Only `denylist`: refuse this one access token and leave the session.
+   */
+  revoke(id: SessionId, options: { reason: EndReason; jti?: string; context?: Context }): Promise<Ended>
+  /**
+   * Ends every session of a subject but `except`, and moves its epoch, so that no login under way gets in. One round trip.
+   *
+   * @param options.block - `true`: the subject gets no session until it is unblocked; `false`: unblocks.
+   */
+  revokeAll(
+    subject: Subject,
+    options: { reason: EndReason; except?: SessionId; block?: boolean; context?: Context },
+  ): Promise<Ended>
+  /** Ends every session that exists, of everybody (ASVS 7.4.5). Takes effect 1 s later. One round trip, no scan. */
+  revokeEveryone(options: { reason: EndReason; context?: Context }): Promise<Ended>
+  /** The subject's epoch, for `issue({ ifEpoch })`. Read it before the proof is checked. One round trip. */
+  epoch(subject: Subject): Promise<number>
+  /** Live sessions, oldest first. Never a token. One round trip per 100. */
+  list(subject: Subject): AsyncIterable<Session<D, R>>
+  /** What a token or id is and whether it would be accepted, without using it. At most one round trip. */
+  explain(tokenOrId: string): Promise<Explanation>
+  /**
+   * Yields each of the ids once, when its session has ended in whatever process: revoked, banned, replaced or expired.
+   * Reads the ids every second. Ends when all have ended or the signal is aborted.
+   */
+  watch(ids: Iterable<SessionId>, signal: AbortSignal): AsyncIterable<WatchedEnd>
+}
+
+/** What `createSessions` gives: the verbs that the strategy has, and no others. */
+export type Sessions<S, D, R extends string, I = D> = Verifier<Seen<S, D, R>> &
+  AsyncDisposable & {
+    /**
+     * Opens a session. One round trip.
+     *
+     * @returns Refused with `limit`, `blocked` or `stale_epoch`.
+     * @throws CountersignError `ERR_DATA_INVALID`, `ERR_DATA_TOO_LARGE`, `ERR_INPUT_INVALID`, `ERR_STORE_…`.
+     */
+    issue(options: Issue<I, R>): Promise<Issued<S, D, R>>
+    readonly events: Events
+    /** Connects and checks the store. Every verb does it when needed; call it at start to fail early. */
+    ready(): Promise<void>
+    health(): StoreHealth
+    /** Finishes background writes and closes the store. */
+    close(): Promise<void>
+  } & ([NeedsOf<S>] extends [never] ? {} : Records<S, D, R>) &
+  (true extends RenewsOf<S>
+    ? {
+        /**
+         * Exchanges a refresh token. Safe to repeat: a lost answer or a second tab gets the same successor. One round trip.
+         *
+         * @param options.audience - For the access token: one of the session's audiences. Default all of them.
+         */
+        refresh(token: string, options?: { audience?: string; context?: Context }): Promise<Issued<S, D, R>>
+      }
+    : {})

@@ -1,0 +1,34 @@
+--[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and `gate`.
+  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields.
+]]
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6I6I6', '>I6I6', '>I6I6B'
+
+local function read_gate()
+  local packed = redis.call('HGET', index_key, 'gate')
+  if not packed then
+    return { epoch = 0, moved_at = 0, blocked = false }
+  end
+  local epoch, moved_at, blocked = struct.unpack(GATE, packed)
+  return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+end
+
+-- Sessions as { tail, created_at, last_seen_at, deadline }, tombstones as { tail, ended_at, keep_until }.
+local function read_members()
+  local flat, members = redis.call('HGETALL', index_key), {}
+  for i = 1, #flat, 2 do
+    local member, packed = { tail = flat[i] }, flat[i + 1]
+    if #packed == 18 then
+      member.created_at, member.last_seen_at, member.deadline = struct.unpack(LIVE_ENTRY, packed)
+      members[#members + 1] = member
+    elseif #packed == 12 then
+      member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
+      members[#members + 1] = member
+    end
+  end
+  return members
+end
+
+-- The server expires records by itself and tells nobody; an entry may outlive what it stands for.
+local function is_kept(member)
+  return redis.call('EXISTS', session_key(member.tail)) == 1
+end

@@ -1,0 +1,21 @@
+-- What a script answers first. outcome.ts has the same numbers and turns them into answers of the contract.
+local outcome = {
+  unknown = 0,
+  ended = 1,
+  created = 2,
+  limit = 3,
+  blocked = 4,
+  stale_epoch = 5,
+  exists = 6,
+  stored = 7,
+  repeated = 8,
+  conflict = 9,
+  expired = 10,
+  rotated = 11,
+  replayed = 12,
+  current = 13,
+  reused = 14,
+  rolled_back = 15,
+  too_many_replays = 16,
+  replaced = 17,
+}

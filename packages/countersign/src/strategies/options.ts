@@ -1,0 +1,68 @@
+import { durationMs } from '../internal/duration.ts'
+import { CountersignError, invalidOption } from '../internal/errors.ts'
+import type { Jwt, ResolvedStrategyOptions } from './strategy.ts'
+
+const JWT_OPTIONS = new Set([
+  'issuer',
+  'audience',
+  'alg',
+  'clientId',
+  'accessLifetime',
+  'longAccessLifetimeBecause',
+  'refresh',
+  'refreshLifetime',
+  'grace',
+  'reuse',
+])
+const ALGS = new Set(['HS256', 'ES256', 'Ed25519'])
+const MAX_CASUAL_ACCESS_MS = 900_000
+
+/** Checks the options of a JWT strategy and fills in the defaults. */
+export function resolveJwtOptions(name: string, options: Jwt<boolean>): ResolvedStrategyOptions {
+  refuseUnknown(options, JWT_OPTIONS, name)
+  const at = (option: string) => `${name}.${option}`
+  if (typeof options.issuer !== 'string' || options.issuer === '') throw invalidOption(at('issuer'), 'must be a non-empty string')
+  const alg = options.alg ?? 'HS256'
+  if (!ALGS.has(alg)) throw invalidOption(at('alg'), "must be 'HS256', 'ES256' or 'Ed25519'")
+  const renews = options.refresh ?? true
+  if (typeof renews !== 'boolean') throw invalidOption(at('refresh'), 'must be true or false')
+  const reuse = options.reuse ?? 'replay'
+  if (reuse !== 'replay' && reuse !== 'strict') throw invalidOption(at('reuse'), "must be 'replay' or 'strict'")
+  const clientId = options.clientId ?? 'web'
+  if (typeof clientId !== 'string' || clientId === '' || clientId.length > 256) throw invalidOption(at('clientId'), 'must be a string of 1 to 256 characters')
+
+  const accessMs = durationMs(options.accessLifetime ?? '10m', at('accessLifetime'), 1_000, 86_400_000)
+  if (name === 'stateless' && accessMs > MAX_CASUAL_ACCESS_MS && !options.longAccessLifetimeBecause?.trim()) {
+    throw new CountersignError(
+      'ERR_CONFIG_UNSAFE',
+      `"${at('accessLifetime')}" over 15m means that a logout takes that long: say why in "longAccessLifetimeBecause"`,
+    )
+  }
+  return Object.freeze({
+    issuer: options.issuer,
+    audience: resolveAudience(options.audience, at('audience')),
+    alg,
+    clientId,
+    accessMs,
+    refreshMs: renews ? durationMs(options.refreshLifetime ?? '7d', at('refreshLifetime'), 1_000) : 0,
+    graceMs: reuse === 'strict' ? 0 : durationMs(options.grace ?? '10s', at('grace'), 1, 60_000),
+    replay: reuse === 'strict' ? 'never' : 'until_seen',
+  })
+}
+
+/** One or several audiences as a frozen list without repetition. */
+export function resolveAudience(audience: unknown, option: string): readonly string[] {
+  const list: readonly unknown[] = Array.isArray(audience) ? audience : [audience]
+  if (list.length === 0 || list.length > 32 || !list.every((one) => typeof one === 'string' && one !== '' && one.length <= 512)) {
+    throw invalidOption(option, 'must name 1 to 32 audiences')
+  }
+  return Object.freeze([...new Set(list as string[])])
+}
+
+/** A misspelt option would silently be a default, and some of the defaults are about safety. */
+export function refuseUnknown(options: object, known: ReadonlySet<string>, where: string): void {
+  if (typeof options !== 'object' || options === null) throw invalidOption(where, 'must be an object')
+  for (const name of Object.keys(options)) {
+    if (!known.has(name)) throw invalidOption(`${where}.${name}`, 'is not an option')
+  }
+}

@@ -1,0 +1,94 @@
+import { createHash, createPrivateKey, createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { fromBase64url, toBase64url } from '../internal/bytes.ts'
+import { CountersignError } from '../internal/errors.ts'
+
+/** Algorithms that Countersign signs with. One key has one of them, and is used with no other (RFC 8725 section 3.1). */
+export type SigningAlg = 'HS256' | 'ES256' | 'Ed25519'
+/** `active` signs and verifies, `retiring` verifies only, `retired` is kept for the record and accepted nowhere. */
+export type KeyState = 'active' | 'retiring' | 'retired'
+
+/** One key of the keyring file: a JWK (RFC 7517) with its state and the day it was made. */
+export interface KeyJwk extends JsonWebKey {
+  kid: string
+  state: KeyState
+  /** ISO 8601, UTC. */
+  created: string
+  /** MAC and rotation keys: 1 to 255, never used again. It stands in the tokens. */
+  number?: number
+  alg?: string
+}
+
+/** A symmetric key that tokens or records name by number. */
+export interface NumberedKey {
+  readonly number: number
+  readonly kid: string
+  readonly state: KeyState
+  readonly key: KeyObject
+}
+
+export interface SigningKey {
+  readonly kid: string
+  readonly alg: SigningAlg
+  readonly state: KeyState
+  /** Private or secret: never leaves the process. */
+  readonly signWith: KeyObject
+  readonly verifyWith: KeyObject
+  /** What the JWK Set shows; absent for `HS256`. */
+  readonly publicJwk?: Readonly<Record<string, string>>
+}
+
+/** Bytes of every symmetric key: HMAC-SHA-256 gains nothing from more (RFC 7518 section 3.2). */
+export const SECRET_BYTES = 32
+
+/** Reads an `oct` key of exactly 32 bytes. */
+export function readSecret(jwk: KeyJwk, where: string): KeyObject {
+  const bytes = jwk.kty === 'oct' && typeof jwk.k === 'string' ? fromBase64url(jwk.k) : undefined
+  if (!bytes) throw unusable(where, 'must be a JWK of type "oct" with canonical base64url in "k"')
+  if (bytes.length !== SECRET_BYTES) throw unusable(where, `must have exactly ${SECRET_BYTES} bytes`)
+  if (new Set(bytes).size < 12) throw unusable(where, 'repeats a few bytes and was not made by a random source')
+  return createSecretKey(bytes)
+}
+
+/** Reads a signing key: `oct` for HS256, P-256 for ES256, Ed25519 for Ed25519, with its private part. */
+export function readSigningKey(jwk: KeyJwk, where: string): SigningKey {
+  const { kid, state } = jwk
+  if (jwk.alg === 'HS256') {
+    const key = readSecret(jwk, where)
+    return { kid, alg: 'HS256', state, signWith: key, verifyWith: key }
+  }
+  const members = PUBLIC_MEMBERS[jwk.alg as keyof typeof PUBLIC_MEMBERS]
+  if (!members) throw unusable(where, 'needs "alg": "HS256", "ES256" or "Ed25519"')
+  if (jwk.kty !== members.kty || jwk.crv !== members.crv || typeof jwk.d !== 'string') {
+    throw unusable(where, `must be a private JWK of type "${members.kty}" on the curve "${members.crv}"`)
+  }
+  try {
+    const { kty, crv, x, y, d } = jwk
+    const parts = { kty, crv, x: x!, d, ...(y !== undefined && { y }) }
+    const signWith = createPrivateKey({ format: 'jwk', key: parts })
+    // Derived from the private part, so a public part that does not belong to it cannot be published.
+    const verifyWith = createPublicKey(signWith)
+    const publicPart = verifyWith.export({ format: 'jwk' })
+    if (publicPart.x !== x || publicPart.y !== y) throw new Error('public and private part differ')
+    const publicJwk = { ...(publicPart as Record<string, string>), kid, alg: jwk.alg as string, use: 'sig' }
+    return { kid, alg: jwk.alg as SigningAlg, state, signWith, verifyWith, publicJwk }
+  } catch {
+    // The cause is not passed on: the platform's message may quote key material.
+    throw unusable(where, 'is not a valid key: a coordinate is off the curve, or the parts do not belong together')
+  }
+}
+
+const PUBLIC_MEMBERS = {
+  ES256: { kty: 'EC', crv: 'P-256' },
+  Ed25519: { kty: 'OKP', crv: 'Ed25519' },
+} as const
+
+/** RFC 7638 thumbprint of a public or symmetric JWK: the default `kid`. */
+export function thumbprint(jwk: JsonWebKey): string {
+  const names = jwk.kty === 'oct' ? ['k', 'kty'] : jwk.kty === 'OKP' ? ['crv', 'kty', 'x'] : ['crv', 'kty', 'x', 'y']
+  const canonical = JSON.stringify(Object.fromEntries(names.map((name) => [name, jwk[name]])))
+  return toBase64url(createHash('sha256').update(canonical).digest())
+}
+
+export function unusable(where: string, problem: string): CountersignError {
+  return new CountersignError('ERR_KEY_UNUSABLE', `"${where}" ${problem}`)
+}

@@ -1,0 +1,52 @@
+import { elapsedMs, type Moment, momentOf } from '../internal/runtime.ts'
+import type { Clock } from '../internal/runtime.ts'
+import type { Floor, SessionStore } from '../stores/contract.ts'
+
+/** From this age on a copy of the floor is renewed beside the call that needs it. */
+const RENEW_AFTER_MS = 250
+/** From this age on a copy is not used any more: `revokeEveryone` promises one second. */
+export const MAX_FLOOR_AGE_MS = 1_000
+
+/**
+ * This process's copy of the store's floor. Calls keep it young: there is no timer, so an idle process asks nothing,
+ * and the first call after a pause asks once, side by side with its own question.
+ */
+export interface FloorWatch {
+  /** The copy, if it is young enough. Renews it in the background when it is getting old. */
+  now(): Floor | undefined
+  /** The copy, asking the store when it is too old. No answer is a fault. */
+  fresh(): Promise<Floor>
+}
+
+export function watchFloor(sessions: Pick<SessionStore, 'floor'>, clock: Clock): FloorWatch {
+  let copy: { readonly floor: Floor; readonly askedAt: Moment } | undefined
+  let asking: Promise<Floor> | undefined
+
+  const ask = (): Promise<Floor> => {
+    asking ??= (async () => {
+      // The age counts from the question: the answer may describe any moment after it.
+      const askedAt = momentOf(clock)
+      try {
+        const floor = await sessions.floor()
+        copy = { floor, askedAt }
+        return floor
+      } finally {
+        asking = undefined
+      }
+    })()
+    return asking
+  }
+
+  return {
+    now() {
+      const age = copy ? elapsedMs(clock, copy.askedAt) : Number.POSITIVE_INFINITY
+      // A background renewal that fails is told to the call that finds the copy too old.
+      if (age >= RENEW_AFTER_MS && age < MAX_FLOOR_AGE_MS) ask().catch(() => undefined)
+      return age < MAX_FLOOR_AGE_MS ? copy?.floor : undefined
+    },
+    fresh() {
+      const young = this.now()
+      return young ? Promise.resolve(young) : ask()
+    },
+  }
+}

@@ -1,0 +1,146 @@
+import { sha256 } from '../internal/bytes.ts'
+import { invalidInput } from '../internal/errors.ts'
+import type { SubjectRef } from '../session/ids.ts'
+import { checkDelivery, checkDevice, checkRoles, checkText, originOf } from '../session/input.ts'
+import { idleDeadlineMs } from '../session/lifetimes.ts'
+import { refuse, type Refused } from '../session/reasons.ts'
+import type { Delivery, Device, SessionRecord } from '../session/record.ts'
+import type { Context } from '../session/types.ts'
+import { resolveAudience } from '../strategies/options.ts'
+import { newSessionId } from '../tokens/session-id.ts'
+import { type Core, refOf, tell, windowOf } from './core.ts'
+import { type Minted, mint } from './mint.ts'
+
+/** `Issue` without its generics. */
+export interface IssueInput {
+  subject: string
+  tenant?: string
+  roles?: readonly string[]
+  device?: Device
+  delivery?: Delivery
+  acr?: string
+  amr?: readonly string[]
+  authTimeMs?: number
+  ifEpoch?: number
+  persistent?: boolean
+  audience?: string | readonly string[]
+  clientId?: string
+  context?: Context
+  data?: unknown
+}
+
+const NO_HASH = new Uint8Array(32)
+
+/** `Sessions.issue`. */
+export async function issue(core: Core, input: IssueInput): Promise<Minted | Refused> {
+  const { subject, tenant, context } = input
+  const ref = refOf(core, tenant === undefined ? subject : { subject, tenant })
+  if (input.ifEpoch !== undefined && !Number.isSafeInteger(input.ifEpoch)) {
+    throw invalidInput('ifEpoch', 'must be what epoch() returned')
+  }
+  const identity = identityOf(core, input)
+  const roles = checkRoles(input.roles, core.roles)
+  const data = await core.data.encode(input.data)
+  await core.ready()
+
+  const keepsRecord = core.strategy.needs.length > 0
+  const floorMs = keepsRecord ? (await core.floor.fresh()).notBeforeMs : 0
+  const nowMs = Math.max(core.nowMs(), floorMs + 1)
+  const authTimeMs = input.authTimeMs ?? nowMs
+  if (!Number.isFinite(authTimeMs) || authTimeMs < 0 || authTimeMs > nowMs + 60_000) {
+    throw invalidInput('authTimeMs', 'must be a time in the past')
+  }
+  const { record, secret } = newRecord(core, ref, { ...identity, authTimeMs, roles, data, context }, nowMs)
+  if (!keepsRecord) {
+    const minted = mint(core, record, secret, { stamp: nowMs, durability: 'none', rotation: 'first' })
+    tell(core, { type: 'session_created' }, { ...ref, id: record.id }, context)
+    return minted
+  }
+
+  const created = await core.sessions.create(
+    record,
+    { limit: core.limit, ifEpoch: input.ifEpoch ?? null, accessMs: core.options.accessMs, floorMs },
+    nowMs,
+  )
+  switch (created.is) {
+    case 'created':
+      for (const id of created.evicted) tell(core, { type: 'session_ended', endedBy: 'limit' }, { ...ref, id }, context)
+      tell(core, { type: 'session_created' }, { ...ref, id: record.id }, context)
+      return mint(core, record, secret, { ...created, rotation: 'first' })
+    case 'exists':
+      // 128 random bits: an id that exists means a broken random source, and that must not go on quietly.
+      throw invalidInput('runtime.random', 'made the same session id twice')
+    default:
+      tell(core, { type: 'login_refused', reason: created.is }, ref, context)
+      return refuse(created.is)
+  }
+}
+
+function identityOf(core: Core, input: IssueInput) {
+  const acr = input.acr ?? core.acrLevels[0]!
+  if (!core.acrLevels.includes(acr)) throw invalidInput('acr', 'is not one of the option "acrLevels"')
+  const amr = input.amr ?? []
+  if (!Array.isArray(amr) || amr.length > 16) throw invalidInput('amr', 'must be a list of at most 16 methods')
+  for (const method of amr) checkText(method, 'amr', 32)
+  const audience =
+    input.audience === undefined ? core.options.audience : resolveAudience(input.audience, 'audience')
+  const foreign = audience.find((one) => !core.options.audience.includes(one))
+  if (foreign !== undefined) throw invalidInput('audience', 'holds one that the strategy does not have')
+  return {
+    acr,
+    amr: [...amr],
+    audience,
+    clientId: input.clientId === undefined ? core.options.clientId : checkText(input.clientId, 'clientId', 256),
+    device: checkDevice(input.device),
+    delivery: checkDelivery(input.delivery ?? 'cookie'),
+    persistent: input.persistent === true,
+  }
+}
+
+/** What differs from one new record to the next. */
+export type RecordSeed = Pick<
+  SessionRecord,
+  'acr' | 'amr' | 'audience' | 'clientId' | 'device' | 'delivery' | 'persistent' | 'authTimeMs' | 'roles' | 'data'
+> & { readonly context: Context | undefined }
+
+/** A record of generation 0 with a fresh id and, where the strategy has one, a fresh random secret. */
+export function newRecord(
+  core: Core,
+  ref: SubjectRef,
+  { context, ...seed }: RecordSeed,
+  nowMs: number,
+): { readonly record: SessionRecord; readonly secret: Uint8Array } {
+  const { strategy, options, lifetimes, runtime } = core
+  const hasSecret = strategy.name === 'opaque' || strategy.renews
+  const secret = hasSecret ? runtime.random(32) : NO_HASH
+  const absoluteAtMs = nowMs + lifetimes.absoluteMs
+  const idleAtMs = idleDeadlineMs(windowOf(core, seed), absoluteAtMs, nowMs)
+  const record: SessionRecord = {
+    ...seed,
+    id: newSessionId(ref.tag, runtime.random),
+    subject: ref.subject,
+    ...(ref.tenant !== undefined && { tenant: ref.tenant }),
+    stamped: strategy.name === 'denylist',
+    version: 1,
+    operations: [],
+    pendingRoles: null,
+    rolesGeneration: 0,
+    createdAtMs: nowMs,
+    lastSeenAtMs: nowMs,
+    idleAtMs,
+    absoluteAtMs,
+    refreshAtMs: strategy.renews ? Math.min(nowMs + options.refreshMs, absoluteAtMs) : idleAtMs,
+    lastExpMs: 0,
+    generation: 0,
+    hash: hasSecret ? sha256(secret) : NO_HASH,
+    previousHash: null,
+    rotationKey: 0,
+    macKey: core.keys.mac.active.number,
+    rotatedAtMs: nowMs,
+    handedOutAtMs: nowMs,
+    confirmedAtMs: 0,
+    replays: 0,
+    origin: originOf(context),
+  }
+  return { record, secret }
+}

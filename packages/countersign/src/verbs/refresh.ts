@@ -1,0 +1,124 @@
+import { equalBytes, sha256 } from '../internal/bytes.ts'
+import { CountersignError } from '../internal/errors.ts'
+import { originOf } from '../session/input.ts'
+import { refuse, type Refused } from '../session/reasons.ts'
+import type { SessionRecord } from '../session/record.ts'
+import type { Context } from '../session/types.ts'
+import type { Rotated } from '../stores/contract.ts'
+import { type MacToken, readMacToken } from '../tokens/mac-token.ts'
+import { successorOf } from '../tokens/successor.ts'
+import { type Core, tell } from './core.ts'
+import { judgeGone, judgeRecord } from './judge.ts'
+import { type Minted, mint } from './mint.ts'
+
+/** Repeats later than the grace, per generation, before more proof is demanded. */
+const MAX_REPLAYS = 5
+
+/** `Sessions.refresh`. The decision is the store's, in one step; this derives, and writes the tokens of what was decided. */
+export async function refresh(
+  core: Core,
+  text: string,
+  options: { audience?: string; context?: Context },
+): Promise<Minted | Refused> {
+  const { context } = options
+  if (text === '' || typeof text !== 'string') return refuse('missing')
+  const token = readMacToken('csr_', text, core.keys)
+  if (!token.ok) {
+    tell(core, { type: 'session_refused', reason: token.reason }, {}, context)
+    return refuse(token.reason)
+  }
+  if (options.audience !== undefined && !core.options.audience.includes(options.audience)) return refuse('claim_mismatch')
+  await core.ready()
+  const floor = await core.floor.fresh()
+  const nowMs = core.nowMs()
+
+  const rotationKey = core.keys.rotation.active.number
+  const successor = successorOf(core.keys, rotationKey, token.sessionId, token.generation + 1, token.secret)
+  const done = await core.sessions.rotate(
+    token.sessionId,
+    { generation: token.generation, hash: sha256(token.secret) },
+    {
+      hash: sha256(successor),
+      rotationKey,
+      macKey: core.keys.mac.active.number,
+      refreshAtMs: nowMs + core.options.refreshMs,
+      origin: originOf(context),
+    },
+    {
+      graceMs: core.options.graceMs,
+      replay: core.options.replay,
+      maxReplays: MAX_REPLAYS,
+      accessMs: core.options.accessMs,
+      floorMs: floor.notBeforeMs,
+    },
+    nowMs,
+  )
+  report(core, token, done, context)
+
+  switch (done.is) {
+    case 'rotated':
+    case 'replayed':
+    case 'current': {
+      const { record, stamp, durability } = done
+      const narrowed = options.audience
+      if (narrowed !== undefined && !record.audience.includes(narrowed)) return refuse('claim_mismatch')
+      const secret = done.is === 'current' ? token.secret : secretOf(core, token, record)
+      const audience = narrowed === undefined ? record.audience : [narrowed]
+      return mint(core, record, secret, { stamp, durability, rotation: done.is, audience })
+    }
+    case 'reused':
+    case 'rolled_back':
+      return refuse(done.is, done.is)
+    case 'too_many_replays':
+      return refuse('insufficient_authentication')
+    case 'expired':
+      // The refresh token itself can be over while the session is not: then only a login helps.
+      return judgeRecord(done.record, floor, nowMs) ?? { ...refuse('expired'), remedy: 'sign_in' }
+    default:
+      return judgeGone(done)
+  }
+}
+
+/** The secret in force, derived again with the key that the record names: a repeat is the same, whoever makes it. */
+function secretOf(core: Core, presented: MacToken, record: SessionRecord): Buffer {
+  const secret = successorOf(core.keys, record.rotationKey, record.id, record.generation, presented.secret)
+  if (equalBytes(sha256(secret), record.hash)) return secret
+  throw new CountersignError(
+    'ERR_KEY_UNUSABLE',
+    `rotation key number ${record.rotationKey} is not the one that made this session's refresh token`,
+  )
+}
+
+function report(core: Core, token: MacToken, done: Rotated, context: Context | undefined): void {
+  const id = token.sessionId
+  const { generation } = token
+  if (!('record' in done)) {
+    tell(core, { type: 'session_refused', reason: judgeGone(done).reason }, { id }, context)
+    return
+  }
+  const { subject, tenant } = done.record
+  const about = { id, subject, ...(tenant !== undefined && { tenant }) }
+  switch (done.is) {
+    case 'rotated':
+      tell(core, { type: 'session_renewed', generation: done.record.generation }, about, context)
+      break
+    case 'replayed':
+      tell(core, { type: 'refresh_replayed', generation, firstOrigin: done.previousOrigin }, about, context)
+      break
+    case 'reused':
+      tell(core, { type: 'refresh_reused', generation }, about, context)
+      tell(core, { type: 'session_ended', endedBy: 'reused' }, about, context)
+      break
+    case 'rolled_back':
+      tell(core, { type: 'store_rollback', generation }, about, context)
+      tell(core, { type: 'session_ended', endedBy: 'rolled_back' }, about, context)
+      break
+    case 'expired':
+      tell(core, { type: 'session_refused', reason: 'expired' }, about, context)
+      break
+    case 'too_many_replays':
+      tell(core, { type: 'session_refused', reason: 'insufficient_authentication' }, about, context)
+      break
+    case 'current':
+  }
+}

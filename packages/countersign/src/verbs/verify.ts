@@ -1,0 +1,161 @@
+import { equalBytes, sha256 } from '../internal/bytes.ts'
+import { type EndReason, refuse, type Refused } from '../session/reasons.ts'
+import type { SessionId } from '../session/ids.ts'
+import { idleDeadlineMs, isTouchDue } from '../session/lifetimes.ts'
+import type { SessionRecord } from '../session/record.ts'
+import type { Checked, Principal, Session, VerifyOptions } from '../session/types.ts'
+import { sessionOf } from '../session/view.ts'
+import type { Floor } from '../stores/contract.ts'
+import { type AccessClaims, readAccessToken } from '../tokens/access-token.ts'
+import { readMacToken } from '../tokens/mac-token.ts'
+import { tagOfId } from '../tokens/session-id.ts'
+import { type Core, tell, windowOf } from './core.ts'
+import { judgeDemands, judgeGone, judgeRecord } from './judge.ts'
+
+type Check = (core: Core, token: string, demands: VerifyOptions) => Promise<Checked<Principal>>
+
+/** How each strategy checks a token, cheapest step first: a token that fails one never reaches the next. */
+export const CHECKS: Readonly<Record<Core['strategy']['name'], Check>> = {
+  opaque: checkOpaque,
+  allowlist: checkAllowlist,
+  denylist: checkDenylist,
+  stateless: async (core, token, demands) => checkStateless(core, token, demands),
+}
+
+/** `Verifier.verify`. */
+export async function verify(core: Core, token: string, demands: VerifyOptions): Promise<Checked<Principal>> {
+  if (token === '' || typeof token !== 'string') return refuse('missing')
+  demands.signal?.throwIfAborted()
+  await core.ready()
+  const checked = await CHECKS[core.strategy.name](core, token, demands)
+  if (checked.ok) return checked
+  const refused = remedied(core, checked)
+  tell(core, { type: 'session_refused', reason: refused.reason }, {}, demands.context)
+  return refused
+}
+
+/** `Verifier.verifyNow`: only `stateless` can answer without asking anybody. */
+export function verifyNow(core: Core, token: string, demands: VerifyOptions): Checked<Principal> | undefined {
+  if (core.strategy.name !== 'stateless' || token === '' || demands.fresh) return undefined
+  const checked = checkStateless(core, token, demands)
+  return checked.ok ? checked : remedied(core, checked)
+}
+
+async function checkOpaque(core: Core, text: string, demands: VerifyOptions): Promise<Checked<Session<any>>> {
+  const token = readMacToken('cso_', text, core.keys)
+  if (!token.ok) return refuse(token.reason)
+  const [found, floor] = await Promise.all([core.sessions.read(token.sessionId), core.floor.fresh()])
+  if (found.is !== 'live') return judgeGone(found)
+  const { record } = found
+  const nowMs = core.nowMs()
+  if (!equalBytes(sha256(token.secret), record.hash)) return refuse('rolled_back')
+  const refused = judgeRecord(record, floor, nowMs)
+  if (refused) return refused
+  const session = sessionOf(record, core.data)
+  return judgeDemands(core, session, demands, nowMs) ?? seen(core, record, session, undefined, nowMs)
+}
+
+async function checkAllowlist(core: Core, text: string, demands: VerifyOptions): Promise<Checked<Session<any>>> {
+  const token = readOwnToken(core, text)
+  if (!token.ok) return token
+  const { claims } = token
+  const [found, floor] = await Promise.all([core.sessions.read(claims.sid), core.floor.fresh()])
+  if (found.is !== 'live') return judgeGone(found)
+  const { record } = found
+  const nowMs = core.nowMs()
+  // The id carries the tag of its subject; a record of somebody else under it is not ours to serve.
+  if (record.subject !== claims.sub || record.tenant !== claims.tenant) return refuse('unknown')
+  const refused = judgeRecord(record, floor, nowMs) ?? judgeGeneration(claims, record)
+  if (refused) return refused
+  const session = sessionOf(record, core.data, claims.aud, claims.exp * 1_000)
+  return judgeDemands(core, session, demands, nowMs) ?? seen(core, record, session, claims.gen, nowMs)
+}
+
+function judgeGeneration(claims: AccessClaims, record: SessionRecord): Refused | undefined {
+  if (claims.gen > record.generation) return refuse('rolled_back')
+  if (claims.gen < record.rolesGeneration) return refuse('superseded')
+  return undefined
+}
+
+async function checkDenylist(core: Core, text: string, demands: VerifyOptions): Promise<Checked<Principal>> {
+  const token = readOwnToken(core, text)
+  if (!token.ok) return token
+  const { claims } = token
+  if (claims.stamp === undefined) return refuse('claim_mismatch')
+  const [kept, floor] = await Promise.all([core.revocations.read(tagOfId(claims.sid)), core.floor.fresh()])
+  const nowMs = core.nowMs()
+  const refused =
+    judgeStamp(claims.stamp, floor) ??
+    // Every token that has not expired has a record. None there means that the store lost it.
+    (kept.is === 'lost' ? refuse('rolled_back') : undefined)
+  if (refused) return refused
+  if (kept.is === 'lost' || kept.subject !== claims.sub || kept.tenant !== claims.tenant) return refuse('unknown')
+  const endedBy: EndReason | undefined = kept.sids.get(claims.sid)
+  if (endedBy !== undefined) return judgeGone({ is: 'ended', tombstone: tombstoneOf(claims.sid, endedBy) })
+  if (kept.jtis.has(claims.jti)) return refuse('ended', 'logout')
+  if (claims.stamp <= kept.notBefore) return refuse('superseded')
+  const principal = principalOf(claims)
+  return judgeDemands(core, principal, demands, nowMs) ?? { ok: true, session: principal }
+}
+
+function judgeStamp(stamp: number, floor: Floor): Refused | undefined {
+  return stamp <= floor.notBeforeMs ? refuse('ended', floor.why) : undefined
+}
+
+function tombstoneOf(id: SessionId, why: EndReason) {
+  return { id, why, endedAtMs: 0, keepUntilMs: 0 }
+}
+
+function checkStateless(core: Core, text: string, demands: VerifyOptions): Checked<Principal> {
+  const token = readOwnToken(core, text)
+  if (!token.ok) return token
+  const principal = principalOf(token.claims)
+  return judgeDemands(core, principal, demands, core.nowMs()) ?? { ok: true, session: principal }
+}
+
+/** Structure, signature, claims, and that the token was meant for one of our audiences. */
+function readOwnToken(core: Core, text: string): { readonly ok: true; readonly claims: AccessClaims } | Refused {
+  const token = readAccessToken(text, core.keys, core.options.issuer, core.nowMs())
+  if (!token.ok) return refuse(token.reason)
+  const meant = token.claims.aud.some((audience) => core.options.audience.includes(audience))
+  return meant ? token : refuse('claim_mismatch')
+}
+
+function principalOf(claims: AccessClaims): Principal & { readonly sessionId: SessionId } {
+  return Object.freeze({
+    sessionId: claims.sid,
+    subject: claims.sub,
+    ...(claims.tenant !== undefined && { tenant: claims.tenant }),
+    roles: Object.freeze([...claims.roles]),
+    audience: Object.freeze([...claims.aud]),
+    clientId: claims.client_id,
+    authTimeMs: claims.auth_time * 1_000,
+    acr: claims.acr,
+    amr: Object.freeze([...claims.amr]),
+    expiresAtMs: claims.exp * 1_000,
+  })
+}
+
+/** Accepted: notes the use, if it is due, without making the caller wait. */
+function seen(
+  core: Core,
+  record: SessionRecord,
+  session: Session<any, any>,
+  generation: number | undefined,
+  nowMs: number,
+): Checked<Session<any>> {
+  const windowMs = windowOf(core, record)
+  const confirms =
+    core.strategy.renews && generation === record.generation && record.generation > 0 && record.confirmedAtMs === 0
+  if (confirms || isTouchDue(windowMs, record.lastSeenAtMs, nowMs)) {
+    const idleAtMs = idleDeadlineMs(windowMs, record.absoluteAtMs, nowMs)
+    const touch = confirms ? { idleAtMs, generation: record.generation } : { idleAtMs }
+    core.background.run(record.id, () => core.sessions.touch(record.id, touch, nowMs))
+  }
+  return { ok: true, session }
+}
+
+/** Where there is no refresh token, what a refresh would mend needs a new login. */
+function remedied(core: Core, refused: Refused): Refused {
+  return refused.remedy === 'refresh' && !core.strategy.renews ? { ...refused, remedy: 'sign_in' } : refused
+}

@@ -1,0 +1,97 @@
+// Which file may import what, and what no file may touch. The table of design.md §8, and the only place to change it.
+
+/** A part is a folder or a file below `packages/countersign/src/`; the longest that matches a path counts. */
+export interface Part {
+  /** Other parts it may import, types included. Its own files are always allowed. */
+  readonly may: readonly string[]
+  /** npm packages it may import: optional peers. Everything else gets `node:` built-ins only. */
+  readonly peers?: readonly string[]
+  /** Imports of other parts must be `import type`. */
+  readonly typesOnly?: boolean
+}
+
+const ground = ['session', 'internal']
+const contract = [...ground, 'stores/contract.ts']
+const store = [...contract, 'stores/steps']
+const strategy = [...contract, 'tokens', 'events']
+const verb = [...strategy, 'strategies']
+const wiring = [...verb, 'verbs', 'cache']
+const edge = [...wiring, 'create-sessions.ts']
+
+export const parts: Readonly<Record<string, Part>> = {
+  internal: { may: [] },
+  session: { may: ['internal'] },
+  events: { may: ground },
+  tokens: { may: ground },
+
+  'stores/contract.ts': { may: ground },
+  'stores/steps': { may: contract },
+  'stores/memory': { may: store },
+  'stores/sqlite': { may: store, peers: ['@photostructure/sqlite'] },
+  'stores/postgres': { may: store, peers: ['pg'] },
+  'stores/redis': { may: store, peers: ['redis'] },
+  cache: { may: [...contract, 'events'] },
+
+  strategies: { may: strategy },
+  verbs: { may: verb },
+  'create-sessions.ts': { may: wiring },
+
+  verifier: { may: [...strategy, 'cache'], peers: ['jose'] },
+  'one-time': { may: strategy },
+  accounts: { may: [...edge, 'one-time'], peers: ['@node-rs/argon2'] },
+  http: { may: edge },
+  adapters: { may: [...edge, 'http'], peers: ['express', 'fastify', 'hono', 'koa'] },
+  import: { may: [...edge, 'http'] },
+  browser: { may: [...edge, 'http'], typesOnly: true },
+  conformance: { may: [...edge, 'accounts', 'http'] },
+  testing: { may: [...edge, 'stores/memory'] },
+
+  'index.ts': { may: [...edge, 'verifier'] },
+}
+
+/** Source files longer than this are split. Generated files are exempt; SQL and Lua are not looked at. */
+export const maxLines = 400
+
+export interface Forbidden {
+  /** Package folders it applies to. */
+  readonly packages: readonly string[]
+  /** Files (below `src/`) that may do it all the same. */
+  readonly except: readonly string[]
+  /** `name` = the global of that name; `a.b` = that property of that global; `*.b` = that name wherever it comes from. */
+  readonly uses: readonly string[]
+  /** Modules that must not be imported. */
+  readonly modules: readonly string[]
+  readonly why: string
+}
+
+export const forbidden: readonly Forbidden[] = [
+  {
+    packages: ['countersign'],
+    except: ['internal/runtime.ts'],
+    // `new Date()` without an argument and `Date()` are matched by shape, in scan.ts.
+    uses: ['Date.now', 'new Date()', 'performance.now', 'process.hrtime', 'setTimeout', 'setInterval', 'setImmediate'],
+    modules: ['node:timers', 'node:timers/promises', 'node:perf_hooks'],
+    why: 'take the clock and timers from the injected Runtime (internal/runtime.ts)',
+  },
+  {
+    packages: ['countersign'],
+    except: ['internal/runtime.ts'],
+    uses: [
+      '*.randomBytes',
+      '*.randomFill',
+      '*.randomFillSync',
+      '*.randomInt',
+      '*.getRandomValues',
+      '*.webcrypto',
+    ].concat(['globalThis.crypto']),
+    modules: [],
+    why: 'take random bytes from the injected Runtime (internal/runtime.ts)',
+  },
+  {
+    packages: ['countersign', 'server'],
+    except: ['internal/runtime.ts'],
+    uses: ['Math.random', '*.randomUUID'],
+    modules: [],
+    why: 'predictable, or not the injected source: use the random of a Runtime',
+  },
+]

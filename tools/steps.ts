@@ -1,0 +1,50 @@
+// Runs the parts of `npm test` as child processes and keeps score.
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { root } from './files.ts'
+
+export interface Score {
+  passed: number
+  failed: number
+  skipped: number
+}
+
+export const bin = (name: string) => join(root, 'node_modules', '.bin', name)
+
+/** Runs a program in the repository. With `show`, its output appears at once; else it is only collected. */
+export function run(
+  program: string,
+  args: readonly string[],
+  options: { show?: boolean; cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<{ code: number; output: string }> {
+  return new Promise((resolve) => {
+    const stdio = options.show ? (['ignore', 'inherit', 'inherit'] as const) : (['ignore', 'pipe', 'pipe'] as const)
+    const env = options.env ?? process.env
+    const child = spawn(program, [...args], { cwd: options.cwd ?? root, stdio: [...stdio], env })
+    let output = ''
+    child.stdout?.on('data', (chunk) => {
+      output += chunk
+    })
+    child.stderr?.on('data', (chunk) => {
+      output += chunk
+    })
+    child.once('error', (error) => resolve({ code: 1, output: `${program}: ${error.message}` }))
+    child.once('close', (code) => resolve({ code: code ?? 1, output }))
+  })
+}
+
+/** A step that counts as one test: passed when the program ends with 0. Prints its output when it does not. */
+export async function step(score: Score, name: string, program: string, args: readonly string[]): Promise<void> {
+  const startedMs = performance.now()
+  const { code, output } = await run(program, args)
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
+  if (code === 0) {
+    score.passed++
+    const summary = output.trimEnd().split('\n').at(-1) ?? ''
+    console.log(`ok      ${name} (${seconds} s)${summary && summary.length < 100 ? `: ${summary.trim()}` : ''}`)
+  } else {
+    score.failed++
+    console.log(`FAILED  ${name} (${seconds} s): ${program.split('/').pop()} ${args.join(' ')} ended with ${code}`)
+    console.log(output.trimEnd().replace(/^/gm, '        '))
+  }
+}

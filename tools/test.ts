@@ -1,0 +1,49 @@
+// `npm test`: everything that has to hold before a commit. The last line is always `N passed, N failed`.
+//   npm test                      all steps
+//   npm test -- redis refresh     only the vitest files whose path holds one of the words
+//   npm run test:long             the same with larger counts (tools/test-support/counts.ts)
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bin, run, type Score, step } from './steps.ts'
+import { scoreVitest, type VitestReport } from './vitest-score.ts'
+
+const args = process.argv.slice(2)
+const filters = args.filter((arg) => arg !== '--long')
+const env = args.includes('--long') ? { ...process.env, COUNTERSIGN_LONG: '1' } : process.env
+const score: Score = { passed: 0, failed: 0, skipped: 0 }
+const tool = (name: string, ...more: string[]) => [bin('tsx'), [`tools/${name}.ts`, ...more]] as const
+
+if (filters.length > 0) await vitest()
+else {
+  await step(score, 'lint', bin('biome'), ['ci', '.'])
+  await step(score, 'types of tools and tests', bin('tsc'), ['-p', 'tsconfig.tools.json'])
+  await step(score, 'import rules', ...tool('check-imports'))
+  await step(score, 'generated scripts', ...tool('generate-scripts', '--check'))
+  await vitest()
+  await step(score, 'type tests', ...tool('test-types'))
+  await step(score, 'package tests', ...tool('test-package'))
+}
+
+const skipped = score.skipped > 0 ? `, ${score.skipped} skipped` : ''
+console.log(`${score.passed} passed, ${score.failed} failed${skipped}`)
+process.exitCode = score.failed === 0 && score.passed > 0 ? 0 : 1
+
+async function vitest(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-test-'))
+  const file = join(folder, 'report.json')
+  const startedMs = performance.now()
+  const flags = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
+  const { code } = await run(bin('vitest'), [...flags, ...filters], { show: true, env })
+  const report = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as VitestReport) : undefined
+  rmSync(folder, { recursive: true })
+
+  const { passed, failed, skipped, problems, skips } = scoreVitest(report, code)
+  score.passed += passed
+  score.failed += failed
+  score.skipped += skipped
+  for (const problem of problems) console.log(`        ${problem}`)
+  for (const skip of skips) console.log(`skipped ${skip}`)
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
+  console.log(`${failed === 0 ? 'ok     ' : 'FAILED '} vitest (${seconds} s): ${passed} passed, ${failed} failed`)
+}

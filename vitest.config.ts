@@ -1,0 +1,22 @@
+import { defineConfig } from 'vitest/config'
+
+const long = process.env.COUNTERSIGN_LONG === '1'
+
+export default defineConfig({
+  test: {
+    environment: 'node',
+    include: ['packages/*/test/**/*.test.ts', 'tools/**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**', 'packages/*/test/types/**'],
+    pool: 'forks',
+    maxWorkers: 2,
+    // Many tests start real servers and processes on a machine that does other things too.
+    testTimeout: long ? 600_000 : 60_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 10_000,
+    // A forgotten `.only` would turn the whole suite green.
+    allowOnly: false,
+    // The built package is loaded by Node itself, not rewritten by the test runner: tests see what users get.
+    server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
+    execArgv: ['--enable-source-maps'],
+  },
+})
