@@ -27,6 +27,11 @@ describe('scripts', () => {
     expect(() => build({ 'read-session-1': reader })).toThrow('marked @readonly but writes')
   })
 
+  it('lets Redis refuse a script that @grows when memory is full', () => {
+    const text = good.replace('notes', '@grows notes')
+    expect(build({ 'touch-session-1': text })[0]!.source).toBe(`#!lua\n${text}`)
+  })
+
   it('puts each include in once, also nested ones', () => {
     const [script] = build({
       'touch-session-1': good.replace('return', '--- @include "includes/a"\n--- @include "includes/b"\nreturn'),

@@ -15,12 +15,18 @@ export const bin = (name: string) => join(root, 'node_modules', '.bin', name)
 export function run(
   program: string,
   args: readonly string[],
-  options: { show?: boolean; cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  options: { show?: boolean; cwd?: string; env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
 ): Promise<{ code: number; output: string }> {
   return new Promise((resolve) => {
     const stdio = options.show ? (['ignore', 'inherit', 'inherit'] as const) : (['ignore', 'pipe', 'pipe'] as const)
-    const env = options.env ?? process.env
-    const child = spawn(program, [...args], { cwd: options.cwd ?? root, stdio: [...stdio], env })
+    // Collected output is printed later, indented, perhaps into a log: no colours in it.
+    const env = { ...(options.env ?? process.env), ...(options.show ? {} : { NO_COLOR: '1' }) }
+    const child = spawn(program, [...args], {
+      cwd: options.cwd ?? root,
+      stdio: [...stdio],
+      env,
+      timeout: options.timeoutMs,
+    })
     let output = ''
     child.stdout?.on('data', (chunk) => {
       output += chunk
@@ -29,7 +35,11 @@ export function run(
       output += chunk
     })
     child.once('error', (error) => resolve({ code: 1, output: `${program}: ${error.message}` }))
-    child.once('close', (code) => resolve({ code: code ?? 1, output }))
+    child.once('close', (code, signal) => {
+      if (signal !== null)
+        output += `\n${program} was ended by ${signal} (time limit: ${options.timeoutMs ?? 'none'} ms)`
+      resolve({ code: code ?? 1, output })
+    })
   })
 }
 

@@ -16,7 +16,7 @@ const tool = (name: string, ...more: string[]) => [bin('tsx'), [`tools/${name}.t
 
 if (filters.length > 0) await vitest()
 else {
-  await step(score, 'lint', bin('biome'), ['ci', '.'])
+  await step(score, 'lint', bin('biome'), ['ci', '--colors=off', '.'])
   await step(score, 'types of tools and tests', bin('tsc'), ['-p', 'tsconfig.tools.json'])
   await step(score, 'import rules', ...tool('check-imports'))
   await step(score, 'generated scripts', ...tool('generate-scripts', '--check'))

@@ -43,12 +43,17 @@ export function buildScripts(files: ReadonlyMap<string, string>): Script[] {
   return scripts
 }
 
-/** With flags Redis knows what a script does. Writers also run when memory is full: ending a session must never fail. */
+/**
+ * With flags Redis knows what a script does. Writers also run when memory is full: ending a session must never fail.
+ * What adds data says `@grows`, and is then refused before it has done anything.
+ */
 function shebang(text: string): string {
-  return isReadonly(text) ? '#!lua flags=no-writes\n' : '#!lua flags=allow-oom\n'
+  if (isReadonly(text)) return '#!lua flags=no-writes\n'
+  return grows(text) ? '#!lua\n' : '#!lua flags=allow-oom\n'
 }
 
 const isReadonly = (text: string) => /@readonly\b/.test(header(text) ?? '')
+const grows = (text: string) => /@grows\b/.test(header(text) ?? '')
 
 /** Puts each include where it is first asked for; a second request for it adds nothing. */
 function include(path: string, files: ReadonlyMap<string, string>, trail: string[], used: Set<string>): string {

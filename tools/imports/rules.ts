@@ -15,7 +15,7 @@ const contract = [...ground, 'stores/contract.ts']
 const store = [...contract, 'stores/steps']
 const strategy = [...contract, 'tokens', 'events']
 const verb = [...strategy, 'strategies']
-const wiring = [...verb, 'verbs', 'cache']
+const wiring = [...verb, 'verbs', 'cache', 'sessions.ts']
 const edge = [...wiring, 'create-sessions.ts']
 
 export const parts: Readonly<Record<string, Part>> = {
@@ -34,6 +34,8 @@ export const parts: Readonly<Record<string, Part>> = {
 
   strategies: { may: strategy },
   verbs: { may: verb },
+  // The type of what create-sessions returns.
+  'sessions.ts': { may: verb, typesOnly: true },
   'create-sessions.ts': { may: wiring },
 
   verifier: { may: [...strategy, 'cache'], peers: ['jose'] },

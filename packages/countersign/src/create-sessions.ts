@@ -99,12 +99,15 @@ export function createSessions<
   return Object.freeze(sessions) as unknown as Sessions<S, D, R, I>
 }
 
-type AnyOptions = SessionsOptions<Strategy<any, any, keyof Store>, unknown, unknown, string> & { store?: Partial<Store> }
+type AnyOptions = SessionsOptions<Strategy<any, any, keyof Store>, unknown, unknown, string> & {
+  store?: Partial<Store>
+}
 
 function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: () => Promise<void> } {
   refuseUnknown(options, OPTIONS, 'createSessions')
   const { strategy, keyring, roles, store = {}, runtime = systemRuntime } = options
-  if (typeof strategy?.name !== 'string') throw invalidOption('strategy', 'must be opaque(), stateless(), denylist() or allowlist()')
+  if (typeof strategy?.name !== 'string')
+    throw invalidOption('strategy', 'must be opaque(), stateless(), denylist() or allowlist()')
   for (const part of strategy.needs) {
     if (!store[part]) throw invalidOption(`store.${part}`, `is needed by the strategy ${strategy.name}`)
   }
@@ -169,7 +172,8 @@ function resolveLimit(limits: SessionsOptions<unknown, unknown, unknown, string>
   if (limits === undefined) return { max: 100, overflow: 'evict_oldest' }
   refuseUnknown(limits, new Set(['perSubject', 'overflow']), 'limits')
   const { perSubject: max, overflow } = limits
-  if (!Number.isInteger(max) || max < 1 || max > 1_000) throw invalidOption('limits.perSubject', 'must be a whole number from 1 to 1000')
+  if (!Number.isInteger(max) || max < 1 || max > 1_000)
+    throw invalidOption('limits.perSubject', 'must be a whole number from 1 to 1000')
   if (!['reject', 'evict_oldest', 'evict_least_recent'].includes(overflow)) {
     throw invalidOption('limits.overflow', "must be 'reject', 'evict_oldest' or 'evict_least_recent'")
   }

@@ -23,7 +23,7 @@ export type {
 } from './session/types.ts'
 export type { Issue, Issued, Records, Sessions } from './sessions.ts'
 export type { Store } from './stores/contract.ts'
-export { allowlist, denylist, type Jwt, opaque, type Strategy, stateless } from './strategies/index.ts'
+export { allowlist, denylist, type Jwt, opaque, type Strategy, stateless } from './strategies/factories.ts'
 export { generateKeyring } from './tokens/generate-keyring.ts'
 export type { KeyJwk, KeyState, SigningAlg } from './tokens/key-material.ts'
 export { type KeyInfo, type Keyring, type KeyringFile, loadKeyring } from './tokens/keyring.ts'

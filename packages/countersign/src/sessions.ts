@@ -1,3 +1,4 @@
+import type { Events } from './events/events.ts'
 import type { Immutable } from './internal/immutable.ts'
 import type { AccessToken, RefreshToken, SessionId, Subject } from './session/ids.ts'
 import type { EndReason, Refused } from './session/reasons.ts'
@@ -13,7 +14,6 @@ import type {
   Verifier,
   WatchedEnd,
 } from './session/types.ts'
-import type { Events } from './events/events.ts'
 import type { StoreHealth } from './stores/contract.ts'
 import type { Strategy } from './strategies/strategy.ts'
 

@@ -33,7 +33,12 @@ export type SessionEvent = About &
       } // authn_token_reuse
     | { readonly type: 'refresh_reused'; readonly generation: number } // authn_token_reuse
     | { readonly type: 'store_rollback'; readonly generation: number } // sys_monitor
-    | { readonly type: 'subject_ended'; readonly endedBy: EndReason; readonly ended: number; readonly blocked?: boolean } // authz_admin
+    | {
+        readonly type: 'subject_ended'
+        readonly endedBy: EndReason
+        readonly ended: number
+        readonly blocked?: boolean
+      } // authz_admin
     | { readonly type: 'roles_changed'; readonly roles: readonly string[]; readonly changed: number } // authz_change
     | { readonly type: 'everyone_ended'; readonly endedBy: EndReason; readonly effectiveAtMs: number } // authz_admin
     | { readonly type: 'background_write_failed'; readonly code: string } // sys_monitor

@@ -12,7 +12,8 @@ export interface DataCodec {
 }
 
 export function createDataCodec(schema: StandardSchema | undefined, maxBytes: number): DataCodec {
-  if (!Number.isInteger(maxBytes) || maxBytes < 1) throw invalidOption('maxDataBytes', 'must be a whole number of at least 1')
+  if (!Number.isInteger(maxBytes) || maxBytes < 1)
+    throw invalidOption('maxDataBytes', 'must be a whole number of at least 1')
   if (!schema) {
     return {
       async encode(value) {

@@ -1,6 +1,6 @@
 import { invalidInput, invalidOption } from '../internal/errors.ts'
-import type { Delivery, Device, Origin } from './record.ts'
 import type { EndReason } from './reasons.ts'
+import type { Delivery, Device, Origin } from './record.ts'
 import type { Context } from './types.ts'
 
 const MAX_USER_AGENT = 256
@@ -14,19 +14,29 @@ export function checkRoleNames(roles: readonly unknown[], option: string): void 
   if (!Array.isArray(roles) || roles.length > 64) throw invalidOption(option, 'must be a list of at most 64 role names')
   for (const role of roles) {
     if (typeof role !== 'string' || !ROLE.test(role)) {
-      throw invalidOption(option, 'must hold names of 1 to 64 visible ASCII characters without comma, quote or backslash')
+      throw invalidOption(
+        option,
+        'must hold names of 1 to 64 visible ASCII characters without comma, quote or backslash',
+      )
     }
   }
 }
 
 /** Roles of a call, each known, none twice. */
-export function checkRoles(roles: readonly string[] | undefined, known: readonly string[] | undefined): readonly string[] {
+export function checkRoles(
+  roles: readonly string[] | undefined,
+  known: readonly string[] | undefined,
+): readonly string[] {
   if (roles === undefined) return []
   if (!Array.isArray(roles)) throw invalidInput('roles', 'must be a list')
   if (known) {
-    if (!roles.every((role) => known.includes(role))) throw invalidInput('roles', 'holds one that is not in the option "roles"')
+    if (!roles.every((role) => known.includes(role)))
+      throw invalidInput('roles', 'holds one that is not in the option "roles"')
   } else if (!roles.every((role) => typeof role === 'string' && ROLE.test(role)) || roles.length > 64) {
-    throw invalidInput('roles', 'must hold at most 64 names of visible ASCII characters without comma, quote or backslash')
+    throw invalidInput(
+      'roles',
+      'must hold at most 64 names of visible ASCII characters without comma, quote or backslash',
+    )
   }
   return [...new Set(roles)]
 }

@@ -29,7 +29,8 @@ const PRESETS: Readonly<Record<TimeoutPreset, Lifetimes>> = {
 
 export function resolveLifetimes(timeouts: TimeoutPreset | Timeouts): Lifetimes {
   if (typeof timeouts === 'string') {
-    if (!Object.hasOwn(PRESETS, timeouts)) throw invalidOption('timeouts', "must be 'aal1', 'aal2', 'aal3' or an object")
+    if (!Object.hasOwn(PRESETS, timeouts))
+      throw invalidOption('timeouts', "must be 'aal1', 'aal2', 'aal3' or an object")
     return PRESETS[timeouts]
   }
   if (typeof timeouts !== 'object' || timeouts === null) throw invalidOption('timeouts', 'is required')
@@ -38,7 +39,8 @@ export function resolveLifetimes(timeouts: TimeoutPreset | Timeouts): Lifetimes 
   }
   const absoluteMs = durationMs(timeouts.absolute, 'timeouts.absolute', 1_000)
   const idleMs = timeouts.idle === undefined ? null : durationMs(timeouts.idle, 'timeouts.idle', 1_000)
-  if (idleMs !== null && idleMs > absoluteMs) throw invalidOption('timeouts.idle', 'must not be longer than "timeouts.absolute"')
+  if (idleMs !== null && idleMs > absoluteMs)
+    throw invalidOption('timeouts.idle', 'must not be longer than "timeouts.absolute"')
   return { absoluteMs, idleMs }
 }
 

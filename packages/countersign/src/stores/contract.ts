@@ -74,7 +74,10 @@ export interface SessionStore {
   /** The floor and the store's marker. */
   floor(): Promise<Floor>
   /** Raises the floor to `nowMs`, never lowers it. */
-  raiseFloor(why: EndReason, nowMs: number): Promise<{ readonly notBeforeMs: number; readonly durability: StoreDurability }>
+  raiseFloor(
+    why: EndReason,
+    nowMs: number,
+  ): Promise<{ readonly notBeforeMs: number; readonly durability: StoreDurability }>
 
   /**
    * Deletes up to `limit` rows that nothing can refer to any more and returns how many. Only for stores that do not
@@ -149,6 +152,11 @@ export interface RotationRule {
   readonly accessMs: number
   /** Sessions created at or below it have ended. */
   readonly floorMs: number
+  /**
+   * Given where a refresh is the only sign of activity (`denylist`, `stateless`): moves `lastSeenAtMs` and `idleAtMs`
+   * forward as `touch` does, to the one that fits the record's `persistent`. `null` = a refresh is no activity.
+   */
+  readonly use: { readonly idleAtMs: number; readonly persistentIdleAtMs: number } | null
 }
 export type Rotated =
   | {

@@ -21,7 +21,8 @@ const MAX_CASUAL_ACCESS_MS = 900_000
 export function resolveJwtOptions(name: string, options: Jwt<boolean>): ResolvedStrategyOptions {
   refuseUnknown(options, JWT_OPTIONS, name)
   const at = (option: string) => `${name}.${option}`
-  if (typeof options.issuer !== 'string' || options.issuer === '') throw invalidOption(at('issuer'), 'must be a non-empty string')
+  if (typeof options.issuer !== 'string' || options.issuer === '')
+    throw invalidOption(at('issuer'), 'must be a non-empty string')
   const alg = options.alg ?? 'HS256'
   if (!ALGS.has(alg)) throw invalidOption(at('alg'), "must be 'HS256', 'ES256' or 'Ed25519'")
   const renews = options.refresh ?? true
@@ -29,7 +30,8 @@ export function resolveJwtOptions(name: string, options: Jwt<boolean>): Resolved
   const reuse = options.reuse ?? 'replay'
   if (reuse !== 'replay' && reuse !== 'strict') throw invalidOption(at('reuse'), "must be 'replay' or 'strict'")
   const clientId = options.clientId ?? 'web'
-  if (typeof clientId !== 'string' || clientId === '' || clientId.length > 256) throw invalidOption(at('clientId'), 'must be a string of 1 to 256 characters')
+  if (typeof clientId !== 'string' || clientId === '' || clientId.length > 256)
+    throw invalidOption(at('clientId'), 'must be a string of 1 to 256 characters')
 
   const accessMs = durationMs(options.accessLifetime ?? '10m', at('accessLifetime'), 1_000, 86_400_000)
   if (name === 'stateless' && accessMs > MAX_CASUAL_ACCESS_MS && !options.longAccessLifetimeBecause?.trim()) {
@@ -53,7 +55,11 @@ export function resolveJwtOptions(name: string, options: Jwt<boolean>): Resolved
 /** One or several audiences as a frozen list without repetition. */
 export function resolveAudience(audience: unknown, option: string): readonly string[] {
   const list: readonly unknown[] = Array.isArray(audience) ? audience : [audience]
-  if (list.length === 0 || list.length > 32 || !list.every((one) => typeof one === 'string' && one !== '' && one.length <= 512)) {
+  if (
+    list.length === 0 ||
+    list.length > 32 ||
+    !list.every((one) => typeof one === 'string' && one !== '' && one.length <= 512)
+  ) {
     throw invalidOption(option, 'must name 1 to 32 audiences')
   }
   return Object.freeze([...new Set(list as string[])])

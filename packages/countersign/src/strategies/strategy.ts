@@ -1,6 +1,6 @@
-import type { SigningAlg } from '../tokens/key-material.ts'
 import type { Duration } from '../internal/duration.ts'
 import type { Store } from '../stores/contract.ts'
+import type { SigningAlg } from '../tokens/key-material.ts'
 
 /**
  * How the credential of a session is issued and what is read per request: a value that carries its own options.

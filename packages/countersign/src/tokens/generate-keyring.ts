@@ -32,7 +32,8 @@ export function generateKeyring(options: { signing?: readonly SigningAlg[]; runt
 }
 
 function keyPair(alg: 'ES256' | 'Ed25519'): JsonWebKey & { kid: string } {
-  const { privateKey } = alg === 'ES256' ? generateKeyPairSync('ec', { namedCurve: 'P-256' }) : generateKeyPairSync('ed25519')
+  const { privateKey } =
+    alg === 'ES256' ? generateKeyPairSync('ec', { namedCurve: 'P-256' }) : generateKeyPairSync('ed25519')
   const jwk = privateKey.export({ format: 'jwk' })
   return { ...jwk, kid: thumbprint(jwk) }
 }

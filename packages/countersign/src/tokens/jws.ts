@@ -7,7 +7,10 @@ import { type JsonObject, parseStrictObject } from './strict-json.ts'
 export const MAX_TOKEN_CHARACTERS = 8_192
 
 /** The key that a header names, if its algorithm is that key's. Never derived from anything else in the token. */
-export type KeyLookup = (kid: string, alg: string) => { readonly alg: SigningAlg; readonly verifyWith: KeyObject } | undefined
+export type KeyLookup = (
+  kid: string,
+  alg: string,
+) => { readonly alg: SigningAlg; readonly verifyWith: KeyObject } | undefined
 
 export type JwsResult =
   | { readonly ok: true; readonly header: JsonObject; readonly claims: JsonObject }

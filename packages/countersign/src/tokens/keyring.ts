@@ -136,9 +136,12 @@ function inventory(file: KeyringFile): readonly KeyInfo[] {
   return [{ use: 'placement' as const, jwk: file.placement, where: 'placement' }, ...all].map(({ use, jwk, where }) => {
     if (typeof jwk !== 'object' || jwk === null) throw unusable(where, 'must be a JWK')
     const { kid, state, created, number } = jwk
-    if (typeof kid !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(kid)) throw unusable(where, 'needs a "kid" of 1 to 128 visible characters')
-    if (state !== 'active' && state !== 'retiring' && state !== 'retired') throw unusable(where, 'needs a "state": active, retiring or retired')
-    if (typeof created !== 'string' || Number.isNaN(Date.parse(created))) throw unusable(where, 'needs "created" as an ISO 8601 time')
+    if (typeof kid !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(kid))
+      throw unusable(where, 'needs a "kid" of 1 to 128 visible characters')
+    if (state !== 'active' && state !== 'retiring' && state !== 'retired')
+      throw unusable(where, 'needs a "state": active, retiring or retired')
+    if (typeof created !== 'string' || Number.isNaN(Date.parse(created)))
+      throw unusable(where, 'needs "created" as an ISO 8601 time')
     const alg = use === 'signing' ? String(jwk.alg) : use === 'sealing' ? 'A256GCM' : 'HS256'
     return Object.freeze({ use, kid, alg, state, created, ...(number !== undefined && { number }) })
   })
@@ -148,7 +151,8 @@ function numbered(jwks: readonly KeyJwk[], use: 'mac' | 'rotation'): NumberedKey
   const keys = jwks.map((jwk, index): NumberedKey => {
     const where = `${use}[${index}]`
     const { number, kid, state } = jwk
-    if (!Number.isInteger(number) || number! < 1 || number! > 255) throw unusable(where, 'needs a "number" from 1 to 255')
+    if (!Number.isInteger(number) || number! < 1 || number! > 255)
+      throw unusable(where, 'needs a "number" from 1 to 255')
     return { number: number!, kid, state, key: readSecret(jwk, where) }
   })
   const byNumber = new Map(keys.filter((key) => key.state !== 'retired').map((key) => [key.number, key]))

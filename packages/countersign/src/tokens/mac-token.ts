@@ -43,7 +43,8 @@ export function readMacToken(
   text: string,
   keys: Keys,
 ): ({ readonly ok: true } & MacToken) | { readonly ok: false; readonly reason: 'malformed' | 'bad_signature' } {
-  if (typeof text !== 'string' || text.length !== prefix.length + CHARACTERS || !text.startsWith(prefix)) return MALFORMED
+  if (typeof text !== 'string' || text.length !== prefix.length + CHARACTERS || !text.startsWith(prefix))
+    return MALFORMED
   const bytes = fromBase64url(text.slice(prefix.length))
   if (!bytes || bytes.length !== BODY_BYTES + MAC_BYTES || bytes[0] !== VERSION) return MALFORMED
   const macKey = bytes[1]!

@@ -20,6 +20,7 @@ export function successorOf(
   presented: Uint8Array,
 ): Buffer {
   const key = keys.rotation.find(rotationKey)
-  if (!key) throw new CountersignError('ERR_KEY_NOT_FOUND', `the keyring has no usable rotation key number ${rotationKey}`)
+  if (!key)
+    throw new CountersignError('ERR_KEY_NOT_FOUND', `the keyring has no usable rotation key number ${rotationKey}`)
   return hmacSha256(key.key, 'cs-refresh-1', fromBase64url(sessionId)!, u32be(generation), presented)
 }

@@ -4,5 +4,6 @@ import { parseSessionId } from '../tokens/session-id.ts'
 
 /** A caller without types can hand over anything, a token for instance; the store never sees it. */
 export function checkSessionId(id: SessionId): void {
-  if (parseSessionId(id) === undefined) throw invalidInput('id', 'must be a session id; use parseSessionId for text from outside')
+  if (parseSessionId(id) === undefined)
+    throw invalidInput('id', 'must be a session id; use parseSessionId for text from outside')
 }

@@ -69,7 +69,8 @@ export async function revokeEveryone(core: Core, options: { reason: EndReason; c
   const reason = checkReason(options.reason)
   await core.ready()
   const { notBeforeMs, durability } = await core.sessions.raiseFloor(reason, core.nowMs())
-  const effectiveAtMs = notBeforeMs + Math.max(MAX_FLOOR_AGE_MS, core.strategy.name === 'stateless' ? core.options.accessMs : 0)
+  const effectiveAtMs =
+    notBeforeMs + Math.max(MAX_FLOOR_AGE_MS, core.strategy.name === 'stateless' ? core.options.accessMs : 0)
   tell(core, { type: 'everyone_ended', endedBy: reason, effectiveAtMs }, {}, options.context)
   // How many there were is not counted: that would be a scan.
   return { ended: 0, effectiveAtMs, durability }

@@ -1,5 +1,5 @@
-import { elapsedMs, type Moment, momentOf } from '../internal/runtime.ts'
 import type { Clock } from '../internal/runtime.ts'
+import { elapsedMs, type Moment, momentOf } from '../internal/runtime.ts'
 import type { Floor, SessionStore } from '../stores/contract.ts'
 
 /** From this age on a copy of the floor is renewed beside the call that needs it. */
@@ -20,21 +20,25 @@ export interface FloorWatch {
 
 export function watchFloor(sessions: Pick<SessionStore, 'floor'>, clock: Clock): FloorWatch {
   let copy: { readonly floor: Floor; readonly askedAt: Moment } | undefined
-  let asking: Promise<Floor> | undefined
+  let asking: { readonly answer: Promise<Floor>; readonly askedAt: Moment } | undefined
 
   const ask = (): Promise<Floor> => {
-    asking ??= (async () => {
-      // The age counts from the question: the answer may describe any moment after it.
-      const askedAt = momentOf(clock)
-      try {
-        const floor = await sessions.floor()
-        copy = { floor, askedAt }
-        return floor
-      } finally {
-        asking = undefined
-      }
-    })()
-    return asking
+    // A question under way is shared, unless it is so old that its answer may come from before the second we promise.
+    if (asking && elapsedMs(clock, asking.askedAt) < MAX_FLOOR_AGE_MS) return asking.answer
+    // The age counts from the question: the answer may describe any moment after it.
+    const askedAt = momentOf(clock)
+    const answer = sessions.floor().then((floor) => {
+      // An older question may be answered after a newer one.
+      if (!copy || askedAt.monotonicMs >= copy.askedAt.monotonicMs) copy = { floor, askedAt }
+      return floor
+    })
+    const mine = { answer, askedAt }
+    asking = mine
+    const settled = () => {
+      if (asking === mine) asking = undefined
+    }
+    answer.then(settled, settled)
+    return answer
   }
 
   return {

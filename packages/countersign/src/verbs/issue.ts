@@ -3,7 +3,7 @@ import { invalidInput } from '../internal/errors.ts'
 import type { SubjectRef } from '../session/ids.ts'
 import { checkDelivery, checkDevice, checkRoles, checkText, originOf } from '../session/input.ts'
 import { idleDeadlineMs } from '../session/lifetimes.ts'
-import { refuse, type Refused } from '../session/reasons.ts'
+import { type Refused, refuse } from '../session/reasons.ts'
 import type { Delivery, Device, SessionRecord } from '../session/record.ts'
 import type { Context } from '../session/types.ts'
 import { resolveAudience } from '../strategies/options.ts'
@@ -82,8 +82,7 @@ function identityOf(core: Core, input: IssueInput) {
   const amr = input.amr ?? []
   if (!Array.isArray(amr) || amr.length > 16) throw invalidInput('amr', 'must be a list of at most 16 methods')
   for (const method of amr) checkText(method, 'amr', 32)
-  const audience =
-    input.audience === undefined ? core.options.audience : resolveAudience(input.audience, 'audience')
+  const audience = input.audience === undefined ? core.options.audience : resolveAudience(input.audience, 'audience')
   const foreign = audience.find((one) => !core.options.audience.includes(one))
   if (foreign !== undefined) throw invalidInput('audience', 'holds one that the strategy does not have')
   return {

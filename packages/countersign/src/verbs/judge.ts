@@ -1,8 +1,8 @@
+import { durationMs } from '../internal/duration.ts'
+import { invalidInput } from '../internal/errors.ts'
 import { type Refused, refuse } from '../session/reasons.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Principal, VerifyOptions } from '../session/types.ts'
-import { durationMs } from '../internal/duration.ts'
-import { invalidInput } from '../internal/errors.ts'
 import type { Floor, Gone } from '../stores/contract.ts'
 import type { Core } from './core.ts'
 

@@ -75,7 +75,13 @@ async function explainAccessToken(core: Core, text: string): Promise<Explanation
   const token = readAccessToken(text, core.keys, core.options.issuer, core.nowMs())
   if (!token.ok) return { kind, accepted: false, refusal: refuse(token.reason) }
   const { claims } = token
-  const about = { kind, sessionId: claims.sid, subject: claims.sub, generation: claims.gen, claims: { ...claims } } as const
+  const about = {
+    kind,
+    sessionId: claims.sid,
+    subject: claims.sub,
+    generation: claims.gen,
+    claims: { ...claims },
+  } as const
   if (core.strategy.name === 'opaque') return { ...about, accepted: false, refusal: refuse('claim_mismatch') }
   const checked = await CHECKS[core.strategy.name](quiet(core), text, {})
   return checked.ok ? { ...about, accepted: true } : { ...about, accepted: false, refusal: checked }

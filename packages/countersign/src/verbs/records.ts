@@ -8,16 +8,19 @@ import type { Checked, Context, Durability, Session } from '../session/types.ts'
 import { sessionOf } from '../session/view.ts'
 import { checkSessionId } from './check-id.ts'
 import { type Core, tell } from './core.ts'
+import { newRecord } from './issue.ts'
 import { judgeGone, judgeRecord } from './judge.ts'
 import { type Minted, mint } from './mint.ts'
-import { newRecord } from './issue.ts'
 
 /** Lost races after which `update` gives up. Each waits a little longer, so this is seconds of somebody else being faster. */
 const MAX_ATTEMPTS = 200
 const MAX_PAUSE_MS = 20
 
 /** A live record, or why there is none. One round trip. */
-export async function readLive(core: Core, id: SessionId): Promise<{ readonly ok: true; readonly record: SessionRecord } | Refused> {
+export async function readLive(
+  core: Core,
+  id: SessionId,
+): Promise<{ readonly ok: true; readonly record: SessionRecord } | Refused> {
   checkSessionId(id)
   await core.ready()
   const [found, floor] = await Promise.all([core.sessions.read(id), core.floor.fresh()])

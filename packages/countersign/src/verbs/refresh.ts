@@ -1,13 +1,14 @@
 import { equalBytes, sha256 } from '../internal/bytes.ts'
 import { CountersignError } from '../internal/errors.ts'
 import { originOf } from '../session/input.ts'
-import { refuse, type Refused } from '../session/reasons.ts'
+import { idleDeadlineMs } from '../session/lifetimes.ts'
+import { type Refused, refuse } from '../session/reasons.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Context } from '../session/types.ts'
 import type { Rotated } from '../stores/contract.ts'
 import { type MacToken, readMacToken } from '../tokens/mac-token.ts'
 import { successorOf } from '../tokens/successor.ts'
-import { type Core, tell } from './core.ts'
+import { type Core, tell, windowOf } from './core.ts'
 import { judgeGone, judgeRecord } from './judge.ts'
 import { type Minted, mint } from './mint.ts'
 
@@ -27,7 +28,8 @@ export async function refresh(
     tell(core, { type: 'session_refused', reason: token.reason }, {}, context)
     return refuse(token.reason)
   }
-  if (options.audience !== undefined && !core.options.audience.includes(options.audience)) return refuse('claim_mismatch')
+  if (options.audience !== undefined && !core.options.audience.includes(options.audience))
+    return refuse('claim_mismatch')
   await core.ready()
   const floor = await core.floor.fresh()
   const nowMs = core.nowMs()
@@ -50,6 +52,7 @@ export async function refresh(
       maxReplays: MAX_REPLAYS,
       accessMs: core.options.accessMs,
       floorMs: floor.notBeforeMs,
+      use: core.strategy.reads === 'token' ? idleDeadlines(core, nowMs) : null,
     },
     nowMs,
   )
@@ -77,6 +80,13 @@ export async function refresh(
     default:
       return judgeGone(done)
   }
+}
+
+/** Where no check touches the record, a refresh is the only sign of activity. */
+function idleDeadlines(core: Core, nowMs: number) {
+  const { absoluteMs } = core.lifetimes
+  const deadline = (persistent: boolean) => idleDeadlineMs(windowOf(core, { persistent }), nowMs + absoluteMs, nowMs)
+  return { idleAtMs: deadline(false), persistentIdleAtMs: deadline(true) }
 }
 
 /** The secret in force, derived again with the key that the record names: a repeat is the same, whoever makes it. */

@@ -1,7 +1,7 @@
 import { equalBytes, sha256 } from '../internal/bytes.ts'
-import { type EndReason, refuse, type Refused } from '../session/reasons.ts'
 import type { SessionId } from '../session/ids.ts'
 import { idleDeadlineMs, isTouchDue } from '../session/lifetimes.ts'
+import { type EndReason, type Refused, refuse } from '../session/reasons.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Checked, Principal, Session, VerifyOptions } from '../session/types.ts'
 import { sessionOf } from '../session/view.ts'

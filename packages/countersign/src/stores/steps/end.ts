@@ -1,7 +1,17 @@
 import type { SessionId, SubjectRef } from '../../session/ids.ts'
 import type { EndReason } from '../../session/reasons.ts'
 import type { EndRule, EndSubjectRule } from '../contract.ts'
-import { bury, denySid, endRecord, gateOf, isLive, moveEpoch, raiseNotBefore, revocationsOf, type Shard } from './shard.ts'
+import {
+  bury,
+  denySid,
+  endRecord,
+  gateOf,
+  isLive,
+  moveEpoch,
+  raiseNotBefore,
+  revocationsOf,
+  type Shard,
+} from './shard.ts'
 
 export interface Changed {
   readonly ids: readonly SessionId[]

@@ -37,7 +37,7 @@ export function rotate(
   }
   const hand = (is: 'rotated' | 'replayed' | 'current', changed: SessionRecord): RotateStep => {
     const stamp = stampOf(shard, record.stamped, rule.floorMs, nowMs)
-    const minted = withAccess(changed, stamp, rule.accessMs)
+    const minted = withAccess(used(changed, rule, nowMs), stamp, rule.accessMs)
     shard.put(minted)
     if (minted.stamped) noteStamp(shard, minted, stamp, minted.lastExpMs + MAX_LEEWAY_MS, nowMs)
     return { is, record: minted, previousOrigin: record.origin, stamp }
@@ -61,6 +61,18 @@ export function rotate(
   const late = nowMs - record.rotatedAtMs >= rule.graceMs
   if (late && record.replays >= rule.maxReplays) return { is: 'too_many_replays', record }
   return hand('replayed', { ...record, handedOutAtMs: nowMs, replays: record.replays + (late ? 1 : 0) }) // row 4
+}
+
+function used(record: SessionRecord, { use }: RotationRule, nowMs: number): SessionRecord {
+  return use ? movedForward(record, record.persistent ? use.persistentIdleAtMs : use.idleAtMs, nowMs) : record
+}
+
+function movedForward(record: SessionRecord, idleAtMs: number, nowMs: number): SessionRecord {
+  return {
+    ...record,
+    lastSeenAtMs: Math.max(record.lastSeenAtMs, nowMs),
+    idleAtMs: Math.max(record.idleAtMs, Math.min(idleAtMs, record.absoluteAtMs)),
+  }
 }
 
 function rotated(record: SessionRecord, next: Successor, nowMs: number): SessionRecord {
@@ -89,9 +101,7 @@ export function touch(shard: Shard, id: SessionId, seen: Touch, nowMs: number): 
   const { record } = found
   const confirms = seen.generation === record.generation && record.confirmedAtMs === 0
   shard.put({
-    ...record,
-    lastSeenAtMs: Math.max(record.lastSeenAtMs, nowMs),
-    idleAtMs: Math.max(record.idleAtMs, Math.min(seen.idleAtMs, record.absoluteAtMs)),
+    ...movedForward(record, seen.idleAtMs, nowMs),
     confirmedAtMs: confirms ? nowMs : record.confirmedAtMs,
   })
 }

@@ -77,7 +77,11 @@ export function endRecord(
   nowMs: number,
   replacedBy?: SessionId,
 ): void {
-  bury(shard, { id: record.id, endedAtMs: nowMs, why, keepUntilMs: keepUntilMs(record), ...(replacedBy && { replacedBy }) }, nowMs)
+  bury(
+    shard,
+    { id: record.id, endedAtMs: nowMs, why, keepUntilMs: keepUntilMs(record), ...(replacedBy && { replacedBy }) },
+    nowMs,
+  )
   if (record.stamped) denySid(shard, record, record.id, why, record.lastExpMs + MAX_LEEWAY_MS, nowMs)
 }
 

@@ -1,34 +1,12 @@
+--- @include "includes/segments"
 --[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
   description. The segments `subject`, `tenant`, `identity`, `origin` and `data` are copied and never looked into:
   cjson would turn empty arrays into objects and round large numbers.
 ]]
 local FORMAT, LIVE, ENDED = 1, 1, 2
 local HEAD, ROTATION = '>BBBI4BI6I6I6I6I6I6I6c32', '>I4I4I2BI6I6B'
-local F_STAMPED, F_ROTATED, F_AUTH_TIME, F_TENANT, F_PENDING, F_OPERATIONS, F_DATA = 1, 2, 4, 8, 16, 32, 64
+local F_STAMPED, F_ROTATED, F_AUTH_TIME, F_TENANT, F_PENDING, F_OPERATIONS, F_DATA, F_PERSISTENT = 1, 2, 4, 8, 16, 32, 64, 128
 local MAX_LEEWAY_MS = 300000
-
-local function corrupt()
-  error({ err = 'CSCORRUPT stored content cannot be read' })
-end
-
-local function take(bytes, at)
-  local size = string.byte(bytes, at)
-  at = at + 1
-  if size == 255 then
-    size, at = struct.unpack('>I4', bytes, at)
-  end
-  if at + size - 1 > #bytes then
-    corrupt()
-  end
-  return string.sub(bytes, at, at + size - 1), at + size
-end
-
-local function segment(text)
-  if #text < 255 then
-    return string.char(#text) .. text
-  end
-  return string.char(255) .. struct.pack('>I4', #text) .. text
-end
 
 local function decode_record(bytes)
   local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
@@ -37,7 +15,7 @@ local function decode_record(bytes)
   local function has(flag)
     return bit.band(flags, flag) ~= 0
   end
-  r.stamped = has(F_STAMPED)
+  r.stamped, r.persistent = has(F_STAMPED), has(F_PERSISTENT)
   r.auth_time = r.created_at
   if has(F_AUTH_TIME) then
     r.auth_time, at = struct.unpack('>I6', bytes, at)
@@ -89,6 +67,9 @@ local function encode_record(r)
   end
   if r.stamped then
     put(F_STAMPED, '')
+  end
+  if r.persistent then
+    put(F_PERSISTENT, '')
   end
   if r.auth_time ~= r.created_at then
     put(F_AUTH_TIME, struct.pack('>I6', r.auth_time))
@@ -162,6 +143,12 @@ end
 
 local function is_live(r, now, floor)
   return deadline_of(r) > now and r.created_at > floor
+end
+
+-- Notes that a session was used. Forward only.
+local function move_forward(r, idle_at, now)
+  r.last_seen_at = math.max(r.last_seen_at, now)
+  r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
 end
 
 -- Remembers that an access token may exist until `stamp + access_ms`.

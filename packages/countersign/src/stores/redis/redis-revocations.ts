@@ -1,0 +1,39 @@
+import type { SessionId } from '../../session/ids.ts'
+import type { RevocationStore } from '../contract.ts'
+import { Answer } from './outcome.ts'
+import { pairsOf } from './pairs.ts'
+import { int, type RedisContext } from './redis-sessions.ts'
+import { scripts } from './scripts.generated.ts'
+import { corrupt, Cursor, utf8 } from './segments.ts'
+
+const WHAT = 'a revocation record'
+
+/** The revocation record of a subject: a hash that the session scripts write as well. `includes/revocations.lua`. */
+export function redisRevocations({ executor, keys, durability }: RedisContext): RevocationStore {
+  return {
+    async deny({ tag, subject, tenant = '' }, jti, untilMs, nowMs) {
+      const args = [int(nowMs, 'nowMs'), utf8(jti, 'jti'), int(untilMs, 'untilMs'), utf8(subject, 'subject'), utf8(tenant, 'tenant')]
+      const answer = new Answer(await executor.run(scripts.denyToken, [keys.subject(tag), keys.revocations(tag)], args))
+      return { ids: [], epoch: answer.number(0), durability: durability() }
+    },
+
+    async read(tag) {
+      const reply = await executor.send(keys.revocations(tag), ['HGETALL', keys.revocations(tag)])
+      const fields = pairsOf(reply)
+      if (!fields) throw corrupt(WHAT)
+      const head = fields.get('head')
+      if (!head) return { is: 'lost' }
+      const cursor = new Cursor(head, WHAT)
+      const notBefore = cursor.uint(6)
+      cursor.bytes(12)
+      const [subject, tenant] = [cursor.segment(), cursor.segment()]
+      const sids = new Map<string, string>()
+      const jtis = new Set<string>()
+      for (const [field, value] of fields) {
+        if (field.startsWith('s:')) sids.set(`${tag}${field.slice(2)}` as SessionId, value.toString('utf8', 6))
+        else if (field.startsWith('j:')) jtis.add(field.slice(2))
+      }
+      return { is: 'known', subject, ...(tenant !== '' && { tenant }), notBefore, sids, jtis }
+    },
+  }
+}

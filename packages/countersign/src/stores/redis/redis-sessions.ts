@@ -1,0 +1,190 @@
+import { invalidInput } from '../../internal/errors.ts'
+import type { SessionId, SubjectRef } from '../../session/ids.ts'
+import type { Durable, Found, SessionStore, StoreDurability } from '../contract.ts'
+import type { Requests } from './executor.ts'
+import { encodeOrigin, decodeOrigin } from './identity-codec.ts'
+import { type Keys, tagOf } from './keys.ts'
+import { Answer, goneOf } from './outcome.ts'
+import { decodeKept, encodeRecord, encodeRoles } from './record-codec.ts'
+import { scripts } from './scripts.generated.ts'
+import { corrupt, utf8 } from './segments.ts'
+
+/** What the stores of one Redis share. */
+export interface RedisContext {
+  readonly executor: Requests
+  readonly keys: Keys
+  /** What an acknowledged write is worth, as far as the server's settings prove it. */
+  readonly durability: () => StoreDurability
+}
+
+type SubjectSteps = Omit<SessionStore, 'floor' | 'raiseFloor'>
+
+/** The session store: one script and one request per method, `read` a plain GET. */
+export function redisSessions({ executor, keys, durability }: RedisContext): SubjectSteps {
+  /** Keys of scripts about one session that also read or write the revocation record. */
+  const wide = (id: SessionId) => [...narrow(id).slice(0, 1), keys.revocations(tagOf(id)), keys.session(id)]
+  const narrow = (id: SessionId) => [keys.subject(tagOf(id)), keys.session(id)]
+  const durable = (answer: Answer): Durable => ({ epoch: answer.number(0), ids: answer.ids(1), durability: durability() })
+  const subjectKeys = ({ tag }: SubjectRef) => [keys.subject(tag), keys.revocations(tag)]
+
+  return {
+    async create(record, rule, nowMs) {
+      const { limit, ifEpoch, floorMs, accessMs } = rule
+      const answer = new Answer(
+        await executor.run(scripts.createSession, wide(record.id), [
+          int(nowMs, 'nowMs'),
+          encodeRecord(record),
+          int(limit.max, 'limit.max'),
+          limit.overflow,
+          ifEpoch === null ? '' : int(ifEpoch, 'ifEpoch'),
+          int(floorMs, 'floorMs'),
+          int(accessMs, 'accessMs'),
+        ]),
+      )
+      const is = answer.outcome()
+      switch (is) {
+        case 'created':
+          return { is, stamp: answer.number(1), evicted: answer.ids(2), durability: durability() }
+        case 'limit':
+        case 'blocked':
+        case 'stale_epoch':
+        case 'exists':
+          return { is }
+        default:
+          return unexpected()
+      }
+    },
+
+    async read(id): Promise<Found> {
+      const bytes = await executor.get(keys.session(id))
+      return bytes === null ? { is: 'unknown' } : decodeKept(id, bytes)
+    },
+
+    async update(id, { data, operationId }, expectedVersion, nowMs) {
+      if (operationId === '') throw invalidInput('operationId', 'must not be empty')
+      const answer = new Answer(
+        await executor.run(scripts.updateSession, narrow(id), [
+          int(nowMs, 'nowMs'),
+          int(expectedVersion, 'expectedVersion'),
+          utf8(data, 'data'),
+          utf8(operationId ?? '', 'operationId'),
+        ]),
+      )
+      const is = answer.outcome()
+      switch (is) {
+        case 'stored':
+        case 'repeated':
+          return { is, record: answer.record(1, id), durability: durability() }
+        case 'conflict':
+        case 'expired':
+          return { is, record: answer.record(1, id) }
+        default:
+          return goneOf(answer, id)
+      }
+    },
+
+    async touch(id, { idleAtMs, generation }, nowMs) {
+      const confirmed = generation === undefined ? '' : int(generation, 'generation')
+      await executor.run(scripts.touchSession, narrow(id), [int(nowMs, 'nowMs'), int(idleAtMs, 'idleAtMs'), confirmed])
+    },
+
+    async rotate(id, presented, next, rule, nowMs) {
+      const answer = new Answer(
+        await executor.run(scripts.rotateSession, wide(id), [
+          int(nowMs, 'nowMs'),
+          int(presented.generation, 'generation'),
+          Buffer.from(presented.hash),
+          Buffer.from(next.hash),
+          int(next.rotationKey, 'rotationKey'),
+          int(next.macKey, 'macKey'),
+          int(next.refreshAtMs, 'refreshAtMs'),
+          encodeOrigin(next.origin),
+          int(rule.graceMs, 'graceMs'),
+          rule.replay,
+          int(rule.maxReplays, 'maxReplays'),
+          int(rule.accessMs, 'accessMs'),
+          int(rule.floorMs, 'floorMs'),
+          rule.use === null ? '' : int(rule.use.idleAtMs, 'idleAtMs'),
+          rule.use === null ? '' : int(rule.use.persistentIdleAtMs, 'persistentIdleAtMs'),
+        ]),
+      )
+      const is = answer.outcome()
+      switch (is) {
+        case 'rotated':
+        case 'replayed':
+        case 'current': {
+          const previousOrigin = decodeOrigin(answer.text(3)) ?? unexpected()
+          const record = answer.record(1, id)
+          return { is, record, previousOrigin, stamp: answer.number(2), durability: durability() }
+        }
+        case 'reused':
+        case 'rolled_back':
+        case 'expired':
+        case 'too_many_replays':
+          return { is, record: answer.record(1, id) }
+        default:
+          return goneOf(answer, id)
+      }
+    },
+
+    async replace(old, next, { accessMs, floorMs }, nowMs) {
+      if (tagOf(next.id) !== tagOf(old)) throw invalidInput('next.id', 'must belong to the same subject')
+      const args = [int(nowMs, 'nowMs'), encodeRecord(next), int(accessMs, 'accessMs'), int(floorMs, 'floorMs')]
+      const answer = new Answer(await executor.run(scripts.replaceSession, [...wide(old), keys.session(next.id)], args))
+      const is = answer.outcome()
+      switch (is) {
+        case 'replaced':
+          return { is, record: answer.record(1, next.id), stamp: answer.number(2), durability: durability() }
+        case 'expired':
+          return { is, record: answer.record(1, old) }
+        case 'blocked':
+        case 'exists':
+          return { is }
+        default:
+          return goneOf(answer, old)
+      }
+    },
+
+    async end(id, why, { unknownUntilMs, stamped }, nowMs) {
+      const args = [int(nowMs, 'nowMs'), utf8(why, 'reason'), int(unknownUntilMs, 'unknownUntilMs'), stamped ? '1' : '0']
+      return durable(new Answer(await executor.run(scripts.endSession, wide(id), args)))
+    },
+
+    async endSubject(subject, why, { except, block }, nowMs) {
+      // The id of another subject spares nothing.
+      const spared = except !== undefined && tagOf(except) === subject.tag ? except : ''
+      const blocks = block === undefined ? '' : block ? '1' : '0'
+      const args = [int(nowMs, 'nowMs'), utf8(why, 'reason'), spared, blocks]
+      return durable(new Answer(await executor.run(scripts.endSubject, subjectKeys(subject), args)))
+    },
+
+    async setRoles(subject, roles, nowMs) {
+      const args = [int(nowMs, 'nowMs'), encodeRoles(roles)]
+      return durable(new Answer(await executor.run(scripts.setRoles, subjectKeys(subject), args)))
+    },
+
+    async subject({ tag }, nowMs) {
+      const reply = await executor.run(scripts.readSubject, [keys.subject(tag)], [int(nowMs, 'nowMs')])
+      const answer = new Answer(reply)
+      return { epoch: answer.number(0), blocked: answer.number(1) === 1, live: answer.number(2) }
+    },
+
+    async list({ tag }, after, { limit, floorMs }, nowMs) {
+      const args = [int(nowMs, 'nowMs'), utf8(after ?? '', 'after'), int(limit, 'limit'), int(floorMs, 'floorMs')]
+      const answer = new Answer(await executor.run(scripts.listSessions, [keys.subject(tag)], args))
+      const items = []
+      for (let at = 1; at < answer.length; at += 2) items.push(answer.record(at + 1, answer.text(at) as SessionId))
+      return { items, next: answer.text(0) || null }
+    },
+  }
+}
+
+/** A number as the scripts read it. Fractions and infinities would be cut or misread there. */
+export function int(value: number, name: string): string {
+  if (!Number.isSafeInteger(value)) throw invalidInput(name, 'must be a whole number')
+  return String(value)
+}
+
+function unexpected(): never {
+  throw corrupt('the answer of a script')
+}

@@ -1,0 +1,88 @@
+import { CountersignError } from '../../internal/errors.ts'
+import type { StoreDurability } from '../contract.ts'
+
+/** What the server says of itself: the fields of INFO, and those settings of CONFIG GET that it was willing to tell. */
+export interface ServerFacts {
+  readonly info: ReadonlyMap<string, string>
+  /** `null` when CONFIG GET was refused, as managed services do. */
+  readonly config: ReadonlyMap<string, string> | null
+}
+
+export interface ServerVerdict {
+  /** What is weaker than promised, and by which setting. `docs/storage-schema.md` has the settings to use. */
+  readonly warnings: readonly string[]
+  readonly durability: StoreDurability
+}
+
+export const CHECKED_SETTINGS = ['maxmemory-policy', 'appendonly', 'appendfsync', 'min-replicas-to-write'] as const
+
+/**
+ * The start check of `redis-and-reliability.md` §2.3. Warnings name the promise of the README that they weaken.
+ *
+ * @throws CountersignError `ERR_STORE_MISCONFIGURED` when the server cannot be used at all.
+ */
+export function checkServer({ info, config }: ServerFacts): ServerVerdict {
+  const version = info.get('valkey_version') ?? info.get('redis_version') ?? ''
+  const name = info.has('valkey_version') ? 'Valkey' : 'Redis'
+  const [major] = numbersOf(info.get('redis_version') ?? version)
+  if (major === undefined || major < 7) throw misconfigured(`is ${name} ${version || 'of unknown version'}; 7.0 or newer is needed`)
+  if (info.get('redis_mode') === 'cluster') throw misconfigured('is one node of a cluster; redisStore({ url }) wants a single server')
+  if (info.get('role') === 'slave') throw misconfigured('is a replica; Countersign needs the primary')
+
+  const setting = (key: (typeof CHECKED_SETTINGS)[number]) => config?.get(key)
+  const warnings: string[] = []
+  if (!config) warnings.push('CONFIG GET is refused, so not every setting could be checked; writes count as "local"')
+
+  const policy = setting('maxmemory-policy') ?? info.get('maxmemory_policy')
+  if (policy !== undefined && policy !== 'noeviction') {
+    warnings.push(
+      `maxmemory-policy is ${policy}, not noeviction: under memory pressure the server may drop an index, after which "revoke all" misses sessions (promise 2), or log people out (promise 6)`,
+    )
+  }
+  const appendonly = setting('appendonly') ?? (info.get('aof_enabled') === '1' ? 'yes' : 'no')
+  const appendfsync = setting('appendfsync')
+  if (appendonly !== 'yes') {
+    warnings.push('appendonly is off: a crash of the server brings revoked sessions back (promise 3) and loses acknowledged writes (promise 4)')
+  } else if (appendfsync !== undefined && appendfsync !== 'always') {
+    warnings.push(`appendfsync is ${appendfsync}, not always: a power failure may lose the last acknowledged writes (promises 3 and 4)`)
+  }
+  const replicas = Number(info.get('connected_slaves') ?? 0)
+  if (replicas > 0 && setting('min-replicas-to-write') === '0') {
+    warnings.push('min-replicas-to-write is 0 although there are replicas: a primary that was cut off goes on accepting writes that a failover then loses (promises 2 and 3)')
+  }
+  if (!hasScriptFixes(name, numbersOf(version))) {
+    warnings.push(
+      `${name} ${version} is older than the fix of CVE-2025-49844 in its Lua engine, unless the distribution has brought it back: whoever may run scripts could take over the server (promise 7)`,
+    )
+  }
+  const isSynced = appendonly === 'yes' && appendfsync === 'always'
+  return { warnings, durability: isSynced && config ? 'fsynced' : 'local' }
+}
+
+/** First patch of each release line that has the fix; later lines have it from the start. */
+const FIXED: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  Redis: { '7.2': 11, '7.4': 6, '8.0': 4, '8.2': 2 },
+  Valkey: { '7.2': 11, '8.0': 6, '8.1': 4 },
+}
+const FIXED_FROM: Readonly<Record<string, readonly [number, number]>> = { Redis: [8, 3], Valkey: [9, 0] }
+
+function hasScriptFixes(name: string, [major = 0, minor = 0, patch = 0]: readonly number[]): boolean {
+  const [fromMajor, fromMinor] = FIXED_FROM[name]!
+  if (major > fromMajor || (major === fromMajor && minor >= fromMinor)) return true
+  return patch >= (FIXED[name]![`${major}.${minor}`] ?? Number.POSITIVE_INFINITY)
+}
+
+const numbersOf = (version: string) => (/^\d+(\.\d+)*/.exec(version)?.[0] ?? '').split('.').filter(Boolean).map(Number)
+
+function misconfigured(problem: string): CountersignError {
+  return new CountersignError('ERR_STORE_MISCONFIGURED', `the Redis server ${problem}`, { store: 'redis' })
+}
+
+/** `name:value` lines of INFO. */
+export function parseInfo(text: string): Map<string, string> {
+  const fields = text.split(/\r?\n/).flatMap((line): [string, string][] => {
+    const colon = line.indexOf(':')
+    return line.startsWith('#') || colon < 1 ? [] : [[line.slice(0, colon), line.slice(colon + 1)]]
+  })
+  return new Map(fields)
+}

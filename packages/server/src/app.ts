@@ -1,0 +1,77 @@
+import type { Server } from 'node:http'
+import swagger from '@fastify/swagger'
+import { resolveCookieNames } from 'countersign/http'
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import { addMethodCheck } from './http/methods.ts'
+import { answerClientError, answerError, parseJson } from './http/errors.ts'
+import { addOriginCheck } from './http/guard.ts'
+import { securityHeaders } from './http/headers.ts'
+import type { AppParts, AppSettings, Kit } from './http/kit.ts'
+import { MAX_BODY_BYTES, MAX_HEADER_BYTES } from './http/problems.ts'
+import { blurWith, loggable } from './log.ts'
+import { routes } from './routes/index.ts'
+
+/** How long a request may take to arrive completely. */
+const REQUEST_TIMEOUT_MS = 30_000
+
+/**
+ * Builds the HTTP application. Listens to nothing and opens nothing; `close()` of what it returns stops the HTTP side
+ * only, the sessions stay open for whoever owns them.
+ */
+export async function buildApp(parts: AppParts, settings: AppSettings): Promise<FastifyInstance> {
+  const kit: Kit = { ...parts, settings, cookieNames: resolveCookieNames(), blur: blurWith(parts.keyring) }
+  const always = securityHeaders(settings.overHttps)
+  const { tls, trustedProxies } = settings
+  const options: FastifyServerOptions = {
+    loggerInstance: parts.log,
+    disableRequestLogging: true,
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // Requests that are under way while the server stops are answered, with `Connection: close`.
+    return503OnClosing: false,
+    // Only the address of the peer is taken from X-Forwarded-For, and only if it is one of these; Host and Proto never.
+    trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
+    // One schema validates and documents; what is sent is never changed to fit it.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    routerOptions: { maxParamLength: 256 },
+    frameworkErrors: (error, request, reply) => {
+      reply.headers(always)
+      answerError(error, request, reply)
+    },
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, always),
+  }
+  const limits = { maxHeaderSize: MAX_HEADER_BYTES }
+  const app = (
+    tls
+      ? Fastify({ ...options, https: { ...limits, cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2' } })
+      : Fastify({ ...options, http: limits })
+  ) as unknown as FastifyInstance<Server>
+
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => parseJson(body))
+  app.setErrorHandler(answerError)
+
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.headers(always)
+  })
+  addMethodCheck(app)
+  addOriginCheck(app, kit)
+  // A POST without a body is one without members; the schema then says which are missing.
+  app.addHook('preValidation', async (request) => {
+    if (request.method === 'POST' && request.body === undefined) request.body = {}
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    // The pattern of the route, not the path: a path holds ids, and a query may hold anything.
+    const route = request.routeOptions.url
+    const ms = Math.round(reply.elapsedTime)
+    request.log.info({ event: 'request', method: request.method, route, status: reply.statusCode, ms, ip: request.ip })
+  })
+  const stopListening = parts.sessions.events.on('*', (event) => parts.log.info(loggable(event, kit.blur)))
+  app.addHook('onClose', async () => stopListening())
+
+  await app.register(swagger, {
+    openapi: { openapi: '3.1.0', info: { title: 'Countersign', version: '1', description: 'The session service.' } },
+  })
+  await app.register(async (scope) => routes(scope, kit))
+  return app
+}

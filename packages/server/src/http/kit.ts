@@ -1,0 +1,38 @@
+import type { Session, Sessions, Strategy } from 'countersign'
+import type { Accounts } from 'countersign/accounts'
+import type { CookieNames } from 'countersign/http'
+import type { Keyring } from 'countersign'
+import type { Logger } from 'pino'
+import type { Blur } from '../log.ts'
+
+/** Sessions of the server: a record is read per request; whether there are refresh tokens is a setting. */
+export type ServerSessions = Sessions<Strategy<'record', boolean, 'sessions'>, undefined, string>
+export type ServerSession = Session<undefined, string>
+
+/** What the application is built from. Everything is injected, so that a test can build it from its own parts. */
+export interface AppParts {
+  readonly sessions: ServerSessions
+  readonly accounts: Accounts
+  readonly keyring: Keyring
+  /** The store's time, in milliseconds since the epoch. */
+  readonly nowMs: () => number
+  readonly log: Logger
+}
+
+export interface AppSettings {
+  readonly strategy: 'allowlist' | 'opaque'
+  /** Our own origins. A function, because the port may be known only after listening. */
+  readonly origins: () => readonly string[]
+  /** Browsers reach us by HTTPS, from us or from a proxy before us. */
+  readonly overHttps: boolean
+  readonly trustedProxies: readonly string[]
+  /** PEM texts; absent: plain HTTP. */
+  readonly tls?: { readonly cert: string; readonly key: string }
+}
+
+/** What every route works with. */
+export interface Kit extends AppParts {
+  readonly settings: AppSettings
+  readonly cookieNames: CookieNames
+  readonly blur: Blur
+}

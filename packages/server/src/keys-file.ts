@@ -1,0 +1,63 @@
+import { constants } from 'node:fs'
+import { link, mkdir, open, stat, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { CountersignError, generateKeyring, type Keyring, loadKeyring } from 'countersign'
+
+/** ES256 because the service publishes a JWK Set, and libraries in every language know it. */
+const SIGNING = ['ES256'] as const
+
+/**
+ * Loads a keyring file.
+ *
+ * @throws CountersignError `ERR_CONFIG_UNSAFE` when others than the owner and its group may read it, or others than the
+ * owner may write it; and what `loadKeyring` throws.
+ */
+export async function readKeysFile(path: string): Promise<Keyring> {
+  const mode = await stat(path).then(
+    (stats) => stats.mode,
+    () => undefined,
+  )
+  if (mode !== undefined && (mode & (constants.S_IRWXO | constants.S_IWGRP)) !== 0) {
+    throw new CountersignError(
+      'ERR_CONFIG_UNSAFE',
+      `the keyring file ${path} is open to other users of this machine: chmod 600 it`,
+    )
+  }
+  try {
+    return await loadKeyring(path)
+  } catch (error) {
+    if (!(error instanceof CountersignError) || error.code !== 'ERR_KEY_NOT_FOUND' || mode !== undefined) throw error
+    throw new CountersignError(
+      'ERR_KEY_NOT_FOUND',
+      `the keyring file ${path} is not there. Make it once with: countersign keys generate --out ${path}`,
+    )
+  }
+}
+
+/**
+ * Writes a new keyring file for the owner only (0600, in a folder of 0700 if that is made too). Never overwrites one,
+ * and nobody ever sees half of it: without the placement key no session is found again.
+ *
+ * @returns `false` when there is one already.
+ */
+export async function makeKeysFile(path: string): Promise<boolean> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const draft = `${path}.${process.pid}.new`
+  const file = await open(draft, 'wx', 0o600)
+  try {
+    await file.writeFile(`${JSON.stringify(generateKeyring({ signing: SIGNING }), null, 2)}\n`)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  try {
+    // Unlike a rename, a link fails when the name is taken: of two processes that start at once, one wins.
+    await link(draft, path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  } finally {
+    await unlink(draft)
+  }
+}

@@ -1,0 +1,20 @@
+import type { FastifyInstance } from 'fastify'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { Kit } from '../http/kit.ts'
+import type { App } from '../http/schemas.ts'
+import { health } from './health.ts'
+import { jwks } from './jwks.ts'
+import { login } from './login.ts'
+import { logout } from './logout.ts'
+import { page } from './page.ts'
+import { password } from './password.ts'
+import { refresh } from './refresh.ts'
+import { register } from './register.ts'
+import { sessions } from './sessions.ts'
+
+/** Every route there is. */
+export async function routes(scope: FastifyInstance, kit: Kit): Promise<void> {
+  const app: App = scope.withTypeProvider<TypeBoxTypeProvider>()
+  for (const group of [register, login, refresh, logout, password, sessions, jwks, health]) group(app, kit)
+  await page(app)
+}
