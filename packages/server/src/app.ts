@@ -1,12 +1,13 @@
+import { randomBytes } from 'node:crypto'
 import type { Server } from 'node:http'
 import swagger from '@fastify/swagger'
 import { resolveCookieNames } from 'countersign/http'
-import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
-import { addMethodCheck } from './http/methods.ts'
+import Fastify, { type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify'
 import { answerClientError, answerError, parseJson } from './http/errors.ts'
 import { addOriginCheck } from './http/guard.ts'
 import { securityHeaders } from './http/headers.ts'
 import type { AppParts, AppSettings, Kit } from './http/kit.ts'
+import { addMethodCheck } from './http/methods.ts'
 import { MAX_BODY_BYTES, MAX_HEADER_BYTES } from './http/problems.ts'
 import { blurWith, loggable } from './log.ts'
 import { routes } from './routes/index.ts'
@@ -24,7 +25,8 @@ export async function buildApp(parts: AppParts, settings: AppSettings): Promise<
   const { tls, trustedProxies } = settings
   const options: FastifyServerOptions = {
     loggerInstance: parts.log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    genReqId: requestIds(),
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     // Requests that are under way while the server stops are answered, with `Connection: close`.
@@ -40,15 +42,14 @@ export async function buildApp(parts: AppParts, settings: AppSettings): Promise<
     },
     clientErrorHandler: (error, socket) => answerClientError(error, socket, always),
   }
-  const limits = { maxHeaderSize: MAX_HEADER_BYTES }
-  const app = (
-    tls
-      ? Fastify({ ...options, https: { ...limits, cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2' } })
-      : Fastify({ ...options, http: limits })
-  ) as unknown as FastifyInstance<Server>
+  const head = { maxHeaderSize: MAX_HEADER_BYTES }
+  const wire = tls ? { https: { ...head, ...tls, minVersion: 'TLSv1.2' } } : { http: head }
+  const app = Fastify({ ...options, ...wire } as FastifyServerOptions) as FastifyInstance<Server>
 
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => parseJson(body))
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) =>
+    parseJson(body),
+  )
   app.setErrorHandler(answerError)
 
   app.addHook('onRequest', async (_request, reply) => {
@@ -66,12 +67,24 @@ export async function buildApp(parts: AppParts, settings: AppSettings): Promise<
     const ms = Math.round(reply.elapsedTime)
     request.log.info({ event: 'request', method: request.method, route, status: reply.statusCode, ms, ip: request.ip })
   })
-  const stopListening = parts.sessions.events.on('*', (event) => parts.log.info(loggable(event, kit.blur)))
-  app.addHook('onClose', async () => stopListening())
+  const audit = [
+    parts.sessions.events.on('*', (event) => parts.log.info({ about: 'session', ...loggable(event, kit.blur) })),
+    parts.accounts.events.on('*', (event) => parts.log.info({ about: 'account', ...loggable(event, kit.blur) })),
+  ]
+  app.addHook('onClose', async () => {
+    for (const stopListening of audit) stopListening()
+  })
 
   await app.register(swagger, {
     openapi: { openapi: '3.1.0', info: { title: 'Countersign', version: '1', description: 'The session service.' } },
   })
   await app.register(async (scope) => routes(scope, kit))
   return app
+}
+
+/** Ids that differ between processes too. Never taken from the request: they stand in the audit. */
+function requestIds(): () => string {
+  const prefix = randomBytes(6).toString('base64url')
+  let count = 0
+  return () => `${prefix}-${++count}`
 }

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
-import type { Keyring, SessionEvent } from 'countersign'
+import { CountersignError, type Keyring, type SessionEvent } from 'countersign'
+import type { AccountEvent } from 'countersign/accounts'
 import { type DestinationStream, type Logger, pino } from 'pino'
 
 /** Turns a session id, or what somebody typed as identifier, into something that can be followed but not used. */
@@ -19,29 +20,48 @@ export function blurWith(keyring: Keyring): Blur {
  * The log: JSON lines, UTC. Nothing here logs a request's headers or body; the redaction is a second lock on that door.
  */
 export function createLog(level: string, destination: DestinationStream): Logger {
-  const secrets = ['password', 'currentPassword', 'newPassword', 'accessToken', 'refreshToken', 'authorization', 'cookie']
+  const secrets = [
+    'password',
+    'currentPassword',
+    'newPassword',
+    'accessToken',
+    'refreshToken',
+    'authorization',
+    'cookie',
+  ]
   return pino(
     {
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      // What Fastify itself logs: never a request or response, and of errors only what cannot hold a secret.
+      serializers: { req: () => undefined, res: () => undefined, err: describeError },
       redact: { paths: secrets.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[redacted]' },
     },
     destination,
   )
 }
 
-/** A session event as it is logged: ids blurred, text of the client's making kept on one line. */
-export function loggable(event: SessionEvent, blur: Blur): Record<string, unknown> {
-  const { type, at, sessionId, context, ...rest } = event
+/** An error without its message, unless the message is known to hold no secret. */
+export function describeError(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { name: typeof error }
+  const { code } = error as NodeJS.ErrnoException
+  const named = { name: error.name, ...(code !== undefined && { code }) }
+  if (error instanceof CountersignError) return { ...named, message: error.message, store: error.store }
+  const places = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line))
+  return { ...named, at: places.slice(0, 8).map((line) => line.trim()) }
+}
+
+/** An event as it is logged: ids blurred, text of the client's making kept on one line. */
+export function loggable(event: SessionEvent | AccountEvent, blur: Blur): Record<string, unknown> {
+  const { type, at, context, ...rest } = event
   const more: Record<string, unknown> = { ...rest }
-  if (typeof more.replaces === 'string') more.replaces = blur(more.replaces)
+  for (const id of ['sessionId', 'replaces']) if (typeof more[id] === 'string') more[id] = blur(more[id])
   if (typeof more.firstOrigin === 'object') more.firstOrigin = oneLine(more.firstOrigin as Record<string, unknown>)
   return {
     event: type,
     at,
-    ...(sessionId !== undefined && { session: blur(sessionId) }),
     ...more,
     ...(context && oneLine(context)),
   }

@@ -1,6 +1,7 @@
 import type { SessionId } from '../session/ids.ts'
 import type { EndReason, RefusalReason } from '../session/reasons.ts'
 import type { Context } from '../session/types.ts'
+import { createEmitter, type Emitter, type EmitterSource } from './emitter.ts'
 
 /** Who and what an event is about. No event holds a secret; ids are handles, and logs should print a salted hash of them. */
 interface About {
@@ -46,42 +47,12 @@ export type SessionEvent = About &
 
 export type SessionEventType = SessionEvent['type']
 
-export interface Events {
-  /**
-   * Calls `listener` for each event of a type, or of every type with `'*'`, in the turn in which it happens. What a
-   * listener throws becomes a process warning and touches nothing else. Returns the function that takes it off again.
-   */
-  on<T extends SessionEventType>(type: T, listener: (event: Extract<SessionEvent, { type: T }>) => void): () => void
-  on(type: '*', listener: (event: SessionEvent) => void): () => void
-}
+/** Where the events of sessions can be heard. */
+export type Events = Emitter<SessionEvent>
 
 /** The same with the side that only the library uses. */
-export interface EventSource extends Events {
-  emit(event: SessionEvent): void
-}
+export type EventSource = EmitterSource<SessionEvent>
 
 export function createEvents(): EventSource {
-  const listeners = new Map<string, Set<(event: SessionEvent) => void>>()
-  return {
-    on(type: string, listener: (event: never) => void) {
-      const set = listeners.get(type) ?? new Set()
-      listeners.set(type, set)
-      const entry = listener as (event: SessionEvent) => void
-      set.add(entry)
-      return () => set.delete(entry)
-    },
-    emit(event) {
-      for (const type of [event.type, '*']) {
-        for (const listener of listeners.get(type) ?? []) {
-          try {
-            listener(event)
-          } catch (error) {
-            process.emitWarning(`a listener for ${event.type} failed: ${(error as Error)?.name ?? 'unknown'}`, {
-              code: 'COUNTERSIGN_LISTENER',
-            })
-          }
-        }
-      }
-    },
-  }
+  return createEmitter<SessionEvent>()
 }

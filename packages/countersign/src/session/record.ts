@@ -109,7 +109,11 @@ export function deadlineMs(record: SessionRecord): number {
   return Math.min(record.idleAtMs, record.absoluteAtMs)
 }
 
-/** From here on nothing that refers to the session can be presented any more, and the store may forget it. */
+/**
+ * From here on nothing that refers to the session can be presented any more, and the store may forget it. The leeway
+ * counts only where a verifier may take a token without the record: elsewhere a record that is gone is a refusal too.
+ */
 export function keepUntilMs(record: SessionRecord): number {
-  return Math.max(deadlineMs(record), record.refreshAtMs, record.lastExpMs === 0 ? 0 : record.lastExpMs + MAX_LEEWAY_MS)
+  const lastExpMs = record.stamped ? record.lastExpMs + MAX_LEEWAY_MS : record.lastExpMs
+  return Math.max(deadlineMs(record), record.refreshAtMs, lastExpMs)
 }

@@ -2,6 +2,8 @@ import type { Runtime } from '../internal/runtime.ts'
 import type { SessionStore } from '../stores/contract.ts'
 
 const EVERY_MS = 5_000
+/** Pause after a turn that did not come to the end. */
+const BUSY_MS = 50
 /** Rows per step: a step of this size blocks nobody for long (`redis-and-reliability.md` section 5). */
 const ROWS = 100
 /** Steps in a row before others get their turn. */
@@ -18,15 +20,20 @@ export function startSweeper(
   let stopped = false
   let timer: unknown
   const turn = async () => {
+    let pauseMs = BUSY_MS
     try {
       for (let step = 0; step < STEPS && !stopped; step++) {
-        if ((await sessions.sweep?.(nowMs(), ROWS)) === 0) break
+        if ((await sessions.sweep?.(nowMs(), ROWS)) === 0) {
+          pauseMs = EVERY_MS
+          break
+        }
         await new Promise<void>((resolve) => runtime.timers.setTimeout(resolve, 1, 'background'))
       }
     } catch (error) {
+      pauseMs = EVERY_MS
       if (!stopped) onFailure(error)
     }
-    if (!stopped) timer = runtime.timers.setTimeout(turn, EVERY_MS, 'background')
+    if (!stopped) timer = runtime.timers.setTimeout(turn, pauseMs, 'background')
   }
   timer = runtime.timers.setTimeout(turn, EVERY_MS, 'background')
   return () => {

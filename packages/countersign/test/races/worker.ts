@@ -37,7 +37,7 @@ export async function openSessions(setup: WorkerSetup, store = openStore(setup.s
   await sessions.ready()
   // Enough work per hash that a login is held in it while the other side commits.
   const passwords = { argon2: { memoryKiB: 65_536, passes: 3, parallelism: 1 }, concurrency: 2, queue: 200 }
-  const accounts = createAccounts({ store: store.accounts, keyring, sessions, roles: ['user'], passwords })
+  const accounts = createAccounts({ store, keyring, sessions, roles: ['user'], passwords })
   return { store, sessions, accounts }
 }
 

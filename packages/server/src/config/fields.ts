@@ -1,5 +1,6 @@
 // Every setting of the server, once: its flag, environment variable, meaning and default. `docs/configuration.md` shows
 // the same table, and a test compares the two.
+import type { Duration } from 'countersign'
 import {
   addresses,
   describeStore,
@@ -26,11 +27,13 @@ export interface Field<T> {
   readonly print?: (value: NonNullable<T>) => string
   /** Also taken by the commands that administer a store. */
   readonly storage?: true
+  /** A list: the flag may be repeated. */
+  readonly repeat?: true
 }
 
 const field = <T>(f: Field<T>): Field<T> => f
 /** Checked by the library itself, in `probe.ts`, so that there is one rule and one text. */
-const duration = text(20) as Reader<`${number}${'s' | 'm' | 'h' | 'd'}`>
+const duration = text(20) as Reader<Duration>
 
 export const FIELDS = {
   host: field<string>({
@@ -64,6 +67,7 @@ export const FIELDS = {
     env: ['COUNTERSIGN_AUDIENCE'],
     help: '"aud" of access tokens; default: the issuer',
     read: list(text(512)),
+    repeat: true,
   }),
   store: field<StoreLocation>({
     flag: '--store <location>',
@@ -96,35 +100,35 @@ export const FIELDS = {
     read: oneOf('allowlist', 'opaque'),
     fallback: 'allowlist',
   }),
-  idle: field({
+  idle: field<Duration>({
     flag: '--idle <duration>',
     env: ['COUNTERSIGN_IDLE'],
     help: 'a session unused for so long is refused',
     read: duration,
     fallback: '30m',
   }),
-  absolute: field({
+  absolute: field<Duration>({
     flag: '--absolute <duration>',
     env: ['COUNTERSIGN_ABSOLUTE'],
     help: 'a session ends after so long whatever happens',
     read: duration,
     fallback: '7d',
   }),
-  accessLifetime: field({
+  accessLifetime: field<Duration>({
     flag: '--access-lifetime <duration>',
     env: ['COUNTERSIGN_ACCESS_LIFETIME'],
     help: 'life of an access token',
     read: duration,
     fallback: '10m',
   }),
-  refreshLifetime: field({
+  refreshLifetime: field<Duration>({
     flag: '--refresh-lifetime <duration>',
     env: ['COUNTERSIGN_REFRESH_LIFETIME'],
     help: 'life of a refresh token, and of persistent cookies',
     read: duration,
     fallback: '7d',
   }),
-  grace: field({
+  grace: field<Duration>({
     flag: '--grace <duration>',
     env: ['COUNTERSIGN_GRACE'],
     help: 'how long a rotated refresh token still yields its successor',
@@ -136,6 +140,7 @@ export const FIELDS = {
     env: ['COUNTERSIGN_ROLES'],
     help: 'all role names there are',
     read: list(text(64)),
+    repeat: true,
     fallback: ['user', 'moderator', 'admin'],
     storage: true,
   }),
@@ -170,6 +175,7 @@ export const FIELDS = {
     env: ['COUNTERSIGN_TRUSTED_PROXY'],
     help: 'proxies whose X-Forwarded-For is believed; default none',
     read: list(addresses),
+    repeat: true,
     fallback: [],
   }),
   unsafePlainHttpOffLoopback: field<boolean>({

@@ -19,5 +19,7 @@ export function printConfig(config: Config): string {
     return [name, shown, config.sources[name as FieldName]] as const
   })
   const width = (column: 0 | 1) => Math.max(...rows.map((row) => row[column].length))
-  return rows.map(([name, value, source]) => `${name.padEnd(width(0))}  ${value.padEnd(width(1))}  ${source}`).join('\n')
+  return rows
+    .map(([name, value, source]) => `${name.padEnd(width(0))}  ${value.padEnd(width(1))}  ${source}`)
+    .join('\n')
 }

@@ -26,7 +26,11 @@ export async function probe(settings: Partial<Settings>): Promise<ReadonlyMap<Fi
   attempt('refreshLifetime', () => allowlist({ ...base, refreshLifetime: refreshLifetime! }))
   attempt('grace', () => allowlist({ ...base, grace: grace! }))
 
-  const common = { strategy: opaque(), store: memoryStore(), keyring: await loadKeyring(generateKeyring({ signing: [] })) }
+  const common = {
+    strategy: opaque(),
+    store: memoryStore(),
+    keyring: await loadKeyring(generateKeyring({ signing: [] })),
+  }
   attempt('absolute', () => createSessions({ ...common, timeouts: { absolute: absolute! } }))
   // Against the longest absolute timeout first, so that a wrong `absolute` is not reported twice.
   attempt('idle', () => createSessions({ ...common, timeouts: { absolute: '400d', idle: idle! } }))

@@ -62,7 +62,8 @@ export const addresses: Reader<string> = (value) => {
   const family = isIP(address)
   const longest = family === 4 ? 32 : 128
   const isRange = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= longest)
-  if (family === 0 || !isRange || more !== undefined) throw new Error('must be IP addresses or ranges such as 10.0.0.0/8')
+  if (family === 0 || !isRange || more !== undefined)
+    throw new Error('must be IP addresses or ranges such as 10.0.0.0/8')
   return value as string
 }
 

@@ -83,7 +83,10 @@ function lookUp(
   return file[name] === undefined ? undefined : { value: file[name], source: `file ${input.file}` }
 }
 
-async function readConfigFile(path: string | undefined, problems: string[]): Promise<Readonly<Record<string, unknown>>> {
+async function readConfigFile(
+  path: string | undefined,
+  problems: string[],
+): Promise<Readonly<Record<string, unknown>>> {
   if (path === undefined) return {}
   let content: unknown
   try {
@@ -91,7 +94,8 @@ async function readConfigFile(path: string | undefined, problems: string[]): Pro
     content = JSON.parse(text)
   } catch (error) {
     // A syntax error quotes the text around it, which may hold the password of a store.
-    const why = error instanceof SyntaxError ? 'is not JSON' : `cannot be read (${(error as NodeJS.ErrnoException).code})`
+    const why =
+      error instanceof SyntaxError ? 'is not JSON' : `cannot be read (${(error as NodeJS.ErrnoException).code})`
     problems.push(`file ${path} ${why}`)
     return {}
   }
@@ -109,8 +113,10 @@ async function readConfigFile(path: string | undefined, problems: string[]): Pro
 function crossCheck(values: Partial<Settings>): [FieldName, string][] {
   const problems: [FieldName, string][] = []
   const { host, publicUrl, store, keys, tlsCert, tlsKey, unsafePlainHttpOffLoopback: unsafe } = values
-  if (tlsCert !== undefined && tlsKey === undefined) problems.push(['tlsKey', 'is missing: a certificate needs its key'])
-  if (tlsKey !== undefined && tlsCert === undefined) problems.push(['tlsCert', 'is missing: a key needs its certificate'])
+  if (tlsCert !== undefined && tlsKey === undefined)
+    problems.push(['tlsKey', 'is missing: a certificate needs its key'])
+  if (tlsKey !== undefined && tlsCert === undefined)
+    problems.push(['tlsCert', 'is missing: a key needs its certificate'])
   const hint = 'use --tls-cert and --tls-key, or listen on 127.0.0.1 behind a proxy that speaks HTTPS'
   if (host !== undefined && tlsCert === undefined && !isLoopback(host) && unsafe === false) {
     problems.push(['host', `is not a loopback address, and plain HTTP would show every token to the network: ${hint}`])

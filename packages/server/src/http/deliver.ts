@@ -1,11 +1,10 @@
-import type { Issued } from 'countersign'
 import { carriesCookies, expireCookie, setCookie } from 'countersign/http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { factsOf } from './facts.ts'
 import type { Kit, ServerSessions } from './kit.ts'
-import { sessionView, type SessionView } from './views.ts'
+import { type SessionView, sessionView } from './views.ts'
 
-type ServerIssued = Extract<Awaited<ReturnType<ServerSessions['issue']>>, { ok: true }> & Extract<Issued<any, undefined, string>, { ok: true }>
+type ServerIssued = Extract<Awaited<ReturnType<ServerSessions['issue']>>, { ok: true }>
 
 /** The answer of login, refresh, step-up and password change. */
 export interface Delivered {
@@ -26,7 +25,10 @@ export function deliver(kit: Kit, reply: FastifyReply, issued: ServerIssued): De
   const { session, accessToken, refreshToken } = issued
   const nowMs = kit.nowMs()
   const seconds = (untilMs: number) => Math.max(0, Math.floor((untilMs - nowMs) / 1_000))
-  const body: Delivered = { session: sessionView(session, session.sessionId), expiresIn: seconds(issued.accessExpiresAtMs) }
+  const body: Delivered = {
+    session: sessionView(session, session.sessionId),
+    expiresIn: seconds(issued.accessExpiresAtMs),
+  }
   if (session.delivery === 'bearer') {
     return { ...body, accessToken, ...(refreshToken !== undefined && { refreshToken }) }
   }
@@ -35,7 +37,8 @@ export function deliver(kit: Kit, reply: FastifyReply, issued: ServerIssued): De
   const cookies: string[] = []
   if (session.delivery === 'cookie') cookies.push(setCookie('access', accessToken, cookie))
   // A token that was only repeated is not written: this answer may be late, and would put an older cookie back.
-  if (refreshToken !== undefined && issued.rotation !== 'current') cookies.push(setCookie('refresh', refreshToken, cookie))
+  if (refreshToken !== undefined && issued.rotation !== 'current')
+    cookies.push(setCookie('refresh', refreshToken, cookie))
   if (cookies.length > 0) reply.header('set-cookie', cookies)
   return session.delivery === 'browser' ? { ...body, accessToken } : body
 }

@@ -9,17 +9,9 @@ import { type OwnCode, ownProblem, sendProblem } from './problems.ts'
 export function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const answer = problemOfError(error)
   if (answer.status >= 500) {
-    // Messages of CountersignErrors hold no secrets. Of others nobody knows, so only their names and places are logged.
-    const about = error instanceof CountersignError ? { message: error.message, store: error.store } : { at: placesOf(error) }
-    const route = request.routeOptions?.url
-    reply.log.error({ event: 'fault', code: error.code ?? error.name, status: answer.status, route, ...about })
+    reply.log.error({ event: 'fault', status: answer.status, route: request.routeOptions?.url, err: error })
   }
   return sendProblem(reply, answer)
-}
-
-/** The lines of a stack that name places, without the message. */
-function placesOf(error: Error): string[] {
-  return (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)).map((line) => line.trim()).slice(0, 8)
 }
 
 const BY_FASTIFY_CODE: Readonly<Record<string, OwnCode>> = {
@@ -73,7 +65,11 @@ export function parseJson(bytes: Buffer): unknown {
 }
 
 /** Answers what never became a request: a head that is too large, too late or not HTTP. */
-export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, headers: Readonly<Record<string, string>>): void {
+export function answerClientError(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  headers: Readonly<Record<string, string>>,
+): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return

@@ -1,8 +1,8 @@
 import type { VerifyOptions } from 'countersign'
 import {
   type Challenge,
-  carriesCookies,
   type Credentials,
+  carriesCookies,
   findCredentials,
   type HttpRefused,
   ORIGIN_VARY,
@@ -74,7 +74,10 @@ export type Caller =
 export async function callerOf(kit: Kit, request: FastifyRequest, demands: VerifyOptions = {}): Promise<Caller> {
   const credentials = findCredentials(factsOf(request), { names: kit.cookieNames })
   if (!credentials.ok) return credentials
-  const checked = await kit.sessions.verify(credentials.access?.token ?? '', { ...demands, context: contextOf(request) })
+  const checked = await kit.sessions.verify(credentials.access?.token ?? '', {
+    ...demands,
+    context: contextOf(request),
+  })
   if (!checked.ok) return checked
   const { session } = checked
   if (request.originUnknown && session.delivery !== 'bearer') return refuseRequest('origin_unproven')

@@ -8,7 +8,7 @@ export const API_POLICY = "default-src 'none'; base-uri 'none'; form-action 'non
 
 /** For the page at `/`: its own script and style, and calls to its own origin. No inline code, so no nonce is needed. */
 export const PAGE_POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; object-src 'none'; " +
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; object-src 'none'; " +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
 /** Headers of every answer, errors included. Nothing names the software or its version. */

@@ -1,7 +1,6 @@
-import type { Session, Sessions, Strategy } from 'countersign'
+import type { Keyring, Session, Sessions, Strategy } from 'countersign'
 import type { Accounts } from 'countersign/accounts'
 import type { CookieNames } from 'countersign/http'
-import type { Keyring } from 'countersign'
 import type { Logger } from 'pino'
 import type { Blur } from '../log.ts'
 

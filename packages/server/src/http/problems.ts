@@ -8,6 +8,9 @@ export const MAX_BODY_BYTES = 16_384
 /** Largest head of a request, request line and all fields together, in bytes. */
 export const MAX_HEADER_BYTES = 16_384
 
+/** How long a password may be; `createAccounts` gets the same object. */
+export const PASSWORD_LIMITS = { minLength: 15, maxBytes: 1_024 } as const
+
 interface OwnAnswer {
   readonly status: number
   readonly title: string
@@ -43,9 +46,21 @@ export const ACCOUNT_ANSWERS: Readonly<Record<AccountRefusalReason, OwnAnswer>> 
   bad_credentials: { status: 401, title: 'Identifier and password do not match' },
   blocked: { status: 403, title: 'This account is blocked' },
   identifier_taken: { status: 409, title: 'Somebody has this identifier already' },
-  identifier_invalid: { status: 422, title: 'This cannot be an identifier' },
-  password_too_short: { status: 422, title: 'The password is too short' },
-  password_too_long: { status: 422, title: 'The password is too long' },
+  identifier_invalid: {
+    status: 422,
+    title: 'This cannot be an identifier',
+    detail: 'it needs 1 to 254 characters, all of them visible',
+  },
+  password_too_short: {
+    status: 422,
+    title: 'The password is too short',
+    detail: `it needs at least ${PASSWORD_LIMITS.minLength} characters`,
+  },
+  password_too_long: {
+    status: 422,
+    title: 'The password is too long',
+    detail: `the limit is ${PASSWORD_LIMITS.maxBytes} bytes`,
+  },
   password_refused: { status: 422, title: 'The password is too easy to guess' },
   unknown_account: { status: 404, title: 'There is no such account' },
 }

@@ -1,5 +1,5 @@
-import type { FastifyInstance } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { FastifyInstance } from 'fastify'
 import type { Kit } from '../http/kit.ts'
 import type { App } from '../http/schemas.ts'
 import { health } from './health.ts'

@@ -1,6 +1,6 @@
 import type { SubjectRef } from '../../session/ids.ts'
 import type { Account } from '../contract.ts'
-import { corrupt, Cursor, segment, unsigned, utf8 } from './segments.ts'
+import { Cursor, corrupt, segment, unsigned, utf8 } from './segments.ts'
 
 /*
  * An account is one string: format (u8), version (u32), the identifier with its length, and the rest as JSON. Version and

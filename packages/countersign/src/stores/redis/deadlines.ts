@@ -78,7 +78,10 @@ export class Deadlines {
     this.#armed = false
     const nowMs = this.#runtime.clock.monotonicMs()
     // After a stall the answers are often there and only unread: they are read before the next timer fires.
-    if (this.#first && nowMs - firesAtMs > STALL_MS) return this.#arm(1)
+    if (this.#first && nowMs - firesAtMs > STALL_MS) {
+      this.#arm(1)
+      return
+    }
     while (this.#first && this.#first.dueMs <= nowMs) {
       const { expire } = this.#first
       this.#leave(this.#first)

@@ -30,11 +30,16 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   CSCORRUPT: { code: 'ERR_STORE_CORRUPT', says: 'a stored value cannot be read' },
   WRONGTYPE: { code: 'ERR_STORE_CORRUPT', says: 'a key holds another kind of value' },
 }
-const UNKNOWN: Refusal = { code: 'ERR_STORE_UNAVAILABLE', says: 'the server answered with an error', executed: 'unknown' }
+const UNKNOWN: Refusal = {
+  code: 'ERR_STORE_UNAVAILABLE',
+  says: 'the server answered with an error',
+  executed: 'unknown',
+}
 
 function refusalOf(reply: Error): Refusal {
   const word = /^[A-Z]+/.exec(reply.message)?.[0] ?? ''
-  if (/^ERR unknown command/.test(reply.message)) return misconfigured('the server lacks a command that Countersign needs')
+  if (/^ERR unknown command/.test(reply.message))
+    return misconfigured('the server lacks a command that Countersign needs')
   return Object.hasOwn(REFUSALS, word) ? REFUSALS[word]! : UNKNOWN
 }
 

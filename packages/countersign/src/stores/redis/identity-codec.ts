@@ -1,8 +1,8 @@
 import type { Delivery, Device, Origin, SessionRecord } from '../../session/record.ts'
 
 /**
- * What is fixed at creation, as JSON without its default values: with a hundred thousand sessions each byte counts.
- * A list of one is written as its only member.
+ * What is fixed at creation, as the members of a JSON object, without default values and braces: with a hundred thousand
+ * sessions each byte counts. A list of one is written as its only member.
  */
 type Identity = Pick<SessionRecord, 'acr' | 'amr' | 'audience' | 'clientId' | 'device' | 'delivery'>
 
@@ -52,7 +52,7 @@ export function decodeIdentity(text: string): Identity | undefined {
   return { acr, amr, audience, clientId, device, delivery: delivery as Delivery }
 }
 
-/** JSON `{ "i": ip, "u": user agent }`, empty when neither is known. */
+/** `"i": ip, "u": user agent`; empty when neither is known. */
 export function encodeOrigin({ ip, userAgent }: Origin): string {
   return encodeObject({ ...(ip !== undefined && { i: ip }), ...(userAgent !== undefined && { u: userAgent }) })
 }
@@ -62,16 +62,19 @@ export function decodeOrigin(text: string): Origin | undefined {
   if (!stored) return undefined
   const { i: ip, u: userAgent } = stored
   for (const one of [ip, userAgent]) if (one !== undefined && typeof one !== 'string') return undefined
-  return { ...(ip !== undefined && { ip: ip as string }), ...(userAgent !== undefined && { userAgent: userAgent as string }) }
+  return {
+    ...(ip !== undefined && { ip: ip as string }),
+    ...(userAgent !== undefined && { userAgent: userAgent as string }),
+  }
 }
 
-const encodeObject = (value: object) => (Object.keys(value).length === 0 ? '' : JSON.stringify(value))
+/** The members of the JSON object, without the braces around them. */
+const encodeObject = (value: object) => JSON.stringify(value).slice(1, -1)
 
 function decodeObject(text: string): Record<string, unknown> | undefined {
   if (text === '') return {}
   try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+    return JSON.parse(`{${text}}`) as Record<string, unknown>
   } catch {
     return undefined
   }

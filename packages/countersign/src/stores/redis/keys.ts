@@ -30,8 +30,12 @@ export function keysWith(prefix: string): Keys {
 
 /** The tag of an id. An id of another shape would lead to keys that no script expects. */
 export function tagOf(id: SessionId): string {
-  if (!/^[A-Za-z0-9_-]{34}$/.test(id)) throw invalidInput('id', 'must be a session id')
+  if (!isSessionId(id)) throw invalidInput('id', 'must be a session id')
   return id.slice(0, 12)
+}
+
+export function isSessionId(id: string): id is SessionId {
+  return /^[A-Za-z0-9_-]{34}$/.test(id)
 }
 
 function checkTag(tag: string): string {
@@ -42,5 +46,9 @@ function checkTag(tag: string): string {
 /** Identifiers are text of any kind; their hash is as long for all of them, and says nothing in a list of keys. */
 function digestOf({ tenant = '', identifier }: IdentifierRef): string {
   const tenantBytes = Buffer.from(tenant)
-  return createHash('sha256').update(u32be(tenantBytes.length)).update(tenantBytes).update(identifier).digest('base64url')
+  return createHash('sha256')
+    .update(u32be(tenantBytes.length))
+    .update(tenantBytes)
+    .update(identifier)
+    .digest('base64url')
 }

@@ -79,7 +79,12 @@ export class NodeRedisExecutor implements Executor {
     })
   }
 
-  #attempt(client: NodeRedisClient, command: readonly Argument[], source: string | undefined, attempt: number): Promise<Reply> {
+  #attempt(
+    client: NodeRedisClient,
+    command: readonly Argument[],
+    source: string | undefined,
+    attempt: number,
+  ): Promise<Reply> {
     return client.sendCommand(command, OPTIONS).then(
       (reply) => {
         this.#answeredAtMs = this.#options.runtime.clock.monotonicMs()

@@ -38,10 +38,12 @@ const KNOWN = new Set(['url', 'client', 'prefix', 'deadline', 'runtime'])
 /** @throws CountersignError `ERR_CONFIG_INVALID` naming the option and never its value: a URL may hold a password. */
 export function resolveRedisOptions(options: RedisStoreOptions): ResolvedRedisOptions {
   if (typeof options !== 'object' || options === null) throw invalidOption('redisStore', 'needs an object with "url"')
-  for (const name of Object.keys(options)) if (!KNOWN.has(name)) throw invalidOption(name, 'is not an option of redisStore')
+  for (const name of Object.keys(options))
+    if (!KNOWN.has(name)) throw invalidOption(name, 'is not an option of redisStore')
   const { url, client, prefix = 'cs', deadline = '2s', runtime = systemRuntime } = options
   if (url === undefined && client === undefined) throw invalidOption('url', 'is required')
-  if (client !== undefined && typeof client?.sendCommand !== 'function') throw invalidOption('client', 'must be a node-redis client')
+  if (client !== undefined && typeof client?.sendCommand !== 'function')
+    throw invalidOption('client', 'must be a node-redis client')
   if (typeof prefix !== 'string' || !/^[A-Za-z0-9._:-]{1,32}$/.test(prefix)) {
     throw invalidOption('prefix', 'must be 1 to 32 letters, digits, dots, dashes, underscores or colons')
   }
@@ -54,6 +56,7 @@ function hostOf(url: unknown): string {
   if (!parsed || !['redis:', 'rediss:'].includes(parsed.protocol) || parsed.hostname === '') {
     throw invalidOption('url', 'must be a URL such as redis://host:6379, or rediss:// for TLS')
   }
-  if (!/^\/?\d*$/.test(parsed.pathname)) throw invalidOption('url', 'must have the number of a database as its path, or none')
+  if (!/^\/?\d*$/.test(parsed.pathname))
+    throw invalidOption('url', 'must have the number of a database as its path, or none')
   return parsed.port === '' ? parsed.hostname : `${parsed.hostname}:${parsed.port}`
 }

@@ -7,48 +7,72 @@ import { Cursor, segment, unsigned, utf8 } from './segments.ts'
 
 /*
  * The stored form of a session and of its tombstone, one string each. `scripts/includes/record.lua` is the other half,
- * `docs/storage-schema.md` the description with an example. Numbers are unsigned and big-endian, times are
- * milliseconds in 6 bytes. What a session that was never rotated does not need is left out, and a flag says so.
+ * `docs/storage-schema.md` the description with an example. A field that has its default value is left out, and its
+ * flag says so: most sessions have most defaults, and there may be millions of them.
  */
 const LIVE = 1
 const ENDED = 2
 const FLAG = {
-  stamped: 1,
-  rotated: 2,
-  authTime: 4,
-  tenant: 8,
-  pending: 16,
-  operations: 32,
-  data: 64,
-  persistent: 128,
+  version: 1,
+  lastSeenAtMs: 2,
+  idleAtMs: 4,
+  refreshAtMs: 8,
+  lastExpMs: 16,
+  confirmedAtMs: 32,
+  authTimeMs: 64,
+  rotation: 128,
+  tenant: 256,
+  pending: 512,
+  operations: 1024,
+  data: 2048,
+  stamped: 4096,
+  persistent: 8192,
 } as const
+/** In the order in which they are stored, as differences to `createdAtMs`. */
+const TIMES = ['lastSeenAtMs', 'idleAtMs', 'refreshAtMs', 'lastExpMs', 'confirmedAtMs', 'authTimeMs'] as const
+
+type Times = Pick<SessionRecord, (typeof TIMES)[number]>
+
+const defaultTimes = ({ createdAtMs, absoluteAtMs }: Pick<SessionRecord, 'createdAtMs' | 'absoluteAtMs'>): Times => ({
+  lastSeenAtMs: createdAtMs,
+  idleAtMs: absoluteAtMs,
+  refreshAtMs: absoluteAtMs,
+  lastExpMs: 0,
+  confirmedAtMs: 0,
+  authTimeMs: createdAtMs,
+})
 
 /**
  * @throws CountersignError `ERR_INPUT_INVALID` when a field does not fit its place: numbers that are not whole or too
- * large, hashes that are not 32 bytes, a comma in a role, text that is not well-formed Unicode.
+ * large, times more than 17 years from the creation, hashes that are not 32 bytes, a comma in a role, text that is not
+ * well-formed Unicode.
  */
 export function encodeRecord(record: SessionRecord): Buffer {
+  const defaults = defaultTimes(record)
+  const times = TIMES.filter((name) => record[name] !== defaults[name])
+  const isRotated = wasRotated(record)
   const flags =
-    (record.stamped ? FLAG.stamped : 0) |
-    (wasRotated(record) ? FLAG.rotated : 0) |
-    (record.authTimeMs !== record.createdAtMs ? FLAG.authTime : 0) |
+    (record.version !== 1 ? FLAG.version : 0) |
+    times.reduce((sum, name) => sum | FLAG[name], 0) |
+    (isRotated ? FLAG.rotation : 0) |
     (record.tenant !== undefined ? FLAG.tenant : 0) |
     (record.pendingRoles !== null ? FLAG.pending : 0) |
     (record.operations.length > 0 ? FLAG.operations : 0) |
     (record.data !== null ? FLAG.data : 0) |
+    (record.stamped ? FLAG.stamped : 0) |
     (record.persistent ? FLAG.persistent : 0)
 
   const head = new Head(record)
-  head.uint(RECORD_FORMAT, 1).uint(LIVE, 1).uint(flags, 1)
-  head.field('version', 4).field('macKey', 1)
-  head.field('createdAtMs', 6).field('lastSeenAtMs', 6).field('idleAtMs', 6).field('absoluteAtMs', 6)
-  head.field('refreshAtMs', 6).field('lastExpMs', 6).field('confirmedAtMs', 6)
-  head.hash(record.hash, 'hash')
-  if (flags & FLAG.authTime) head.field('authTimeMs', 6)
-  if (flags & FLAG.rotated) {
+  head.uint(RECORD_FORMAT, 1).uint(LIVE, 1).uint(flags, 2)
+  head.field('macKey', 1).field('createdAtMs', 6).time('absoluteAtMs').hash(record.hash, 'hash')
+  if (flags & FLAG.version) head.field('version', 4)
+  for (const name of times) head.time(name)
+  if (isRotated) {
     head.field('generation', 4).field('rolesGeneration', 4).field('replays', 2).field('rotationKey', 1)
-    head.field('rotatedAtMs', 6).field('handedOutAtMs', 6)
-    head.uint(record.previousHash ? 1 : 0, 1)
+    head
+      .time('rotatedAtMs')
+      .time('handedOutAtMs')
+      .uint(record.previousHash ? 1 : 0, 1)
     if (record.previousHash) head.hash(record.previousHash, 'previousHash')
   }
 
@@ -66,7 +90,8 @@ export function encodeRecord(record: SessionRecord): Buffer {
 
 /** Roles as the scripts take them apart. */
 export function encodeRoles(roles: readonly string[]): Buffer {
-  if (roles.some((role) => role === '' || role.includes(','))) throw invalidInput('roles', 'must have names without commas')
+  if (roles.some((role) => role === '' || role.includes(',')))
+    throw invalidInput('roles', 'must have names without commas')
   return utf8(roles.join(), 'roles')
 }
 
@@ -106,21 +131,16 @@ export function decodeKept(id: SessionId, bytes: Buffer): Kept {
 }
 
 function decodeLive(id: SessionId, cursor: Cursor): SessionRecord {
-  const flags = cursor.uint(1)
+  const flags = cursor.uint(2)
   const has = (flag: number) => (flags & flag) !== 0
-  const counters = { version: cursor.uint(4), macKey: cursor.uint(1) }
-  const times = {
-    createdAtMs: cursor.uint(6),
-    lastSeenAtMs: cursor.uint(6),
-    idleAtMs: cursor.uint(6),
-    absoluteAtMs: cursor.uint(6),
-    refreshAtMs: cursor.uint(6),
-    lastExpMs: cursor.uint(6),
-    confirmedAtMs: cursor.uint(6),
-  }
+  const macKey = cursor.uint(1)
+  const createdAtMs = cursor.uint(6)
+  const absoluteAtMs = createdAtMs + cursor.int(5)
   const hash = cursor.bytes(32)
-  const authTimeMs = has(FLAG.authTime) ? cursor.uint(6) : times.createdAtMs
-  const rotation = has(FLAG.rotated) ? decodeRotation(cursor) : unrotated(times.createdAtMs)
+  const version = has(FLAG.version) ? cursor.uint(4) : 1
+  const times: { -readonly [K in keyof Times]: number } = defaultTimes({ createdAtMs, absoluteAtMs })
+  for (const name of TIMES) if (has(FLAG[name])) times[name] = createdAtMs + cursor.int(5)
+  const rotation = has(FLAG.rotation) ? decodeRotation(cursor, createdAtMs) : unrotated(createdAtMs)
   const subject = cursor.segment()
   const tenant = has(FLAG.tenant) ? { tenant: cursor.segment() } : {}
   const identity = decodeIdentity(cursor.segment()) ?? cursor.fail()
@@ -130,15 +150,17 @@ function decodeLive(id: SessionId, cursor: Cursor): SessionRecord {
   const operations = has(FLAG.operations) ? decodeOperations(cursor.segmentBytes()) : []
   const data = has(FLAG.data) ? cursor.segment() : null
   if (!cursor.isAtEnd) cursor.fail()
-  const flagged = { stamped: has(FLAG.stamped), persistent: has(FLAG.persistent) }
   return {
     id,
     subject,
     ...tenant,
     ...identity,
-    ...flagged,
-    authTimeMs,
-    ...counters,
+    stamped: has(FLAG.stamped),
+    persistent: has(FLAG.persistent),
+    version,
+    macKey,
+    createdAtMs,
+    absoluteAtMs,
     ...times,
     ...rotation,
     hash,
@@ -151,18 +173,18 @@ function decodeLive(id: SessionId, cursor: Cursor): SessionRecord {
 }
 
 function unrotated(createdAtMs: number) {
-  const numbers = { generation: 0, rolesGeneration: 0, replays: 0, rotationKey: 0 }
-  return { ...numbers, rotatedAtMs: createdAtMs, handedOutAtMs: createdAtMs, previousHash: null }
+  const counters = { generation: 0, rolesGeneration: 0, replays: 0, rotationKey: 0 }
+  return { ...counters, rotatedAtMs: createdAtMs, handedOutAtMs: createdAtMs, previousHash: null }
 }
 
-function decodeRotation(cursor: Cursor) {
+function decodeRotation(cursor: Cursor, createdAtMs: number) {
   return {
     generation: cursor.uint(4),
     rolesGeneration: cursor.uint(4),
     replays: cursor.uint(2),
     rotationKey: cursor.uint(1),
-    rotatedAtMs: cursor.uint(6),
-    handedOutAtMs: cursor.uint(6),
+    rotatedAtMs: createdAtMs + cursor.int(5),
+    handedOutAtMs: createdAtMs + cursor.int(5),
     previousHash: cursor.uint(1) === 1 ? cursor.bytes(32) : null,
   }
 }
@@ -201,6 +223,15 @@ class Head {
   }
   field(name: NumericField, size: number): this {
     return this.uint(unsigned(this.#record[name], size, name), size)
+  }
+  /** A time as its difference to the creation: 5 bytes, 17 years either way. */
+  time(name: NumericField): this {
+    const [value, created] = [this.#record[name], this.#record.createdAtMs]
+    if (!Number.isInteger(value) || Math.abs(value - created) >= 2 ** 39) {
+      throw invalidInput(name, 'must be whole milliseconds, at most 17 years from "createdAtMs"')
+    }
+    this.#at = this.#bytes.writeIntBE(value - created, this.#at, 5)
+    return this
   }
   hash(hash: Uint8Array, name: string): void {
     if (hash.byteLength !== 32) throw invalidInput(name, 'must be 32 bytes')

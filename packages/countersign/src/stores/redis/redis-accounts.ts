@@ -1,6 +1,13 @@
 import type { Clock } from '../../internal/runtime.ts'
 import type { Account, AccountStore, IdentifierRef } from '../contract.ts'
-import { type Claim, decodeAccount, decodeClaim, encodeAccount, encodeAccountParts, encodeClaim } from './account-codec.ts'
+import {
+  type Claim,
+  decodeAccount,
+  decodeClaim,
+  encodeAccount,
+  encodeAccountParts,
+  encodeClaim,
+} from './account-codec.ts'
 import type { Requests } from './executor.ts'
 import { timeoutFault } from './faults.ts'
 import type { Keys } from './keys.ts'
@@ -20,7 +27,15 @@ export const LEASE_MS = 60_000
  * Whoever finds a lease looks whether its account exists: then step 3 is made up for (`subjectOf`), else nobody owns the
  * identifier yet. Only the account that the identifier names can be logged in to, so two never own one.
  */
-export function redisAccounts({ executor, keys, clock }: { executor: Requests; keys: Keys; clock: Clock }): AccountStore {
+export function redisAccounts({
+  executor,
+  keys,
+  clock,
+}: {
+  executor: Requests
+  keys: Keys
+  clock: Clock
+}): AccountStore {
   const confirm = async (ref: IdentifierRef, claim: Claim): Promise<boolean> => {
     const permanent = encodeClaim({ ...claim, leased: false })
     return (await executor.run(scripts.keepIdentifier, [keys.identifier(ref)], [encodeClaim(claim), permanent])) === 1

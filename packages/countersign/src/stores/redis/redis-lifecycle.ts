@@ -3,6 +3,7 @@ import { CountersignError } from '../../internal/errors.ts'
 import type { Runtime } from '../../internal/runtime.ts'
 import type { Floor, Lifecycle, SessionStore, StoreDurability } from '../contract.ts'
 import type { Executor, Reply } from './executor.ts'
+import { closedFault } from './faults.ts'
 import type { Keys } from './keys.ts'
 import { Answer } from './outcome.ts'
 import { pairsOf } from './pairs.ts'
@@ -12,7 +13,10 @@ import { corrupt, utf8 } from './segments.ts'
 import { CHECKED_SETTINGS, checkServer, parseInfo, type ServerVerdict } from './server-check.ts'
 import { ServerClock } from './server-clock.ts'
 
-const UNCHECKED: ServerVerdict = { warnings: ['the settings of the server have not been checked yet'], durability: 'local' }
+const UNCHECKED: ServerVerdict = {
+  warnings: ['the settings of the server have not been checked yet'],
+  durability: 'local',
+}
 
 /** Connecting, the start check, the time of the server, and the floor. */
 export class RedisLifecycle implements Lifecycle {
@@ -25,6 +29,7 @@ export class RedisLifecycle implements Lifecycle {
   #placement: string | undefined
   #readying: Promise<void> | undefined
   #isReady = false
+  #closed = false
   /** Belongs to one connection: the next one may lead to a server with other settings, or with other data. */
   #verdict = UNCHECKED
   #refused: CountersignError | undefined
@@ -42,8 +47,12 @@ export class RedisLifecycle implements Lifecycle {
   }
 
   ready(placement: string): Promise<void> {
-    if (this.#isReady && this.#placement === placement) return this.#refused ? Promise.reject(this.#refused) : Promise.resolve()
-    this.#readying ??= this.#makeReady(placement).finally(() => {
+    if (this.#closed) return Promise.reject(closedFault())
+    if (this.#isReady && this.#placement === placement)
+      return this.#refused ? Promise.reject(this.#refused) : Promise.resolve()
+    // One at a time: the next one may bring another fingerprint.
+    if (this.#readying) return this.#readying.then(() => this.ready(placement))
+    this.#readying = this.#makeReady(placement).finally(() => {
       this.#readying = undefined
     })
     return this.#readying
@@ -140,6 +149,7 @@ export class RedisLifecycle implements Lifecycle {
   }
 
   close(): Promise<void> {
+    this.#closed = true
     return this.#executor.close()
   }
 }

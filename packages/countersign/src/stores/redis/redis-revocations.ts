@@ -4,7 +4,7 @@ import { Answer } from './outcome.ts'
 import { pairsOf } from './pairs.ts'
 import { int, type RedisContext } from './redis-sessions.ts'
 import { scripts } from './scripts.generated.ts'
-import { corrupt, Cursor, utf8 } from './segments.ts'
+import { Cursor, corrupt, utf8 } from './segments.ts'
 
 const WHAT = 'a revocation record'
 
@@ -12,7 +12,13 @@ const WHAT = 'a revocation record'
 export function redisRevocations({ executor, keys, durability }: RedisContext): RevocationStore {
   return {
     async deny({ tag, subject, tenant = '' }, jti, untilMs, nowMs) {
-      const args = [int(nowMs, 'nowMs'), utf8(jti, 'jti'), int(untilMs, 'untilMs'), utf8(subject, 'subject'), utf8(tenant, 'tenant')]
+      const args = [
+        int(nowMs, 'nowMs'),
+        utf8(jti, 'jti'),
+        int(untilMs, 'untilMs'),
+        utf8(subject, 'subject'),
+        utf8(tenant, 'tenant'),
+      ]
       const answer = new Answer(await executor.run(scripts.denyToken, [keys.subject(tag), keys.revocations(tag)], args))
       return { ids: [], epoch: answer.number(0), durability: durability() }
     },

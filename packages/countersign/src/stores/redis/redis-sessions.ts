@@ -2,8 +2,8 @@ import { invalidInput } from '../../internal/errors.ts'
 import type { SessionId, SubjectRef } from '../../session/ids.ts'
 import type { Durable, Found, SessionStore, StoreDurability } from '../contract.ts'
 import type { Requests } from './executor.ts'
-import { encodeOrigin, decodeOrigin } from './identity-codec.ts'
-import { type Keys, tagOf } from './keys.ts'
+import { decodeOrigin, encodeOrigin } from './identity-codec.ts'
+import { isSessionId, type Keys, tagOf } from './keys.ts'
 import { Answer, goneOf } from './outcome.ts'
 import { decodeKept, encodeRecord, encodeRoles } from './record-codec.ts'
 import { scripts } from './scripts.generated.ts'
@@ -24,7 +24,11 @@ export function redisSessions({ executor, keys, durability }: RedisContext): Sub
   /** Keys of scripts about one session that also read or write the revocation record. */
   const wide = (id: SessionId) => [...narrow(id).slice(0, 1), keys.revocations(tagOf(id)), keys.session(id)]
   const narrow = (id: SessionId) => [keys.subject(tagOf(id)), keys.session(id)]
-  const durable = (answer: Answer): Durable => ({ epoch: answer.number(0), ids: answer.ids(1), durability: durability() })
+  const durable = (answer: Answer): Durable => ({
+    epoch: answer.number(0),
+    ids: answer.ids(1),
+    durability: durability(),
+  })
   const subjectKeys = ({ tag }: SubjectRef) => [keys.subject(tag), keys.revocations(tag)]
 
   return {
@@ -56,6 +60,7 @@ export function redisSessions({ executor, keys, durability }: RedisContext): Sub
     },
 
     async read(id): Promise<Found> {
+      if (!isSessionId(id)) return { is: 'unknown' }
       const bytes = await executor.get(keys.session(id))
       return bytes === null ? { is: 'unknown' } : decodeKept(id, bytes)
     },
@@ -146,7 +151,12 @@ export function redisSessions({ executor, keys, durability }: RedisContext): Sub
     },
 
     async end(id, why, { unknownUntilMs, stamped }, nowMs) {
-      const args = [int(nowMs, 'nowMs'), utf8(why, 'reason'), int(unknownUntilMs, 'unknownUntilMs'), stamped ? '1' : '0']
+      const args = [
+        int(nowMs, 'nowMs'),
+        utf8(why, 'reason'),
+        int(unknownUntilMs, 'unknownUntilMs'),
+        stamped ? '1' : '0',
+      ]
       return durable(new Answer(await executor.run(scripts.endSession, wide(id), args)))
     },
 

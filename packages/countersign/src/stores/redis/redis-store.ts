@@ -61,15 +61,15 @@ export function redisStore(options: RedisStoreOptions): Store {
 /** The executor, as long as the server behind it is the one that the store belongs to. */
 function guarded(executor: Executor, guard: () => void): Requests {
   return {
-    async run(script, keys, args) {
+    run(script, keys, args) {
       guard()
       return executor.run(script, keys, args)
     },
-    async get(key) {
+    get(key) {
       guard()
       return executor.get(key)
     },
-    async send(key, command) {
+    send(key, command) {
       guard()
       return executor.send(key, command)
     },

@@ -4,7 +4,7 @@ export const scripts = {
   createSession: {
     name: 'create-session',
     keys: 3,
-    sha1: 'f26b3356e36ead9dbaf7c14714d45c49237386ef',
+    sha1: '609dd2716c4126416adc15125579a8459acf1fd3',
     source: `#!lua
 --[[ create-session-3 - adds a session and evicts what the limit names; steps/create.ts is the reference.
   @grows: refused when the memory of the server is full.
@@ -91,52 +91,81 @@ local function segment(text)
   return string.char(255) .. struct.pack('>I4', #text) .. text
 end
 --[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never looked into:
-  cjson would turn empty arrays into objects and round large numbers.
+  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
+  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
+  looked into: cjson would turn empty arrays into objects and round large numbers.
 ]]
 local FORMAT, LIVE, ENDED = 1, 1, 2
-local HEAD, ROTATION = '>BBBI4BI6I6I6I6I6I6I6c32', '>I4I4I2BI6I6B'
-local F_STAMPED, F_ROTATED, F_AUTH_TIME, F_TENANT, F_PENDING, F_OPERATIONS, F_DATA, F_PERSISTENT = 1, 2, 4, 8, 16, 32, 64, 128
+local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
+local FLAG = {
+  version = 1,
+  last_seen_at = 2,
+  idle_at = 4,
+  refresh_at = 8,
+  last_exp = 16,
+  confirmed_at = 32,
+  auth_time = 64,
+  rotation = 128,
+  tenant = 256,
+  pending = 512,
+  operations = 1024,
+  data = 2048,
+  stamped = 4096,
+  persistent = 8192,
+}
+-- In the order in which they are stored.
+local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
+
+local function default_time(r, name)
+  if name == 'idle_at' or name == 'refresh_at' then
+    return r.absolute_at
+  end
+  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 
 local function decode_record(bytes)
   local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at, r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash, at =
-    struct.unpack(HEAD, bytes)
-  local function has(flag)
-    return bit.band(flags, flag) ~= 0
+  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+  local function has(name)
+    return bit.band(flags, FLAG[name]) ~= 0
   end
-  r.stamped, r.persistent = has(F_STAMPED), has(F_PERSISTENT)
-  r.auth_time = r.created_at
-  if has(F_AUTH_TIME) then
-    r.auth_time, at = struct.unpack('>I6', bytes, at)
+  local function text(name, always)
+    if always or has(name) then
+      r[name], at = take(bytes, at)
+    end
+  end
+  r.absolute_at = r.created_at + r.absolute_at
+  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+  if has('version') then
+    r.version, at = struct.unpack('>I4', bytes, at)
+  end
+  for _, name in ipairs(TIMES) do
+    r[name] = default_time(r, name)
+    if has(name) then
+      r[name], at = struct.unpack('>i5', bytes, at)
+      r[name] = r.created_at + r[name]
+    end
   end
   r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
   r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has(F_ROTATED) then
+  if has('rotation') then
     r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
       struct.unpack(ROTATION, bytes, at)
+    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
     if previous == 1 then
       r.previous_hash, at = struct.unpack('c32', bytes, at)
     end
   end
-  r.subject, at = take(bytes, at)
-  if has(F_TENANT) then
-    r.tenant, at = take(bytes, at)
-  end
-  r.identity, at = take(bytes, at)
-  r.origin, at = take(bytes, at)
-  r.roles, at = take(bytes, at)
-  if has(F_PENDING) then
-    r.pending, at = take(bytes, at)
-  end
   r.operations = ''
-  if has(F_OPERATIONS) then
-    r.operations, at = take(bytes, at)
-  end
-  if has(F_DATA) then
-    r.data, at = take(bytes, at)
-  end
+  text('subject', true)
+  text('tenant')
+  text('identity', true)
+  text('origin', true)
+  text('roles', true)
+  text('pending')
+  text('operations')
+  text('data')
   if at ~= #bytes + 1 then
     corrupt()
   end
@@ -144,52 +173,49 @@ local function decode_record(bytes)
 end
 
 local function encode_record(r)
-  local rotated = r.generation ~= 0
-    or r.roles_generation ~= 0
-    or r.replays ~= 0
-    or r.rotation_key ~= 0
-    or r.rotated_at ~= r.created_at
-    or r.handed_out_at ~= r.created_at
-    or r.previous_hash ~= nil
   local flags, parts = 0, { '' }
-  local function put(flag, bytes)
-    flags = flags + flag
+  local function put(name, bytes)
+    flags = flags + FLAG[name]
     parts[#parts + 1] = bytes
   end
   if r.stamped then
-    put(F_STAMPED, '')
+    put('stamped', '')
   end
   if r.persistent then
-    put(F_PERSISTENT, '')
+    put('persistent', '')
   end
-  if r.auth_time ~= r.created_at then
-    put(F_AUTH_TIME, struct.pack('>I6', r.auth_time))
+  if r.version ~= 1 then
+    put('version', struct.pack('>I4', r.version))
   end
-  if rotated then
+  for _, name in ipairs(TIMES) do
+    if r[name] ~= default_time(r, name) then
+      put(name, struct.pack('>i5', r[name] - r.created_at))
+    end
+  end
+  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
     local previous = r.previous_hash and 1 or 0
-    put(
-      F_ROTATED,
-      struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous)
-        .. (r.previous_hash or '')
-    )
+    -- stylua: ignore
+    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+      previous) .. (r.previous_hash or ''))
   end
-  put(0, segment(r.subject))
+  parts[#parts + 1] = segment(r.subject)
   if r.tenant then
-    put(F_TENANT, segment(r.tenant))
+    put('tenant', segment(r.tenant))
   end
-  put(0, segment(r.identity) .. segment(r.origin) .. segment(r.roles))
+  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
   if r.pending then
-    put(F_PENDING, segment(r.pending))
+    put('pending', segment(r.pending))
   end
   if r.operations ~= '' then
-    put(F_OPERATIONS, segment(r.operations))
+    put('operations', segment(r.operations))
   end
   if r.data then
-    put(F_DATA, segment(r.data))
+    put('data', segment(r.data))
   end
-  -- stylua: ignore
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at,
-    r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash)
+  local absolute = r.absolute_at - r.created_at
+  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
   r.bytes = table.concat(parts)
   return r.bytes
 end
@@ -229,7 +255,7 @@ local function deadline_of(r)
 end
 
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.last_exp == 0 and 0 or r.last_exp + MAX_LEEWAY_MS)
+  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
 
 local function is_live(r, now, floor)
@@ -249,9 +275,10 @@ local function add_access(r, stamp, access_ms)
   end
 end
 --[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields.
+  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
+  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
 ]]
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6I6I6', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
 
 local function read_gate()
   local packed = redis.call('HGET', index_key, 'gate')
@@ -267,8 +294,9 @@ local function read_members()
   local flat, members = redis.call('HGETALL', index_key), {}
   for i = 1, #flat, 2 do
     local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 18 then
-      member.created_at, member.last_seen_at, member.deadline = struct.unpack(LIVE_ENTRY, packed)
+    if #packed == 16 then
+      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
       members[#members + 1] = member
     elseif #packed == 12 then
       member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
@@ -315,7 +343,8 @@ end
 local function put(tail, r)
   local keep_until = keep_until_of(r)
   redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
-  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, r.last_seen_at, deadline_of(r)))
+  local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
   keep_index(keep_until)
 end
 
@@ -391,12 +420,14 @@ local function write_revocations(state, field, entry)
   redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
 end
 
--- The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`.
+--[[ The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`. A new one refuses
+  every token that exists: there is none, or the store has lost the record that said which of them had ended.
+]]
 local function revocations_of(subject, now)
   local state = read_revocations()
   if not state then
     local named = segment(subject.subject) .. segment(subject.tenant or '')
-    return { not_before = 0, last_stamp = 0, until_ms = 0, named = named }
+    return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
   end
   local flat = redis.call('HGETALL', revocations_key)
   for i = 1, #flat, 2 do
@@ -557,7 +588,7 @@ return redis.call('DEL', KEYS[1])
   denyToken: {
     name: 'deny-token',
     keys: 2,
-    sha1: '6ea64d581c6c55d5a790e11a75f58477be04699b',
+    sha1: '2d7883355f6ae3c8f158af7b1445b8834bfae30e',
     source: `#!lua flags=allow-oom
 --[[ deny-token-2 - refuses one token until it is over; steps/end.ts is the reference.
   KEYS[1] index of the subject   KEYS[2] its revocation record
@@ -620,52 +651,81 @@ local function segment(text)
   return string.char(255) .. struct.pack('>I4', #text) .. text
 end
 --[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never looked into:
-  cjson would turn empty arrays into objects and round large numbers.
+  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
+  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
+  looked into: cjson would turn empty arrays into objects and round large numbers.
 ]]
 local FORMAT, LIVE, ENDED = 1, 1, 2
-local HEAD, ROTATION = '>BBBI4BI6I6I6I6I6I6I6c32', '>I4I4I2BI6I6B'
-local F_STAMPED, F_ROTATED, F_AUTH_TIME, F_TENANT, F_PENDING, F_OPERATIONS, F_DATA, F_PERSISTENT = 1, 2, 4, 8, 16, 32, 64, 128
+local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
+local FLAG = {
+  version = 1,
+  last_seen_at = 2,
+  idle_at = 4,
+  refresh_at = 8,
+  last_exp = 16,
+  confirmed_at = 32,
+  auth_time = 64,
+  rotation = 128,
+  tenant = 256,
+  pending = 512,
+  operations = 1024,
+  data = 2048,
+  stamped = 4096,
+  persistent = 8192,
+}
+-- In the order in which they are stored.
+local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
+
+local function default_time(r, name)
+  if name == 'idle_at' or name == 'refresh_at' then
+    return r.absolute_at
+  end
+  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 
 local function decode_record(bytes)
   local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at, r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash, at =
-    struct.unpack(HEAD, bytes)
-  local function has(flag)
-    return bit.band(flags, flag) ~= 0
+  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+  local function has(name)
+    return bit.band(flags, FLAG[name]) ~= 0
   end
-  r.stamped, r.persistent = has(F_STAMPED), has(F_PERSISTENT)
-  r.auth_time = r.created_at
-  if has(F_AUTH_TIME) then
-    r.auth_time, at = struct.unpack('>I6', bytes, at)
+  local function text(name, always)
+    if always or has(name) then
+      r[name], at = take(bytes, at)
+    end
+  end
+  r.absolute_at = r.created_at + r.absolute_at
+  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+  if has('version') then
+    r.version, at = struct.unpack('>I4', bytes, at)
+  end
+  for _, name in ipairs(TIMES) do
+    r[name] = default_time(r, name)
+    if has(name) then
+      r[name], at = struct.unpack('>i5', bytes, at)
+      r[name] = r.created_at + r[name]
+    end
   end
   r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
   r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has(F_ROTATED) then
+  if has('rotation') then
     r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
       struct.unpack(ROTATION, bytes, at)
+    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
     if previous == 1 then
       r.previous_hash, at = struct.unpack('c32', bytes, at)
     end
   end
-  r.subject, at = take(bytes, at)
-  if has(F_TENANT) then
-    r.tenant, at = take(bytes, at)
-  end
-  r.identity, at = take(bytes, at)
-  r.origin, at = take(bytes, at)
-  r.roles, at = take(bytes, at)
-  if has(F_PENDING) then
-    r.pending, at = take(bytes, at)
-  end
   r.operations = ''
-  if has(F_OPERATIONS) then
-    r.operations, at = take(bytes, at)
-  end
-  if has(F_DATA) then
-    r.data, at = take(bytes, at)
-  end
+  text('subject', true)
+  text('tenant')
+  text('identity', true)
+  text('origin', true)
+  text('roles', true)
+  text('pending')
+  text('operations')
+  text('data')
   if at ~= #bytes + 1 then
     corrupt()
   end
@@ -673,52 +733,49 @@ local function decode_record(bytes)
 end
 
 local function encode_record(r)
-  local rotated = r.generation ~= 0
-    or r.roles_generation ~= 0
-    or r.replays ~= 0
-    or r.rotation_key ~= 0
-    or r.rotated_at ~= r.created_at
-    or r.handed_out_at ~= r.created_at
-    or r.previous_hash ~= nil
   local flags, parts = 0, { '' }
-  local function put(flag, bytes)
-    flags = flags + flag
+  local function put(name, bytes)
+    flags = flags + FLAG[name]
     parts[#parts + 1] = bytes
   end
   if r.stamped then
-    put(F_STAMPED, '')
+    put('stamped', '')
   end
   if r.persistent then
-    put(F_PERSISTENT, '')
+    put('persistent', '')
   end
-  if r.auth_time ~= r.created_at then
-    put(F_AUTH_TIME, struct.pack('>I6', r.auth_time))
+  if r.version ~= 1 then
+    put('version', struct.pack('>I4', r.version))
   end
-  if rotated then
+  for _, name in ipairs(TIMES) do
+    if r[name] ~= default_time(r, name) then
+      put(name, struct.pack('>i5', r[name] - r.created_at))
+    end
+  end
+  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
     local previous = r.previous_hash and 1 or 0
-    put(
-      F_ROTATED,
-      struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous)
-        .. (r.previous_hash or '')
-    )
+    -- stylua: ignore
+    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+      previous) .. (r.previous_hash or ''))
   end
-  put(0, segment(r.subject))
+  parts[#parts + 1] = segment(r.subject)
   if r.tenant then
-    put(F_TENANT, segment(r.tenant))
+    put('tenant', segment(r.tenant))
   end
-  put(0, segment(r.identity) .. segment(r.origin) .. segment(r.roles))
+  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
   if r.pending then
-    put(F_PENDING, segment(r.pending))
+    put('pending', segment(r.pending))
   end
   if r.operations ~= '' then
-    put(F_OPERATIONS, segment(r.operations))
+    put('operations', segment(r.operations))
   end
   if r.data then
-    put(F_DATA, segment(r.data))
+    put('data', segment(r.data))
   end
-  -- stylua: ignore
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at,
-    r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash)
+  local absolute = r.absolute_at - r.created_at
+  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
   r.bytes = table.concat(parts)
   return r.bytes
 end
@@ -758,7 +815,7 @@ local function deadline_of(r)
 end
 
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.last_exp == 0 and 0 or r.last_exp + MAX_LEEWAY_MS)
+  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
 
 local function is_live(r, now, floor)
@@ -778,9 +835,10 @@ local function add_access(r, stamp, access_ms)
   end
 end
 --[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields.
+  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
+  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
 ]]
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6I6I6', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
 
 local function read_gate()
   local packed = redis.call('HGET', index_key, 'gate')
@@ -796,8 +854,9 @@ local function read_members()
   local flat, members = redis.call('HGETALL', index_key), {}
   for i = 1, #flat, 2 do
     local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 18 then
-      member.created_at, member.last_seen_at, member.deadline = struct.unpack(LIVE_ENTRY, packed)
+    if #packed == 16 then
+      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
       members[#members + 1] = member
     elseif #packed == 12 then
       member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
@@ -834,12 +893,14 @@ local function write_revocations(state, field, entry)
   redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
 end
 
--- The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`.
+--[[ The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`. A new one refuses
+  every token that exists: there is none, or the store has lost the record that said which of them had ended.
+]]
 local function revocations_of(subject, now)
   local state = read_revocations()
   if not state then
     local named = segment(subject.subject) .. segment(subject.tenant or '')
-    return { not_before = 0, last_stamp = 0, until_ms = 0, named = named }
+    return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
   end
   local flat = redis.call('HGETALL', revocations_key)
   for i = 1, #flat, 2 do
@@ -889,7 +950,7 @@ return { read_gate().epoch }
   endSession: {
     name: 'end-session',
     keys: 3,
-    sha1: 'f2bdb5ee8e83ae1483bc47eb66306082fb866ba5',
+    sha1: '2fda949cfa102e127a30da88b064cb0120a38d76',
     source: `#!lua flags=allow-oom
 --[[ end-session-3 - ends one session, following ids that were replaced; steps/end.ts is the reference.
   KEYS[1] index of the subject   KEYS[2] its revocation record   KEYS[3] the session
@@ -953,52 +1014,81 @@ local function segment(text)
   return string.char(255) .. struct.pack('>I4', #text) .. text
 end
 --[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never looked into:
-  cjson would turn empty arrays into objects and round large numbers.
+  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
+  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
+  looked into: cjson would turn empty arrays into objects and round large numbers.
 ]]
 local FORMAT, LIVE, ENDED = 1, 1, 2
-local HEAD, ROTATION = '>BBBI4BI6I6I6I6I6I6I6c32', '>I4I4I2BI6I6B'
-local F_STAMPED, F_ROTATED, F_AUTH_TIME, F_TENANT, F_PENDING, F_OPERATIONS, F_DATA, F_PERSISTENT = 1, 2, 4, 8, 16, 32, 64, 128
+local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
+local FLAG = {
+  version = 1,
+  last_seen_at = 2,
+  idle_at = 4,
+  refresh_at = 8,
+  last_exp = 16,
+  confirmed_at = 32,
+  auth_time = 64,
+  rotation = 128,
+  tenant = 256,
+  pending = 512,
+  operations = 1024,
+  data = 2048,
+  stamped = 4096,
+  persistent = 8192,
+}
+-- In the order in which they are stored.
+local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
+
+local function default_time(r, name)
+  if name == 'idle_at' or name == 'refresh_at' then
+    return r.absolute_at
+  end
+  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 
 local function decode_record(bytes)
   local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at, r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash, at =
-    struct.unpack(HEAD, bytes)
-  local function has(flag)
-    return bit.band(flags, flag) ~= 0
+  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+  local function has(name)
+    return bit.band(flags, FLAG[name]) ~= 0
   end
-  r.stamped, r.persistent = has(F_STAMPED), has(F_PERSISTENT)
-  r.auth_time = r.created_at
-  if has(F_AUTH_TIME) then
-    r.auth_time, at = struct.unpack('>I6', bytes, at)
+  local function text(name, always)
+    if always or has(name) then
+      r[name], at = take(bytes, at)
+    end
+  end
+  r.absolute_at = r.created_at + r.absolute_at
+  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+  if has('version') then
+    r.version, at = struct.unpack('>I4', bytes, at)
+  end
+  for _, name in ipairs(TIMES) do
+    r[name] = default_time(r, name)
+    if has(name) then
+      r[name], at = struct.unpack('>i5', bytes, at)
+      r[name] = r.created_at + r[name]
+    end
   end
   r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
   r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has(F_ROTATED) then
+  if has('rotation') then
     r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
       struct.unpack(ROTATION, bytes, at)
+    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
     if previous == 1 then
       r.previous_hash, at = struct.unpack('c32', bytes, at)
     end
   end
-  r.subject, at = take(bytes, at)
-  if has(F_TENANT) then
-    r.tenant, at = take(bytes, at)
-  end
-  r.identity, at = take(bytes, at)
-  r.origin, at = take(bytes, at)
-  r.roles, at = take(bytes, at)
-  if has(F_PENDING) then
-    r.pending, at = take(bytes, at)
-  end
   r.operations = ''
-  if has(F_OPERATIONS) then
-    r.operations, at = take(bytes, at)
-  end
-  if has(F_DATA) then
-    r.data, at = take(bytes, at)
-  end
+  text('subject', true)
+  text('tenant')
+  text('identity', true)
+  text('origin', true)
+  text('roles', true)
+  text('pending')
+  text('operations')
+  text('data')
   if at ~= #bytes + 1 then
     corrupt()
   end
@@ -1006,52 +1096,49 @@ local function decode_record(bytes)
 end
 
 local function encode_record(r)
-  local rotated = r.generation ~= 0
-    or r.roles_generation ~= 0
-    or r.replays ~= 0
-    or r.rotation_key ~= 0
-    or r.rotated_at ~= r.created_at
-    or r.handed_out_at ~= r.created_at
-    or r.previous_hash ~= nil
   local flags, parts = 0, { '' }
-  local function put(flag, bytes)
-    flags = flags + flag
+  local function put(name, bytes)
+    flags = flags + FLAG[name]
     parts[#parts + 1] = bytes
   end
   if r.stamped then
-    put(F_STAMPED, '')
+    put('stamped', '')
   end
   if r.persistent then
-    put(F_PERSISTENT, '')
+    put('persistent', '')
   end
-  if r.auth_time ~= r.created_at then
-    put(F_AUTH_TIME, struct.pack('>I6', r.auth_time))
+  if r.version ~= 1 then
+    put('version', struct.pack('>I4', r.version))
   end
-  if rotated then
+  for _, name in ipairs(TIMES) do
+    if r[name] ~= default_time(r, name) then
+      put(name, struct.pack('>i5', r[name] - r.created_at))
+    end
+  end
+  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
     local previous = r.previous_hash and 1 or 0
-    put(
-      F_ROTATED,
-      struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous)
-        .. (r.previous_hash or '')
-    )
+    -- stylua: ignore
+    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+      previous) .. (r.previous_hash or ''))
   end
-  put(0, segment(r.subject))
+  parts[#parts + 1] = segment(r.subject)
   if r.tenant then
-    put(F_TENANT, segment(r.tenant))
+    put('tenant', segment(r.tenant))
   end
-  put(0, segment(r.identity) .. segment(r.origin) .. segment(r.roles))
+  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
   if r.pending then
-    put(F_PENDING, segment(r.pending))
+    put('pending', segment(r.pending))
   end
   if r.operations ~= '' then
-    put(F_OPERATIONS, segment(r.operations))
+    put('operations', segment(r.operations))
   end
   if r.data then
-    put(F_DATA, segment(r.data))
+    put('data', segment(r.data))
   end
-  -- stylua: ignore
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at,
-    r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash)
+  local absolute = r.absolute_at - r.created_at
+  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
   r.bytes = table.concat(parts)
   return r.bytes
 end
@@ -1091,7 +1178,7 @@ local function deadline_of(r)
 end
 
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.last_exp == 0 and 0 or r.last_exp + MAX_LEEWAY_MS)
+  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
 
 local function is_live(r, now, floor)
@@ -1111,9 +1198,10 @@ local function add_access(r, stamp, access_ms)
   end
 end
 --[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields.
+  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
+  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
 ]]
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6I6I6', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
 
 local function read_gate()
   local packed = redis.call('HGET', index_key, 'gate')
@@ -1129,8 +1217,9 @@ local function read_members()
   local flat, members = redis.call('HGETALL', index_key), {}
   for i = 1, #flat, 2 do
     local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 18 then
-      member.created_at, member.last_seen_at, member.deadline = struct.unpack(LIVE_ENTRY, packed)
+    if #packed == 16 then
+      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
       members[#members + 1] = member
     elseif #packed == 12 then
       member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
@@ -1177,7 +1266,8 @@ end
 local function put(tail, r)
   local keep_until = keep_until_of(r)
   redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
-  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, r.last_seen_at, deadline_of(r)))
+  local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
   keep_index(keep_until)
 end
 
@@ -1253,12 +1343,14 @@ local function write_revocations(state, field, entry)
   redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
 end
 
--- The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`.
+--[[ The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`. A new one refuses
+  every token that exists: there is none, or the store has lost the record that said which of them had ended.
+]]
 local function revocations_of(subject, now)
   local state = read_revocations()
   if not state then
     local named = segment(subject.subject) .. segment(subject.tenant or '')
-    return { not_before = 0, last_stamp = 0, until_ms = 0, named = named }
+    return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
   end
   local flat = redis.call('HGETALL', revocations_key)
   for i = 1, #flat, 2 do
@@ -1361,7 +1453,7 @@ return answer
   endSubject: {
     name: 'end-subject',
     keys: 2,
-    sha1: '6d6a6fa5249f3c80ce9cdc5ca53243e11223c481',
+    sha1: '86a6cc331116a93c5e1a4bcafd49790a0e5f275d',
     source: `#!lua flags=allow-oom
 --[[ end-subject-2 - ends all sessions of a subject and moves its epoch; steps/end.ts is the reference.
   KEYS[1] index of the subject   KEYS[2] its revocation record
@@ -1425,52 +1517,81 @@ local function segment(text)
   return string.char(255) .. struct.pack('>I4', #text) .. text
 end
 --[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never looked into:
-  cjson would turn empty arrays into objects and round large numbers.
+  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
+  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
+  looked into: cjson would turn empty arrays into objects and round large numbers.
 ]]
 local FORMAT, LIVE, ENDED = 1, 1, 2
-local HEAD, ROTATION = '>BBBI4BI6I6I6I6I6I6I6c32', '>I4I4I2BI6I6B'
-local F_STAMPED, F_ROTATED, F_AUTH_TIME, F_TENANT, F_PENDING, F_OPERATIONS, F_DATA, F_PERSISTENT = 1, 2, 4, 8, 16, 32, 64, 128
+local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
+local FLAG = {
+  version = 1,
+  last_seen_at = 2,
+  idle_at = 4,
+  refresh_at = 8,
+  last_exp = 16,
+  confirmed_at = 32,
+  auth_time = 64,
+  rotation = 128,
+  tenant = 256,
+  pending = 512,
+  operations = 1024,
+  data = 2048,
+  stamped = 4096,
+  persistent = 8192,
+}
+-- In the order in which they are stored.
+local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
+
+local function default_time(r, name)
+  if name == 'idle_at' or name == 'refresh_at' then
+    return r.absolute_at
+  end
+  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 
 local function decode_record(bytes)
   local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at, r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash, at =
-    struct.unpack(HEAD, bytes)
-  local function has(flag)
-    return bit.band(flags, flag) ~= 0
+  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+  local function has(name)
+    return bit.band(flags, FLAG[name]) ~= 0
   end
-  r.stamped, r.persistent = has(F_STAMPED), has(F_PERSISTENT)
-  r.auth_time = r.created_at
-  if has(F_AUTH_TIME) then
-    r.auth_time, at = struct.unpack('>I6', bytes, at)
+  local function text(name, always)
+    if always or has(name) then
+      r[name], at = take(bytes, at)
+    end
+  end
+  r.absolute_at = r.created_at + r.absolute_at
+  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+  if has('version') then
+    r.version, at = struct.unpack('>I4', bytes, at)
+  end
+  for _, name in ipairs(TIMES) do
+    r[name] = default_time(r, name)
+    if has(name) then
+      r[name], at = struct.unpack('>i5', bytes, at)
+      r[name] = r.created_at + r[name]
+    end
   end
   r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
   r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has(F_ROTATED) then
+  if has('rotation') then
     r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
       struct.unpack(ROTATION, bytes, at)
+    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
     if previous == 1 then
       r.previous_hash, at = struct.unpack('c32', bytes, at)
     end
   end
-  r.subject, at = take(bytes, at)
-  if has(F_TENANT) then
-    r.tenant, at = take(bytes, at)
-  end
-  r.identity, at = take(bytes, at)
-  r.origin, at = take(bytes, at)
-  r.roles, at = take(bytes, at)
-  if has(F_PENDING) then
-    r.pending, at = take(bytes, at)
-  end
   r.operations = ''
-  if has(F_OPERATIONS) then
-    r.operations, at = take(bytes, at)
-  end
-  if has(F_DATA) then
-    r.data, at = take(bytes, at)
-  end
+  text('subject', true)
+  text('tenant')
+  text('identity', true)
+  text('origin', true)
+  text('roles', true)
+  text('pending')
+  text('operations')
+  text('data')
   if at ~= #bytes + 1 then
     corrupt()
   end
@@ -1478,52 +1599,49 @@ local function decode_record(bytes)
 end
 
 local function encode_record(r)
-  local rotated = r.generation ~= 0
-    or r.roles_generation ~= 0
-    or r.replays ~= 0
-    or r.rotation_key ~= 0
-    or r.rotated_at ~= r.created_at
-    or r.handed_out_at ~= r.created_at
-    or r.previous_hash ~= nil
   local flags, parts = 0, { '' }
-  local function put(flag, bytes)
-    flags = flags + flag
+  local function put(name, bytes)
+    flags = flags + FLAG[name]
     parts[#parts + 1] = bytes
   end
   if r.stamped then
-    put(F_STAMPED, '')
+    put('stamped', '')
   end
   if r.persistent then
-    put(F_PERSISTENT, '')
+    put('persistent', '')
   end
-  if r.auth_time ~= r.created_at then
-    put(F_AUTH_TIME, struct.pack('>I6', r.auth_time))
+  if r.version ~= 1 then
+    put('version', struct.pack('>I4', r.version))
   end
-  if rotated then
+  for _, name in ipairs(TIMES) do
+    if r[name] ~= default_time(r, name) then
+      put(name, struct.pack('>i5', r[name] - r.created_at))
+    end
+  end
+  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
     local previous = r.previous_hash and 1 or 0
-    put(
-      F_ROTATED,
-      struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous)
-        .. (r.previous_hash or '')
-    )
+    -- stylua: ignore
+    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+      previous) .. (r.previous_hash or ''))
   end
-  put(0, segment(r.subject))
+  parts[#parts + 1] = segment(r.subject)
   if r.tenant then
-    put(F_TENANT, segment(r.tenant))
+    put('tenant', segment(r.tenant))
   end
-  put(0, segment(r.identity) .. segment(r.origin) .. segment(r.roles))
+  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
   if r.pending then
-    put(F_PENDING, segment(r.pending))
+    put('pending', segment(r.pending))
   end
   if r.operations ~= '' then
-    put(F_OPERATIONS, segment(r.operations))
+    put('operations', segment(r.operations))
   end
   if r.data then
-    put(F_DATA, segment(r.data))
+    put('data', segment(r.data))
   end
-  -- stylua: ignore
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at,
-    r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash)
+  local absolute = r.absolute_at - r.created_at
+  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
   r.bytes = table.concat(parts)
   return r.bytes
 end
@@ -1563,7 +1681,7 @@ local function deadline_of(r)
 end
 
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.last_exp == 0 and 0 or r.last_exp + MAX_LEEWAY_MS)
+  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
 
 local function is_live(r, now, floor)
@@ -1583,9 +1701,10 @@ local function add_access(r, stamp, access_ms)
   end
 end
 --[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields.
+  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
+  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
 ]]
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6I6I6', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
 
 local function read_gate()
   local packed = redis.call('HGET', index_key, 'gate')
@@ -1601,8 +1720,9 @@ local function read_members()
   local flat, members = redis.call('HGETALL', index_key), {}
   for i = 1, #flat, 2 do
     local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 18 then
-      member.created_at, member.last_seen_at, member.deadline = struct.unpack(LIVE_ENTRY, packed)
+    if #packed == 16 then
+      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
       members[#members + 1] = member
     elseif #packed == 12 then
       member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
@@ -1649,7 +1769,8 @@ end
 local function put(tail, r)
   local keep_until = keep_until_of(r)
   redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
-  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, r.last_seen_at, deadline_of(r)))
+  local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
   keep_index(keep_until)
 end
 
@@ -1725,12 +1846,14 @@ local function write_revocations(state, field, entry)
   redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
 end
 
--- The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`.
+--[[ The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`. A new one refuses
+  every token that exists: there is none, or the store has lost the record that said which of them had ended.
+]]
 local function revocations_of(subject, now)
   local state = read_revocations()
   if not state then
     local named = segment(subject.subject) .. segment(subject.tenant or '')
-    return { not_before = 0, last_stamp = 0, until_ms = 0, named = named }
+    return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
   end
   local flat = redis.call('HGETALL', revocations_key)
   for i = 1, #flat, 2 do
@@ -1867,7 +1990,7 @@ return 1
   listSessions: {
     name: 'list-sessions',
     keys: 1,
-    sha1: '5875ce2de6b165bf3399427fa984ff093f9de8db',
+    sha1: 'bf9ebd5efe4ca7290e43d9542709b7b4a9d5e7dc',
     source: `#!lua flags=no-writes
 --[[ list-sessions-1 - @readonly live sessions by creation time and id; steps/list.ts is the reference.
   KEYS[1] index of the subject
@@ -1907,9 +2030,10 @@ local function less(a, b)
   return #a < #b
 end
 --[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields.
+  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
+  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
 ]]
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6I6I6', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
 
 local function read_gate()
   local packed = redis.call('HGET', index_key, 'gate')
@@ -1925,8 +2049,9 @@ local function read_members()
   local flat, members = redis.call('HGETALL', index_key), {}
   for i = 1, #flat, 2 do
     local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 18 then
-      member.created_at, member.last_seen_at, member.deadline = struct.unpack(LIVE_ENTRY, packed)
+    if #packed == 16 then
+      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
       members[#members + 1] = member
     elseif #packed == 12 then
       member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
@@ -2023,7 +2148,7 @@ return { floor[1] or '', tonumber(floor[2] or '0'), floor[3] or 'admin', tonumbe
   readSubject: {
     name: 'read-subject',
     keys: 1,
-    sha1: '1c93c16baf2a9fe0e95d70f4886710954c8dfc09',
+    sha1: '61237afbc2403174dd188b54cb3a70eaacfa6af3',
     source: `#!lua flags=no-writes
 --[[ read-subject-1 - @readonly the gate of a subject; steps/list.ts is the reference.
   KEYS[1] index of the subject
@@ -2063,9 +2188,10 @@ local function less(a, b)
   return #a < #b
 end
 --[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields.
+  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
+  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
 ]]
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6I6I6', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
 
 local function read_gate()
   local packed = redis.call('HGET', index_key, 'gate')
@@ -2081,8 +2207,9 @@ local function read_members()
   local flat, members = redis.call('HGETALL', index_key), {}
   for i = 1, #flat, 2 do
     local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 18 then
-      member.created_at, member.last_seen_at, member.deadline = struct.unpack(LIVE_ENTRY, packed)
+    if #packed == 16 then
+      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
       members[#members + 1] = member
     elseif #packed == 12 then
       member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
@@ -2157,7 +2284,7 @@ return 1
   replaceSession: {
     name: 'replace-session',
     keys: 4,
-    sha1: 'b9d452aa27647f115ea2844898a9a60570814c0d',
+    sha1: '653b38ba8c1d4e588c5d5f13f595a3b858bb3cad',
     source: `#!lua flags=allow-oom
 --[[ replace-session-4 - gives a live session a new id and new secrets; steps/create.ts is the reference.
   KEYS[1] index of the subject   KEYS[2] its revocation record   KEYS[3] the old session   KEYS[4] the new one
@@ -2242,52 +2369,81 @@ local function segment(text)
   return string.char(255) .. struct.pack('>I4', #text) .. text
 end
 --[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never looked into:
-  cjson would turn empty arrays into objects and round large numbers.
+  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
+  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
+  looked into: cjson would turn empty arrays into objects and round large numbers.
 ]]
 local FORMAT, LIVE, ENDED = 1, 1, 2
-local HEAD, ROTATION = '>BBBI4BI6I6I6I6I6I6I6c32', '>I4I4I2BI6I6B'
-local F_STAMPED, F_ROTATED, F_AUTH_TIME, F_TENANT, F_PENDING, F_OPERATIONS, F_DATA, F_PERSISTENT = 1, 2, 4, 8, 16, 32, 64, 128
+local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
+local FLAG = {
+  version = 1,
+  last_seen_at = 2,
+  idle_at = 4,
+  refresh_at = 8,
+  last_exp = 16,
+  confirmed_at = 32,
+  auth_time = 64,
+  rotation = 128,
+  tenant = 256,
+  pending = 512,
+  operations = 1024,
+  data = 2048,
+  stamped = 4096,
+  persistent = 8192,
+}
+-- In the order in which they are stored.
+local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
+
+local function default_time(r, name)
+  if name == 'idle_at' or name == 'refresh_at' then
+    return r.absolute_at
+  end
+  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 
 local function decode_record(bytes)
   local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at, r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash, at =
-    struct.unpack(HEAD, bytes)
-  local function has(flag)
-    return bit.band(flags, flag) ~= 0
+  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+  local function has(name)
+    return bit.band(flags, FLAG[name]) ~= 0
   end
-  r.stamped, r.persistent = has(F_STAMPED), has(F_PERSISTENT)
-  r.auth_time = r.created_at
-  if has(F_AUTH_TIME) then
-    r.auth_time, at = struct.unpack('>I6', bytes, at)
+  local function text(name, always)
+    if always or has(name) then
+      r[name], at = take(bytes, at)
+    end
+  end
+  r.absolute_at = r.created_at + r.absolute_at
+  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+  if has('version') then
+    r.version, at = struct.unpack('>I4', bytes, at)
+  end
+  for _, name in ipairs(TIMES) do
+    r[name] = default_time(r, name)
+    if has(name) then
+      r[name], at = struct.unpack('>i5', bytes, at)
+      r[name] = r.created_at + r[name]
+    end
   end
   r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
   r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has(F_ROTATED) then
+  if has('rotation') then
     r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
       struct.unpack(ROTATION, bytes, at)
+    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
     if previous == 1 then
       r.previous_hash, at = struct.unpack('c32', bytes, at)
     end
   end
-  r.subject, at = take(bytes, at)
-  if has(F_TENANT) then
-    r.tenant, at = take(bytes, at)
-  end
-  r.identity, at = take(bytes, at)
-  r.origin, at = take(bytes, at)
-  r.roles, at = take(bytes, at)
-  if has(F_PENDING) then
-    r.pending, at = take(bytes, at)
-  end
   r.operations = ''
-  if has(F_OPERATIONS) then
-    r.operations, at = take(bytes, at)
-  end
-  if has(F_DATA) then
-    r.data, at = take(bytes, at)
-  end
+  text('subject', true)
+  text('tenant')
+  text('identity', true)
+  text('origin', true)
+  text('roles', true)
+  text('pending')
+  text('operations')
+  text('data')
   if at ~= #bytes + 1 then
     corrupt()
   end
@@ -2295,52 +2451,49 @@ local function decode_record(bytes)
 end
 
 local function encode_record(r)
-  local rotated = r.generation ~= 0
-    or r.roles_generation ~= 0
-    or r.replays ~= 0
-    or r.rotation_key ~= 0
-    or r.rotated_at ~= r.created_at
-    or r.handed_out_at ~= r.created_at
-    or r.previous_hash ~= nil
   local flags, parts = 0, { '' }
-  local function put(flag, bytes)
-    flags = flags + flag
+  local function put(name, bytes)
+    flags = flags + FLAG[name]
     parts[#parts + 1] = bytes
   end
   if r.stamped then
-    put(F_STAMPED, '')
+    put('stamped', '')
   end
   if r.persistent then
-    put(F_PERSISTENT, '')
+    put('persistent', '')
   end
-  if r.auth_time ~= r.created_at then
-    put(F_AUTH_TIME, struct.pack('>I6', r.auth_time))
+  if r.version ~= 1 then
+    put('version', struct.pack('>I4', r.version))
   end
-  if rotated then
+  for _, name in ipairs(TIMES) do
+    if r[name] ~= default_time(r, name) then
+      put(name, struct.pack('>i5', r[name] - r.created_at))
+    end
+  end
+  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
     local previous = r.previous_hash and 1 or 0
-    put(
-      F_ROTATED,
-      struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous)
-        .. (r.previous_hash or '')
-    )
+    -- stylua: ignore
+    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+      previous) .. (r.previous_hash or ''))
   end
-  put(0, segment(r.subject))
+  parts[#parts + 1] = segment(r.subject)
   if r.tenant then
-    put(F_TENANT, segment(r.tenant))
+    put('tenant', segment(r.tenant))
   end
-  put(0, segment(r.identity) .. segment(r.origin) .. segment(r.roles))
+  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
   if r.pending then
-    put(F_PENDING, segment(r.pending))
+    put('pending', segment(r.pending))
   end
   if r.operations ~= '' then
-    put(F_OPERATIONS, segment(r.operations))
+    put('operations', segment(r.operations))
   end
   if r.data then
-    put(F_DATA, segment(r.data))
+    put('data', segment(r.data))
   end
-  -- stylua: ignore
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at,
-    r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash)
+  local absolute = r.absolute_at - r.created_at
+  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
   r.bytes = table.concat(parts)
   return r.bytes
 end
@@ -2380,7 +2533,7 @@ local function deadline_of(r)
 end
 
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.last_exp == 0 and 0 or r.last_exp + MAX_LEEWAY_MS)
+  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
 
 local function is_live(r, now, floor)
@@ -2400,9 +2553,10 @@ local function add_access(r, stamp, access_ms)
   end
 end
 --[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields.
+  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
+  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
 ]]
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6I6I6', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
 
 local function read_gate()
   local packed = redis.call('HGET', index_key, 'gate')
@@ -2418,8 +2572,9 @@ local function read_members()
   local flat, members = redis.call('HGETALL', index_key), {}
   for i = 1, #flat, 2 do
     local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 18 then
-      member.created_at, member.last_seen_at, member.deadline = struct.unpack(LIVE_ENTRY, packed)
+    if #packed == 16 then
+      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
       members[#members + 1] = member
     elseif #packed == 12 then
       member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
@@ -2466,7 +2621,8 @@ end
 local function put(tail, r)
   local keep_until = keep_until_of(r)
   redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
-  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, r.last_seen_at, deadline_of(r)))
+  local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
   keep_index(keep_until)
 end
 
@@ -2542,12 +2698,14 @@ local function write_revocations(state, field, entry)
   redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
 end
 
--- The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`.
+--[[ The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`. A new one refuses
+  every token that exists: there is none, or the store has lost the record that said which of them had ended.
+]]
 local function revocations_of(subject, now)
   local state = read_revocations()
   if not state then
     local named = segment(subject.subject) .. segment(subject.tenant or '')
-    return { not_before = 0, last_stamp = 0, until_ms = 0, named = named }
+    return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
   end
   local flat = redis.call('HGETALL', revocations_key)
   for i = 1, #flat, 2 do
@@ -2662,7 +2820,7 @@ return { outcome.replaced, record.bytes, stamp }
   rotateSession: {
     name: 'rotate-session',
     keys: 3,
-    sha1: '07689742d66af890c4a60d9f497a7c960e345215',
+    sha1: 'b7ffe17e4b2489b08ce878e2d83eef6cc14144ac',
     source: `#!lua flags=allow-oom
 --[[ rotate-session-3 - the refresh table; steps/rotate.ts is the reference, docs/design/0003 has the rows.
   KEYS[1] index of the subject   KEYS[2] its revocation record   KEYS[3] the session
@@ -2751,52 +2909,81 @@ local function segment(text)
   return string.char(255) .. struct.pack('>I4', #text) .. text
 end
 --[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never looked into:
-  cjson would turn empty arrays into objects and round large numbers.
+  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
+  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
+  looked into: cjson would turn empty arrays into objects and round large numbers.
 ]]
 local FORMAT, LIVE, ENDED = 1, 1, 2
-local HEAD, ROTATION = '>BBBI4BI6I6I6I6I6I6I6c32', '>I4I4I2BI6I6B'
-local F_STAMPED, F_ROTATED, F_AUTH_TIME, F_TENANT, F_PENDING, F_OPERATIONS, F_DATA, F_PERSISTENT = 1, 2, 4, 8, 16, 32, 64, 128
+local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
+local FLAG = {
+  version = 1,
+  last_seen_at = 2,
+  idle_at = 4,
+  refresh_at = 8,
+  last_exp = 16,
+  confirmed_at = 32,
+  auth_time = 64,
+  rotation = 128,
+  tenant = 256,
+  pending = 512,
+  operations = 1024,
+  data = 2048,
+  stamped = 4096,
+  persistent = 8192,
+}
+-- In the order in which they are stored.
+local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
+
+local function default_time(r, name)
+  if name == 'idle_at' or name == 'refresh_at' then
+    return r.absolute_at
+  end
+  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 
 local function decode_record(bytes)
   local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at, r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash, at =
-    struct.unpack(HEAD, bytes)
-  local function has(flag)
-    return bit.band(flags, flag) ~= 0
+  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+  local function has(name)
+    return bit.band(flags, FLAG[name]) ~= 0
   end
-  r.stamped, r.persistent = has(F_STAMPED), has(F_PERSISTENT)
-  r.auth_time = r.created_at
-  if has(F_AUTH_TIME) then
-    r.auth_time, at = struct.unpack('>I6', bytes, at)
+  local function text(name, always)
+    if always or has(name) then
+      r[name], at = take(bytes, at)
+    end
+  end
+  r.absolute_at = r.created_at + r.absolute_at
+  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+  if has('version') then
+    r.version, at = struct.unpack('>I4', bytes, at)
+  end
+  for _, name in ipairs(TIMES) do
+    r[name] = default_time(r, name)
+    if has(name) then
+      r[name], at = struct.unpack('>i5', bytes, at)
+      r[name] = r.created_at + r[name]
+    end
   end
   r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
   r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has(F_ROTATED) then
+  if has('rotation') then
     r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
       struct.unpack(ROTATION, bytes, at)
+    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
     if previous == 1 then
       r.previous_hash, at = struct.unpack('c32', bytes, at)
     end
   end
-  r.subject, at = take(bytes, at)
-  if has(F_TENANT) then
-    r.tenant, at = take(bytes, at)
-  end
-  r.identity, at = take(bytes, at)
-  r.origin, at = take(bytes, at)
-  r.roles, at = take(bytes, at)
-  if has(F_PENDING) then
-    r.pending, at = take(bytes, at)
-  end
   r.operations = ''
-  if has(F_OPERATIONS) then
-    r.operations, at = take(bytes, at)
-  end
-  if has(F_DATA) then
-    r.data, at = take(bytes, at)
-  end
+  text('subject', true)
+  text('tenant')
+  text('identity', true)
+  text('origin', true)
+  text('roles', true)
+  text('pending')
+  text('operations')
+  text('data')
   if at ~= #bytes + 1 then
     corrupt()
   end
@@ -2804,52 +2991,49 @@ local function decode_record(bytes)
 end
 
 local function encode_record(r)
-  local rotated = r.generation ~= 0
-    or r.roles_generation ~= 0
-    or r.replays ~= 0
-    or r.rotation_key ~= 0
-    or r.rotated_at ~= r.created_at
-    or r.handed_out_at ~= r.created_at
-    or r.previous_hash ~= nil
   local flags, parts = 0, { '' }
-  local function put(flag, bytes)
-    flags = flags + flag
+  local function put(name, bytes)
+    flags = flags + FLAG[name]
     parts[#parts + 1] = bytes
   end
   if r.stamped then
-    put(F_STAMPED, '')
+    put('stamped', '')
   end
   if r.persistent then
-    put(F_PERSISTENT, '')
+    put('persistent', '')
   end
-  if r.auth_time ~= r.created_at then
-    put(F_AUTH_TIME, struct.pack('>I6', r.auth_time))
+  if r.version ~= 1 then
+    put('version', struct.pack('>I4', r.version))
   end
-  if rotated then
+  for _, name in ipairs(TIMES) do
+    if r[name] ~= default_time(r, name) then
+      put(name, struct.pack('>i5', r[name] - r.created_at))
+    end
+  end
+  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
     local previous = r.previous_hash and 1 or 0
-    put(
-      F_ROTATED,
-      struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous)
-        .. (r.previous_hash or '')
-    )
+    -- stylua: ignore
+    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+      previous) .. (r.previous_hash or ''))
   end
-  put(0, segment(r.subject))
+  parts[#parts + 1] = segment(r.subject)
   if r.tenant then
-    put(F_TENANT, segment(r.tenant))
+    put('tenant', segment(r.tenant))
   end
-  put(0, segment(r.identity) .. segment(r.origin) .. segment(r.roles))
+  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
   if r.pending then
-    put(F_PENDING, segment(r.pending))
+    put('pending', segment(r.pending))
   end
   if r.operations ~= '' then
-    put(F_OPERATIONS, segment(r.operations))
+    put('operations', segment(r.operations))
   end
   if r.data then
-    put(F_DATA, segment(r.data))
+    put('data', segment(r.data))
   end
-  -- stylua: ignore
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at,
-    r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash)
+  local absolute = r.absolute_at - r.created_at
+  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
   r.bytes = table.concat(parts)
   return r.bytes
 end
@@ -2889,7 +3073,7 @@ local function deadline_of(r)
 end
 
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.last_exp == 0 and 0 or r.last_exp + MAX_LEEWAY_MS)
+  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
 
 local function is_live(r, now, floor)
@@ -2909,9 +3093,10 @@ local function add_access(r, stamp, access_ms)
   end
 end
 --[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields.
+  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
+  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
 ]]
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6I6I6', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
 
 local function read_gate()
   local packed = redis.call('HGET', index_key, 'gate')
@@ -2927,8 +3112,9 @@ local function read_members()
   local flat, members = redis.call('HGETALL', index_key), {}
   for i = 1, #flat, 2 do
     local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 18 then
-      member.created_at, member.last_seen_at, member.deadline = struct.unpack(LIVE_ENTRY, packed)
+    if #packed == 16 then
+      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
       members[#members + 1] = member
     elseif #packed == 12 then
       member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
@@ -2975,7 +3161,8 @@ end
 local function put(tail, r)
   local keep_until = keep_until_of(r)
   redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
-  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, r.last_seen_at, deadline_of(r)))
+  local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
   keep_index(keep_until)
 end
 
@@ -3051,12 +3238,14 @@ local function write_revocations(state, field, entry)
   redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
 end
 
--- The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`.
+--[[ The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`. A new one refuses
+  every token that exists: there is none, or the store has lost the record that said which of them had ended.
+]]
 local function revocations_of(subject, now)
   local state = read_revocations()
   if not state then
     local named = segment(subject.subject) .. segment(subject.tenant or '')
-    return { not_before = 0, last_stamp = 0, until_ms = 0, named = named }
+    return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
   end
   local flat = redis.call('HGETALL', revocations_key)
   for i = 1, #flat, 2 do
@@ -3215,7 +3404,7 @@ return hand('replayed') -- row 4
   setRoles: {
     name: 'set-roles',
     keys: 2,
-    sha1: '85bf6a9721573563360adae4e95bcf08b90f0769',
+    sha1: '7fcf20c02c141d8257b80a632c9d7f19183d1ee4',
     source: `#!lua flags=allow-oom
 --[[ set-roles-2 - sets the roles of all sessions of a subject and moves its epoch; steps/end.ts is the reference.
   KEYS[1] index of the subject   KEYS[2] its revocation record
@@ -3278,52 +3467,81 @@ local function segment(text)
   return string.char(255) .. struct.pack('>I4', #text) .. text
 end
 --[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never looked into:
-  cjson would turn empty arrays into objects and round large numbers.
+  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
+  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
+  looked into: cjson would turn empty arrays into objects and round large numbers.
 ]]
 local FORMAT, LIVE, ENDED = 1, 1, 2
-local HEAD, ROTATION = '>BBBI4BI6I6I6I6I6I6I6c32', '>I4I4I2BI6I6B'
-local F_STAMPED, F_ROTATED, F_AUTH_TIME, F_TENANT, F_PENDING, F_OPERATIONS, F_DATA, F_PERSISTENT = 1, 2, 4, 8, 16, 32, 64, 128
+local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
+local FLAG = {
+  version = 1,
+  last_seen_at = 2,
+  idle_at = 4,
+  refresh_at = 8,
+  last_exp = 16,
+  confirmed_at = 32,
+  auth_time = 64,
+  rotation = 128,
+  tenant = 256,
+  pending = 512,
+  operations = 1024,
+  data = 2048,
+  stamped = 4096,
+  persistent = 8192,
+}
+-- In the order in which they are stored.
+local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
+
+local function default_time(r, name)
+  if name == 'idle_at' or name == 'refresh_at' then
+    return r.absolute_at
+  end
+  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 
 local function decode_record(bytes)
   local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at, r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash, at =
-    struct.unpack(HEAD, bytes)
-  local function has(flag)
-    return bit.band(flags, flag) ~= 0
+  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+  local function has(name)
+    return bit.band(flags, FLAG[name]) ~= 0
   end
-  r.stamped, r.persistent = has(F_STAMPED), has(F_PERSISTENT)
-  r.auth_time = r.created_at
-  if has(F_AUTH_TIME) then
-    r.auth_time, at = struct.unpack('>I6', bytes, at)
+  local function text(name, always)
+    if always or has(name) then
+      r[name], at = take(bytes, at)
+    end
+  end
+  r.absolute_at = r.created_at + r.absolute_at
+  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+  if has('version') then
+    r.version, at = struct.unpack('>I4', bytes, at)
+  end
+  for _, name in ipairs(TIMES) do
+    r[name] = default_time(r, name)
+    if has(name) then
+      r[name], at = struct.unpack('>i5', bytes, at)
+      r[name] = r.created_at + r[name]
+    end
   end
   r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
   r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has(F_ROTATED) then
+  if has('rotation') then
     r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
       struct.unpack(ROTATION, bytes, at)
+    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
     if previous == 1 then
       r.previous_hash, at = struct.unpack('c32', bytes, at)
     end
   end
-  r.subject, at = take(bytes, at)
-  if has(F_TENANT) then
-    r.tenant, at = take(bytes, at)
-  end
-  r.identity, at = take(bytes, at)
-  r.origin, at = take(bytes, at)
-  r.roles, at = take(bytes, at)
-  if has(F_PENDING) then
-    r.pending, at = take(bytes, at)
-  end
   r.operations = ''
-  if has(F_OPERATIONS) then
-    r.operations, at = take(bytes, at)
-  end
-  if has(F_DATA) then
-    r.data, at = take(bytes, at)
-  end
+  text('subject', true)
+  text('tenant')
+  text('identity', true)
+  text('origin', true)
+  text('roles', true)
+  text('pending')
+  text('operations')
+  text('data')
   if at ~= #bytes + 1 then
     corrupt()
   end
@@ -3331,52 +3549,49 @@ local function decode_record(bytes)
 end
 
 local function encode_record(r)
-  local rotated = r.generation ~= 0
-    or r.roles_generation ~= 0
-    or r.replays ~= 0
-    or r.rotation_key ~= 0
-    or r.rotated_at ~= r.created_at
-    or r.handed_out_at ~= r.created_at
-    or r.previous_hash ~= nil
   local flags, parts = 0, { '' }
-  local function put(flag, bytes)
-    flags = flags + flag
+  local function put(name, bytes)
+    flags = flags + FLAG[name]
     parts[#parts + 1] = bytes
   end
   if r.stamped then
-    put(F_STAMPED, '')
+    put('stamped', '')
   end
   if r.persistent then
-    put(F_PERSISTENT, '')
+    put('persistent', '')
   end
-  if r.auth_time ~= r.created_at then
-    put(F_AUTH_TIME, struct.pack('>I6', r.auth_time))
+  if r.version ~= 1 then
+    put('version', struct.pack('>I4', r.version))
   end
-  if rotated then
+  for _, name in ipairs(TIMES) do
+    if r[name] ~= default_time(r, name) then
+      put(name, struct.pack('>i5', r[name] - r.created_at))
+    end
+  end
+  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
     local previous = r.previous_hash and 1 or 0
-    put(
-      F_ROTATED,
-      struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous)
-        .. (r.previous_hash or '')
-    )
+    -- stylua: ignore
+    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+      previous) .. (r.previous_hash or ''))
   end
-  put(0, segment(r.subject))
+  parts[#parts + 1] = segment(r.subject)
   if r.tenant then
-    put(F_TENANT, segment(r.tenant))
+    put('tenant', segment(r.tenant))
   end
-  put(0, segment(r.identity) .. segment(r.origin) .. segment(r.roles))
+  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
   if r.pending then
-    put(F_PENDING, segment(r.pending))
+    put('pending', segment(r.pending))
   end
   if r.operations ~= '' then
-    put(F_OPERATIONS, segment(r.operations))
+    put('operations', segment(r.operations))
   end
   if r.data then
-    put(F_DATA, segment(r.data))
+    put('data', segment(r.data))
   end
-  -- stylua: ignore
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at,
-    r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash)
+  local absolute = r.absolute_at - r.created_at
+  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
   r.bytes = table.concat(parts)
   return r.bytes
 end
@@ -3416,7 +3631,7 @@ local function deadline_of(r)
 end
 
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.last_exp == 0 and 0 or r.last_exp + MAX_LEEWAY_MS)
+  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
 
 local function is_live(r, now, floor)
@@ -3436,9 +3651,10 @@ local function add_access(r, stamp, access_ms)
   end
 end
 --[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields.
+  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
+  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
 ]]
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6I6I6', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
 
 local function read_gate()
   local packed = redis.call('HGET', index_key, 'gate')
@@ -3454,8 +3670,9 @@ local function read_members()
   local flat, members = redis.call('HGETALL', index_key), {}
   for i = 1, #flat, 2 do
     local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 18 then
-      member.created_at, member.last_seen_at, member.deadline = struct.unpack(LIVE_ENTRY, packed)
+    if #packed == 16 then
+      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
       members[#members + 1] = member
     elseif #packed == 12 then
       member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
@@ -3502,7 +3719,8 @@ end
 local function put(tail, r)
   local keep_until = keep_until_of(r)
   redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
-  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, r.last_seen_at, deadline_of(r)))
+  local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
   keep_index(keep_until)
 end
 
@@ -3578,12 +3796,14 @@ local function write_revocations(state, field, entry)
   redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
 end
 
--- The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`.
+--[[ The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`. A new one refuses
+  every token that exists: there is none, or the store has lost the record that said which of them had ended.
+]]
 local function revocations_of(subject, now)
   local state = read_revocations()
   if not state then
     local named = segment(subject.subject) .. segment(subject.tenant or '')
-    return { not_before = 0, last_stamp = 0, until_ms = 0, named = named }
+    return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
   end
   local flat = redis.call('HGETALL', revocations_key)
   for i = 1, #flat, 2 do
@@ -3640,7 +3860,7 @@ for _, member in ipairs(read_members()) do
   end
 end
 
-local answer = { 0 }
+local answer, changed = { 0 }, false
 for _, entry in ipairs(records) do
   local record = entry.record
   local kept, has, loses, gains = {}, {}, false, false
@@ -3659,12 +3879,13 @@ for _, entry in ipairs(records) do
   if loses or pending ~= record.pending then
     record.roles, record.pending = table.concat(kept, ','), pending
     put(entry.tail, record)
+    changed = true
     if is_live(record, now, 0) then
       answer[#answer + 1] = tag .. entry.tail
     end
   end
 end
-if #answer > 1 then
+if changed then
   raise_not_before(now)
 end
 answer[1] = move_epoch(now)
@@ -3674,7 +3895,7 @@ return answer
   touchSession: {
     name: 'touch-session',
     keys: 2,
-    sha1: '8f4622dcdbb6ae8a9dd86b6bf26dca2c1762a176',
+    sha1: '8f75ef6cbf00a0e066e4bfa6e18edd32c5be0560',
     source: `#!lua flags=allow-oom
 --[[ touch-session-2 - notes that a session was used; steps/rotate.ts is the reference.
   KEYS[1] index of the subject   KEYS[2] the session
@@ -3737,52 +3958,81 @@ local function segment(text)
   return string.char(255) .. struct.pack('>I4', #text) .. text
 end
 --[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never looked into:
-  cjson would turn empty arrays into objects and round large numbers.
+  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
+  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
+  looked into: cjson would turn empty arrays into objects and round large numbers.
 ]]
 local FORMAT, LIVE, ENDED = 1, 1, 2
-local HEAD, ROTATION = '>BBBI4BI6I6I6I6I6I6I6c32', '>I4I4I2BI6I6B'
-local F_STAMPED, F_ROTATED, F_AUTH_TIME, F_TENANT, F_PENDING, F_OPERATIONS, F_DATA, F_PERSISTENT = 1, 2, 4, 8, 16, 32, 64, 128
+local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
+local FLAG = {
+  version = 1,
+  last_seen_at = 2,
+  idle_at = 4,
+  refresh_at = 8,
+  last_exp = 16,
+  confirmed_at = 32,
+  auth_time = 64,
+  rotation = 128,
+  tenant = 256,
+  pending = 512,
+  operations = 1024,
+  data = 2048,
+  stamped = 4096,
+  persistent = 8192,
+}
+-- In the order in which they are stored.
+local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
+
+local function default_time(r, name)
+  if name == 'idle_at' or name == 'refresh_at' then
+    return r.absolute_at
+  end
+  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 
 local function decode_record(bytes)
   local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at, r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash, at =
-    struct.unpack(HEAD, bytes)
-  local function has(flag)
-    return bit.band(flags, flag) ~= 0
+  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+  local function has(name)
+    return bit.band(flags, FLAG[name]) ~= 0
   end
-  r.stamped, r.persistent = has(F_STAMPED), has(F_PERSISTENT)
-  r.auth_time = r.created_at
-  if has(F_AUTH_TIME) then
-    r.auth_time, at = struct.unpack('>I6', bytes, at)
+  local function text(name, always)
+    if always or has(name) then
+      r[name], at = take(bytes, at)
+    end
+  end
+  r.absolute_at = r.created_at + r.absolute_at
+  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+  if has('version') then
+    r.version, at = struct.unpack('>I4', bytes, at)
+  end
+  for _, name in ipairs(TIMES) do
+    r[name] = default_time(r, name)
+    if has(name) then
+      r[name], at = struct.unpack('>i5', bytes, at)
+      r[name] = r.created_at + r[name]
+    end
   end
   r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
   r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has(F_ROTATED) then
+  if has('rotation') then
     r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
       struct.unpack(ROTATION, bytes, at)
+    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
     if previous == 1 then
       r.previous_hash, at = struct.unpack('c32', bytes, at)
     end
   end
-  r.subject, at = take(bytes, at)
-  if has(F_TENANT) then
-    r.tenant, at = take(bytes, at)
-  end
-  r.identity, at = take(bytes, at)
-  r.origin, at = take(bytes, at)
-  r.roles, at = take(bytes, at)
-  if has(F_PENDING) then
-    r.pending, at = take(bytes, at)
-  end
   r.operations = ''
-  if has(F_OPERATIONS) then
-    r.operations, at = take(bytes, at)
-  end
-  if has(F_DATA) then
-    r.data, at = take(bytes, at)
-  end
+  text('subject', true)
+  text('tenant')
+  text('identity', true)
+  text('origin', true)
+  text('roles', true)
+  text('pending')
+  text('operations')
+  text('data')
   if at ~= #bytes + 1 then
     corrupt()
   end
@@ -3790,52 +4040,49 @@ local function decode_record(bytes)
 end
 
 local function encode_record(r)
-  local rotated = r.generation ~= 0
-    or r.roles_generation ~= 0
-    or r.replays ~= 0
-    or r.rotation_key ~= 0
-    or r.rotated_at ~= r.created_at
-    or r.handed_out_at ~= r.created_at
-    or r.previous_hash ~= nil
   local flags, parts = 0, { '' }
-  local function put(flag, bytes)
-    flags = flags + flag
+  local function put(name, bytes)
+    flags = flags + FLAG[name]
     parts[#parts + 1] = bytes
   end
   if r.stamped then
-    put(F_STAMPED, '')
+    put('stamped', '')
   end
   if r.persistent then
-    put(F_PERSISTENT, '')
+    put('persistent', '')
   end
-  if r.auth_time ~= r.created_at then
-    put(F_AUTH_TIME, struct.pack('>I6', r.auth_time))
+  if r.version ~= 1 then
+    put('version', struct.pack('>I4', r.version))
   end
-  if rotated then
+  for _, name in ipairs(TIMES) do
+    if r[name] ~= default_time(r, name) then
+      put(name, struct.pack('>i5', r[name] - r.created_at))
+    end
+  end
+  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
     local previous = r.previous_hash and 1 or 0
-    put(
-      F_ROTATED,
-      struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous)
-        .. (r.previous_hash or '')
-    )
+    -- stylua: ignore
+    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+      previous) .. (r.previous_hash or ''))
   end
-  put(0, segment(r.subject))
+  parts[#parts + 1] = segment(r.subject)
   if r.tenant then
-    put(F_TENANT, segment(r.tenant))
+    put('tenant', segment(r.tenant))
   end
-  put(0, segment(r.identity) .. segment(r.origin) .. segment(r.roles))
+  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
   if r.pending then
-    put(F_PENDING, segment(r.pending))
+    put('pending', segment(r.pending))
   end
   if r.operations ~= '' then
-    put(F_OPERATIONS, segment(r.operations))
+    put('operations', segment(r.operations))
   end
   if r.data then
-    put(F_DATA, segment(r.data))
+    put('data', segment(r.data))
   end
-  -- stylua: ignore
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at,
-    r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash)
+  local absolute = r.absolute_at - r.created_at
+  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
   r.bytes = table.concat(parts)
   return r.bytes
 end
@@ -3875,7 +4122,7 @@ local function deadline_of(r)
 end
 
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.last_exp == 0 and 0 or r.last_exp + MAX_LEEWAY_MS)
+  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
 
 local function is_live(r, now, floor)
@@ -3895,9 +4142,10 @@ local function add_access(r, stamp, access_ms)
   end
 end
 --[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields.
+  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
+  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
 ]]
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6I6I6', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
 
 local function read_gate()
   local packed = redis.call('HGET', index_key, 'gate')
@@ -3913,8 +4161,9 @@ local function read_members()
   local flat, members = redis.call('HGETALL', index_key), {}
   for i = 1, #flat, 2 do
     local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 18 then
-      member.created_at, member.last_seen_at, member.deadline = struct.unpack(LIVE_ENTRY, packed)
+    if #packed == 16 then
+      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
       members[#members + 1] = member
     elseif #packed == 12 then
       member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
@@ -3961,7 +4210,8 @@ end
 local function put(tail, r)
   local keep_until = keep_until_of(r)
   redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
-  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, r.last_seen_at, deadline_of(r)))
+  local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
   keep_index(keep_until)
 end
 
@@ -4032,7 +4282,7 @@ return 1
   updateSession: {
     name: 'update-session',
     keys: 2,
-    sha1: '75eff07ce84f831b87aee5ec3d3c622d9d35bf6e',
+    sha1: 'b6aaf49ae89c2a28a506121788c1d7c595823d98',
     source: `#!lua
 --[[ update-session-2 - replaces the data of a session if nobody else did; steps/update.ts is the reference.
   @grows: refused when the memory of the server is full.
@@ -4117,52 +4367,81 @@ local function segment(text)
   return string.char(255) .. struct.pack('>I4', #text) .. text
 end
 --[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never looked into:
-  cjson would turn empty arrays into objects and round large numbers.
+  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
+  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
+  looked into: cjson would turn empty arrays into objects and round large numbers.
 ]]
 local FORMAT, LIVE, ENDED = 1, 1, 2
-local HEAD, ROTATION = '>BBBI4BI6I6I6I6I6I6I6c32', '>I4I4I2BI6I6B'
-local F_STAMPED, F_ROTATED, F_AUTH_TIME, F_TENANT, F_PENDING, F_OPERATIONS, F_DATA, F_PERSISTENT = 1, 2, 4, 8, 16, 32, 64, 128
+local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
+local FLAG = {
+  version = 1,
+  last_seen_at = 2,
+  idle_at = 4,
+  refresh_at = 8,
+  last_exp = 16,
+  confirmed_at = 32,
+  auth_time = 64,
+  rotation = 128,
+  tenant = 256,
+  pending = 512,
+  operations = 1024,
+  data = 2048,
+  stamped = 4096,
+  persistent = 8192,
+}
+-- In the order in which they are stored.
+local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
+
+local function default_time(r, name)
+  if name == 'idle_at' or name == 'refresh_at' then
+    return r.absolute_at
+  end
+  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 
 local function decode_record(bytes)
   local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at, r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash, at =
-    struct.unpack(HEAD, bytes)
-  local function has(flag)
-    return bit.band(flags, flag) ~= 0
+  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+  local function has(name)
+    return bit.band(flags, FLAG[name]) ~= 0
   end
-  r.stamped, r.persistent = has(F_STAMPED), has(F_PERSISTENT)
-  r.auth_time = r.created_at
-  if has(F_AUTH_TIME) then
-    r.auth_time, at = struct.unpack('>I6', bytes, at)
+  local function text(name, always)
+    if always or has(name) then
+      r[name], at = take(bytes, at)
+    end
+  end
+  r.absolute_at = r.created_at + r.absolute_at
+  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+  if has('version') then
+    r.version, at = struct.unpack('>I4', bytes, at)
+  end
+  for _, name in ipairs(TIMES) do
+    r[name] = default_time(r, name)
+    if has(name) then
+      r[name], at = struct.unpack('>i5', bytes, at)
+      r[name] = r.created_at + r[name]
+    end
   end
   r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
   r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has(F_ROTATED) then
+  if has('rotation') then
     r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
       struct.unpack(ROTATION, bytes, at)
+    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
     if previous == 1 then
       r.previous_hash, at = struct.unpack('c32', bytes, at)
     end
   end
-  r.subject, at = take(bytes, at)
-  if has(F_TENANT) then
-    r.tenant, at = take(bytes, at)
-  end
-  r.identity, at = take(bytes, at)
-  r.origin, at = take(bytes, at)
-  r.roles, at = take(bytes, at)
-  if has(F_PENDING) then
-    r.pending, at = take(bytes, at)
-  end
   r.operations = ''
-  if has(F_OPERATIONS) then
-    r.operations, at = take(bytes, at)
-  end
-  if has(F_DATA) then
-    r.data, at = take(bytes, at)
-  end
+  text('subject', true)
+  text('tenant')
+  text('identity', true)
+  text('origin', true)
+  text('roles', true)
+  text('pending')
+  text('operations')
+  text('data')
   if at ~= #bytes + 1 then
     corrupt()
   end
@@ -4170,52 +4449,49 @@ local function decode_record(bytes)
 end
 
 local function encode_record(r)
-  local rotated = r.generation ~= 0
-    or r.roles_generation ~= 0
-    or r.replays ~= 0
-    or r.rotation_key ~= 0
-    or r.rotated_at ~= r.created_at
-    or r.handed_out_at ~= r.created_at
-    or r.previous_hash ~= nil
   local flags, parts = 0, { '' }
-  local function put(flag, bytes)
-    flags = flags + flag
+  local function put(name, bytes)
+    flags = flags + FLAG[name]
     parts[#parts + 1] = bytes
   end
   if r.stamped then
-    put(F_STAMPED, '')
+    put('stamped', '')
   end
   if r.persistent then
-    put(F_PERSISTENT, '')
+    put('persistent', '')
   end
-  if r.auth_time ~= r.created_at then
-    put(F_AUTH_TIME, struct.pack('>I6', r.auth_time))
+  if r.version ~= 1 then
+    put('version', struct.pack('>I4', r.version))
   end
-  if rotated then
+  for _, name in ipairs(TIMES) do
+    if r[name] ~= default_time(r, name) then
+      put(name, struct.pack('>i5', r[name] - r.created_at))
+    end
+  end
+  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
     local previous = r.previous_hash and 1 or 0
-    put(
-      F_ROTATED,
-      struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous)
-        .. (r.previous_hash or '')
-    )
+    -- stylua: ignore
+    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+      previous) .. (r.previous_hash or ''))
   end
-  put(0, segment(r.subject))
+  parts[#parts + 1] = segment(r.subject)
   if r.tenant then
-    put(F_TENANT, segment(r.tenant))
+    put('tenant', segment(r.tenant))
   end
-  put(0, segment(r.identity) .. segment(r.origin) .. segment(r.roles))
+  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
   if r.pending then
-    put(F_PENDING, segment(r.pending))
+    put('pending', segment(r.pending))
   end
   if r.operations ~= '' then
-    put(F_OPERATIONS, segment(r.operations))
+    put('operations', segment(r.operations))
   end
   if r.data then
-    put(F_DATA, segment(r.data))
+    put('data', segment(r.data))
   end
-  -- stylua: ignore
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at,
-    r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash)
+  local absolute = r.absolute_at - r.created_at
+  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
   r.bytes = table.concat(parts)
   return r.bytes
 end
@@ -4255,7 +4531,7 @@ local function deadline_of(r)
 end
 
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.last_exp == 0 and 0 or r.last_exp + MAX_LEEWAY_MS)
+  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
 
 local function is_live(r, now, floor)
@@ -4275,9 +4551,10 @@ local function add_access(r, stamp, access_ms)
   end
 end
 --[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields.
+  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
+  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
 ]]
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6I6I6', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
 
 local function read_gate()
   local packed = redis.call('HGET', index_key, 'gate')
@@ -4293,8 +4570,9 @@ local function read_members()
   local flat, members = redis.call('HGETALL', index_key), {}
   for i = 1, #flat, 2 do
     local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 18 then
-      member.created_at, member.last_seen_at, member.deadline = struct.unpack(LIVE_ENTRY, packed)
+    if #packed == 16 then
+      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
       members[#members + 1] = member
     elseif #packed == 12 then
       member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
@@ -4341,7 +4619,8 @@ end
 local function put(tail, r)
   local keep_until = keep_until_of(r)
   redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
-  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, r.last_seen_at, deadline_of(r)))
+  local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
   keep_index(keep_until)
 end
 

@@ -42,10 +42,14 @@ export class Cursor {
     const at = this.#move(size)
     return this.#bytes.readUIntBE(at, size)
   }
+  int(size: number): number {
+    const at = this.#move(size)
+    return this.#bytes.readIntBE(at, size)
+  }
   /** A copy: the reply of a thousand sessions is one buffer, which a slice would keep alive. */
   bytes(size: number): Uint8Array {
     const at = this.#move(size)
-    return Uint8Array.prototype.slice.call(this.#bytes, at, at + size)
+    return new Uint8Array(this.#bytes.subarray(at, at + size))
   }
   text(size: number): string {
     const at = this.#move(size)

@@ -25,8 +25,10 @@ export function checkServer({ info, config }: ServerFacts): ServerVerdict {
   const version = info.get('valkey_version') ?? info.get('redis_version') ?? ''
   const name = info.has('valkey_version') ? 'Valkey' : 'Redis'
   const [major] = numbersOf(info.get('redis_version') ?? version)
-  if (major === undefined || major < 7) throw misconfigured(`is ${name} ${version || 'of unknown version'}; 7.0 or newer is needed`)
-  if (info.get('redis_mode') === 'cluster') throw misconfigured('is one node of a cluster; redisStore({ url }) wants a single server')
+  if (major === undefined || major < 7)
+    throw misconfigured(`is ${name} ${version || 'of unknown version'}; 7.0 or newer is needed`)
+  if (info.get('redis_mode') === 'cluster')
+    throw misconfigured('is one node of a cluster; redisStore({ url }) wants a single server')
   if (info.get('role') === 'slave') throw misconfigured('is a replica; Countersign needs the primary')
 
   const setting = (key: (typeof CHECKED_SETTINGS)[number]) => config?.get(key)
@@ -42,13 +44,19 @@ export function checkServer({ info, config }: ServerFacts): ServerVerdict {
   const appendonly = setting('appendonly') ?? (info.get('aof_enabled') === '1' ? 'yes' : 'no')
   const appendfsync = setting('appendfsync')
   if (appendonly !== 'yes') {
-    warnings.push('appendonly is off: a crash of the server brings revoked sessions back (promise 3) and loses acknowledged writes (promise 4)')
+    warnings.push(
+      'appendonly is off: a crash of the server brings revoked sessions back (promise 3) and loses acknowledged writes (promise 4)',
+    )
   } else if (appendfsync !== undefined && appendfsync !== 'always') {
-    warnings.push(`appendfsync is ${appendfsync}, not always: a power failure may lose the last acknowledged writes (promises 3 and 4)`)
+    warnings.push(
+      `appendfsync is ${appendfsync}, not always: a power failure may lose the last acknowledged writes (promises 3 and 4)`,
+    )
   }
   const replicas = Number(info.get('connected_slaves') ?? 0)
   if (replicas > 0 && setting('min-replicas-to-write') === '0') {
-    warnings.push('min-replicas-to-write is 0 although there are replicas: a primary that was cut off goes on accepting writes that a failover then loses (promises 2 and 3)')
+    warnings.push(
+      'min-replicas-to-write is 0 although there are replicas: a primary that was cut off goes on accepting writes that a failover then loses (promises 2 and 3)',
+    )
   }
   if (!hasScriptFixes(name, numbersOf(version))) {
     warnings.push(

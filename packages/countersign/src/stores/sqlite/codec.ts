@@ -5,32 +5,28 @@ import type { RevocationState } from '../steps/shard.ts'
 import { fault } from './faults.ts'
 
 /**
- * Bodies are JSON text with the format version first. Members that this release does not know are kept as they are, so
- * that a newer release finds them again after an older one has written the record.
+ * A body is JSON text: the format version, then the value, in one list. Members that this release does not know are
+ * kept as they are, so that a newer release finds them again after an older one has written the record.
  */
-const v = RECORD_FORMAT
+function encode(value: object): string {
+  return JSON.stringify([RECORD_FORMAT, value])
+}
 
 export function encodeRecord(record: SessionRecord): string {
-  const { hash, previousHash, ...rest } = record
-  return JSON.stringify({
-    v,
-    ...rest,
-    hash: toBase64url(hash),
-    previousHash: previousHash && toBase64url(previousHash),
-  })
+  const { hash, previousHash } = record
+  return encode({ ...record, hash: toBase64url(hash), previousHash: previousHash && toBase64url(previousHash) })
 }
 
 export function decodeRecord(body: unknown): SessionRecord {
-  const { hash, previousHash, ...rest } = decode(body, 'a session', RECORD)
-  return {
-    ...rest,
-    hash: digest(hash),
-    previousHash: previousHash === null ? null : digest(previousHash),
-  } as SessionRecord
+  const record = decode(body, 'a session', RECORD)
+  // In place: this is what every request waits for, and copying the record would double it.
+  record.hash = digest(record.hash)
+  if (record.previousHash !== null) record.previousHash = digest(record.previousHash)
+  return record as unknown as SessionRecord
 }
 
 export function encodeTombstone(tombstone: Tombstone): string {
-  return JSON.stringify({ v, ...tombstone })
+  return encode(tombstone)
 }
 
 export function decodeTombstone(body: unknown): Tombstone {
@@ -39,7 +35,7 @@ export function decodeTombstone(body: unknown): Tombstone {
 
 export function encodeRevocations(state: RevocationState): string {
   const sids = [...state.sids].map(([sid, { why, untilMs }]) => [sid, why, untilMs])
-  return JSON.stringify({ v, ...state, sids, jtis: [...state.jtis] })
+  return encode({ ...state, sids, jtis: [...state.jtis] })
 }
 
 export function decodeRevocations(body: unknown): RevocationState {
@@ -52,7 +48,7 @@ export function decodeRevocations(body: unknown): RevocationState {
 }
 
 export function encodeAccount(account: Account): string {
-  return JSON.stringify({ v, ...account })
+  return encode(account)
 }
 
 export function decodeAccount(body: unknown): Account {
@@ -60,7 +56,7 @@ export function decodeAccount(body: unknown): Account {
 }
 
 type Check = (value: unknown) => boolean
-type Shape = Readonly<Record<string, Check>>
+type Shape = readonly (readonly [name: string, check: Check])[]
 
 const text: Check = (value) => typeof value === 'string'
 const number: Check = (value) => typeof value === 'number'
@@ -83,7 +79,10 @@ const tuples =
       (tuple) => Array.isArray(tuple) && tuple.length === checks.length && checks.every((is, i) => is(tuple[i])),
     )
 
-const RECORD: Readonly<Record<keyof SessionRecord, Check>> = {
+/** One check for every member, which the type makes sure of. */
+const shapeOf = <T>(checks: Readonly<Record<keyof T, Check>>): Shape => Object.entries<Check>(checks)
+
+const RECORD = shapeOf<SessionRecord>({
   id: text,
   subject: text,
   tenant: orAbsent(text),
@@ -118,15 +117,15 @@ const RECORD: Readonly<Record<keyof SessionRecord, Check>> = {
   confirmedAtMs: number,
   replays: number,
   origin: object,
-}
-const TOMBSTONE: Readonly<Record<keyof Tombstone, Check>> = {
+})
+const TOMBSTONE = shapeOf<Tombstone>({
   id: text,
   endedAtMs: number,
   why: text,
   replacedBy: orAbsent(text),
   keepUntilMs: number,
-}
-const REVOCATIONS: Readonly<Record<keyof RevocationState, Check>> = {
+})
+const REVOCATIONS = shapeOf<RevocationState>({
   subject: text,
   tenant: orAbsent(text),
   notBefore: number,
@@ -134,8 +133,8 @@ const REVOCATIONS: Readonly<Record<keyof RevocationState, Check>> = {
   sids: tuples(text, text, number),
   jtis: tuples(text, number),
   untilMs: number,
-}
-const ACCOUNT: Readonly<Record<keyof Account, Check>> = {
+})
+const ACCOUNT = shapeOf<Account>({
   tag: text,
   subject: text,
   tenant: orAbsent(text),
@@ -147,7 +146,7 @@ const ACCOUNT: Readonly<Record<keyof Account, Check>> = {
   blocked: orNull(text),
   createdAtMs: number,
   unsettled: orNull(text),
-}
+})
 
 /** @throws CountersignError `ERR_STORE_CORRUPT` that names the kind and the member, never a value. */
 function decode(body: unknown, kind: string, shape: Shape): Record<string, unknown> {
@@ -157,11 +156,12 @@ function decode(body: unknown, kind: string, shape: Shape): Record<string, unkno
   } catch {
     throw corrupt(kind, 'is not JSON')
   }
-  if (!object(parsed)) throw corrupt(kind, 'is not an object')
-  const { v: version, ...members } = parsed as Record<string, unknown>
-  if (version !== v) throw corrupt(kind, `has a format this release does not know (it knows ${v})`)
-  for (const name in shape) {
-    if (!shape[name]!(members[name])) throw corrupt(kind, `has a wrong "${name}"`)
+  const [format, value] = Array.isArray(parsed) ? (parsed as unknown[]) : []
+  if (format !== RECORD_FORMAT) throw corrupt(kind, `has no format that this release knows (it knows ${RECORD_FORMAT})`)
+  if (!object(value)) throw corrupt(kind, 'is not an object')
+  const members = value as Record<string, unknown>
+  for (const [name, isRight] of shape) {
+    if (!isRight(members[name])) throw corrupt(kind, `has a wrong "${name}"`)
   }
   return members
 }

@@ -12,6 +12,7 @@ import { BUSY_TIMEOUT_MS, type Turns } from './turns.ts'
 const APPLICATION_ID = 0x4353474e
 // After a burst the log gives its space back down to this many bytes.
 const LOG_BYTES = 64 * 1024 * 1024
+const SMALLEST_BYTES = 512
 const CANNOT_OPEN = 14
 const NOT_A_DATABASE = 26
 
@@ -39,13 +40,18 @@ export async function openDatabase(path: string, turns: Turns, runtime: Runtime)
     throw resultCode(error) === CANNOT_OPEN ? misconfigured('cannot be opened', error) : faultOf(error)
   }
   try {
-    await turns.run(() => configure(database))
-    await turns.run(() => migrate(database, runtime))
-    return { connection: new Connection(database), warnings }
+    return { connection: await prepareDatabase(database, turns, runtime), warnings }
   } catch (error) {
     database.close()
     throw faultOf(error)
   }
+}
+
+/** Settings, schema and statements of an open database. */
+export async function prepareDatabase(database: Database, turns: Turns, runtime: Runtime): Promise<Connection> {
+  await turns.run(() => configure(database))
+  await turns.run(() => migrate(database, runtime))
+  return new Connection(database)
 }
 
 /**
@@ -56,14 +62,26 @@ export async function openDatabase(path: string, turns: Turns, runtime: Runtime)
 function prepareFile(path: string): string[] {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    closeSync(openSync(path, 'wx', 0o600))
+    const descriptor = createNew(path)
+    if (descriptor !== undefined) closeSync(descriptor)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw misconfigured('cannot be made', error)
+    throw misconfigured('cannot be made', error)
   }
-  const stat = statSync(path, { throwIfNoEntry: false })
-  if (!stat?.isFile()) throw misconfigured('is not a file')
+  const stat = statSync(path)
+  if (!stat.isFile()) throw misconfigured('is not a file')
+  // SQLite takes anything shorter than its smallest database for a new one, and would write over it.
+  if (stat.size > 0 && stat.size < SMALLEST_BYTES) throw misconfigured('is not a SQLite database')
   const isOpenToOthers = process.platform !== 'win32' && (stat.mode & 0o077) !== 0
   return isOpenToOthers ? ['other users of this machine can use the database file; its mode should be 0600'] : []
+}
+
+function createNew(path: string): number | undefined {
+  try {
+    return openSync(path, 'wx', 0o600)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined
+    throw error
+  }
 }
 
 function configure(database: Database): void {

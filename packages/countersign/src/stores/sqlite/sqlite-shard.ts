@@ -9,6 +9,7 @@ import {
   encodeRevocations,
   encodeTombstone,
   key,
+  unkey,
 } from './codec.ts'
 import type { Statements } from './connection.ts'
 
@@ -21,6 +22,7 @@ type Row = Record<string, unknown>
 export class SqliteShard implements Shard {
   readonly #tag: string
   readonly #sql: Statements
+  readonly #dropsUnreadable: boolean
   /** What this step has read or put, by id; `undefined` = there is no such row. */
   readonly #known = new Map<SessionId, Kept | undefined>()
   readonly #changed = new Set<SessionId>()
@@ -30,9 +32,11 @@ export class SqliteShard implements Shard {
   #revocations: RevocationState | undefined
   #revocationsState: 'unread' | 'read' | 'changed' = 'unread'
 
-  constructor(tag: string, sql: Statements) {
+  /** @param dropsUnreadable - A row that does not decode counts as absent and is deleted, instead of failing the step. */
+  constructor(tag: string, sql: Statements, dropsUnreadable: boolean) {
     this.#tag = tag
     this.#sql = sql
+    this.#dropsUnreadable = dropsUnreadable
   }
 
   gate(): Gate | undefined {
@@ -55,7 +59,7 @@ export class SqliteShard implements Shard {
   revocations(): RevocationState | undefined {
     if (this.#revocationsState === 'unread') {
       const row = this.#sql.revocations.get(key(this.#tag)) as Row | undefined
-      this.#revocations = row && decodeRevocations(row.body)
+      this.#revocations = row && this.#readable(() => decodeRevocations(row.body))
       this.#revocationsState = 'read'
     }
     return this.#revocations
@@ -68,7 +72,7 @@ export class SqliteShard implements Shard {
   find(id: SessionId): Kept | undefined {
     if (!this.#known.has(id)) {
       const row = this.#sql.session.get(key(id)) as Row | undefined
-      this.#known.set(id, row && decodeRow(row.state, row.body))
+      this.#known.set(id, row && this.#kept(id, row.state, row.body))
     }
     return this.#known.get(id)
   }
@@ -124,15 +128,26 @@ export class SqliteShard implements Shard {
     if (this.#loaded.has(state)) return
     this.#loaded.add(state)
     for (const row of this.#sql.sessionsOf.all(key(this.#tag), state) as Row[]) {
-      const kept = decodeRow(state, row.body)
-      const id = kept.is === 'live' ? kept.record.id : kept.tombstone.id
-      if (!this.#known.has(id)) this.#known.set(id, kept)
+      const id = unkey(row.id as string) as SessionId
+      if (!this.#known.has(id)) this.#known.set(id, this.#kept(id, state, row.body))
     }
   }
-}
 
-function decodeRow(state: unknown, body: unknown): Kept {
-  return state === 'live'
-    ? { is: 'live', record: decodeRecord(body) }
-    : { is: 'ended', tombstone: decodeTombstone(body) }
+  #kept(id: SessionId, state: unknown, body: unknown): Kept | undefined {
+    const kept = this.#readable((): Kept => {
+      if (state === 'live') return { is: 'live', record: decodeRecord(body) }
+      return { is: 'ended', tombstone: decodeTombstone(body) }
+    })
+    if (!kept) this.#changed.add(id)
+    return kept
+  }
+
+  #readable<T>(decode: () => T): T | undefined {
+    if (!this.#dropsUnreadable) return decode()
+    try {
+      return decode()
+    } catch {
+      return undefined
+    }
+  }
 }

@@ -92,15 +92,15 @@ export function sqliteStore(options: SqliteStoreOptions): Store {
 
   const section: Section = {
     durability: 'fsynced',
-    write: (tag, step, weak) =>
+    write: (tag, step, how) =>
       write((sql) => {
-        const shard = new SqliteShard(tag, sql)
+        const shard = new SqliteShard(tag, sql, how === 'ending')
         const done = step(shard)
         shard.flush()
         return done
-      }, weak === 'weak'),
+      }, how === 'weak'),
     read(tag, step, snapshot) {
-      const once = (sql: Statements) => step(new SqliteShard(tag, sql))
+      const once = (sql: Statements) => step(new SqliteShard(tag, sql, false))
       if (snapshot === undefined) return read(once)
       return run(reads, (connection) => connection.snapshot(() => once(connection.statements)))
     },

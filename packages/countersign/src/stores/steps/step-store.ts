@@ -9,8 +9,11 @@ import { update } from './update.ts'
 
 /** Runs one step on the shard of a subject with nothing else in between, all of it or nothing of it. */
 export interface Section {
-  /** `weak` allows the write to be lost with the power. */
-  write<T>(tag: string, step: (shard: Shard) => T, weak?: 'weak'): Promise<T>
+  /**
+   * `weak` allows the write to be lost with the power. `ending`: what cannot be read counts as absent and goes, because
+   * nothing may stay alive for being damaged; every other step is refused by it (`ERR_STORE_CORRUPT`).
+   */
+  write<T>(tag: string, step: (shard: Shard) => T, how?: 'weak' | 'ending'): Promise<T>
   /** `snapshot`: the step asks for more than one thing, and the answers must belong together. */
   read<T>(tag: string, step: (shard: Shard) => T, snapshot?: 'snapshot'): Promise<T>
   /** What a write of this store is worth. */
@@ -56,9 +59,9 @@ export function stepStore(
       return done.is === 'replaced' ? { ...done, durability } : done
     },
     end: async (id, why, rule, nowMs) =>
-      durable(await section.write(tagOf(id), (shard) => end(shard, id, why, rule, nowMs))),
+      durable(await section.write(tagOf(id), (shard) => end(shard, id, why, rule, nowMs), 'ending')),
     endSubject: async (subject, why, rule, nowMs) =>
-      durable(await section.write(subject.tag, (shard) => endSubject(shard, why, rule, nowMs))),
+      durable(await section.write(subject.tag, (shard) => endSubject(shard, why, rule, nowMs), 'ending')),
     setRoles: async (subject, roles, nowMs) =>
       durable(await section.write(subject.tag, (shard) => setRoles(shard, roles, nowMs))),
     subject: (subject, nowMs) => section.read(subject.tag, (shard) => subjectGate(shard, nowMs), 'snapshot'),

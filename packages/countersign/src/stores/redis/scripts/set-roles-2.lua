@@ -23,7 +23,7 @@ for _, member in ipairs(read_members()) do
   end
 end
 
-local answer = { 0 }
+local answer, changed = { 0 }, false
 for _, entry in ipairs(records) do
   local record = entry.record
   local kept, has, loses, gains = {}, {}, false, false
@@ -42,12 +42,13 @@ for _, entry in ipairs(records) do
   if loses or pending ~= record.pending then
     record.roles, record.pending = table.concat(kept, ','), pending
     put(entry.tail, record)
+    changed = true
     if is_live(record, now, 0) then
       answer[#answer + 1] = tag .. entry.tail
     end
   end
 end
-if #answer > 1 then
+if changed then
   raise_not_before(now)
 end
 answer[1] = move_epoch(now)

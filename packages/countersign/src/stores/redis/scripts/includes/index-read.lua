@@ -1,7 +1,8 @@
 --[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and `gate`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields.
+  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
+  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
 ]]
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6I6I6', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
 
 local function read_gate()
   local packed = redis.call('HGET', index_key, 'gate')
@@ -17,8 +18,9 @@ local function read_members()
   local flat, members = redis.call('HGETALL', index_key), {}
   for i = 1, #flat, 2 do
     local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 18 then
-      member.created_at, member.last_seen_at, member.deadline = struct.unpack(LIVE_ENTRY, packed)
+    if #packed == 16 then
+      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
       members[#members + 1] = member
     elseif #packed == 12 then
       member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)

@@ -31,7 +31,8 @@ end
 local function put(tail, r)
   local keep_until = keep_until_of(r)
   redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
-  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, r.last_seen_at, deadline_of(r)))
+  local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
   keep_index(keep_until)
 end
 

@@ -1,51 +1,80 @@
 --- @include "includes/segments"
 --[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. The segments `subject`, `tenant`, `identity`, `origin` and `data` are copied and never looked into:
-  cjson would turn empty arrays into objects and round large numbers.
+  description. A field that has its default value is left out, and its flag says so. Times besides `created_at` are
+  stored as the difference to it. The segments `subject`, `tenant`, `identity`, `origin` and `data` are copied and never
+  looked into: cjson would turn empty arrays into objects and round large numbers.
 ]]
 local FORMAT, LIVE, ENDED = 1, 1, 2
-local HEAD, ROTATION = '>BBBI4BI6I6I6I6I6I6I6c32', '>I4I4I2BI6I6B'
-local F_STAMPED, F_ROTATED, F_AUTH_TIME, F_TENANT, F_PENDING, F_OPERATIONS, F_DATA, F_PERSISTENT = 1, 2, 4, 8, 16, 32, 64, 128
+local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
+local FLAG = {
+  version = 1,
+  last_seen_at = 2,
+  idle_at = 4,
+  refresh_at = 8,
+  last_exp = 16,
+  confirmed_at = 32,
+  auth_time = 64,
+  rotation = 128,
+  tenant = 256,
+  pending = 512,
+  operations = 1024,
+  data = 2048,
+  stamped = 4096,
+  persistent = 8192,
+}
+-- In the order in which they are stored.
+local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
+
+local function default_time(r, name)
+  if name == 'idle_at' or name == 'refresh_at' then
+    return r.absolute_at
+  end
+  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 
 local function decode_record(bytes)
   local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at, r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash, at =
-    struct.unpack(HEAD, bytes)
-  local function has(flag)
-    return bit.band(flags, flag) ~= 0
+  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+  local function has(name)
+    return bit.band(flags, FLAG[name]) ~= 0
   end
-  r.stamped, r.persistent = has(F_STAMPED), has(F_PERSISTENT)
-  r.auth_time = r.created_at
-  if has(F_AUTH_TIME) then
-    r.auth_time, at = struct.unpack('>I6', bytes, at)
+  local function text(name, always)
+    if always or has(name) then
+      r[name], at = take(bytes, at)
+    end
+  end
+  r.absolute_at = r.created_at + r.absolute_at
+  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+  if has('version') then
+    r.version, at = struct.unpack('>I4', bytes, at)
+  end
+  for _, name in ipairs(TIMES) do
+    r[name] = default_time(r, name)
+    if has(name) then
+      r[name], at = struct.unpack('>i5', bytes, at)
+      r[name] = r.created_at + r[name]
+    end
   end
   r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
   r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has(F_ROTATED) then
+  if has('rotation') then
     r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
       struct.unpack(ROTATION, bytes, at)
+    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
     if previous == 1 then
       r.previous_hash, at = struct.unpack('c32', bytes, at)
     end
   end
-  r.subject, at = take(bytes, at)
-  if has(F_TENANT) then
-    r.tenant, at = take(bytes, at)
-  end
-  r.identity, at = take(bytes, at)
-  r.origin, at = take(bytes, at)
-  r.roles, at = take(bytes, at)
-  if has(F_PENDING) then
-    r.pending, at = take(bytes, at)
-  end
   r.operations = ''
-  if has(F_OPERATIONS) then
-    r.operations, at = take(bytes, at)
-  end
-  if has(F_DATA) then
-    r.data, at = take(bytes, at)
-  end
+  text('subject', true)
+  text('tenant')
+  text('identity', true)
+  text('origin', true)
+  text('roles', true)
+  text('pending')
+  text('operations')
+  text('data')
   if at ~= #bytes + 1 then
     corrupt()
   end
@@ -53,52 +82,49 @@ local function decode_record(bytes)
 end
 
 local function encode_record(r)
-  local rotated = r.generation ~= 0
-    or r.roles_generation ~= 0
-    or r.replays ~= 0
-    or r.rotation_key ~= 0
-    or r.rotated_at ~= r.created_at
-    or r.handed_out_at ~= r.created_at
-    or r.previous_hash ~= nil
   local flags, parts = 0, { '' }
-  local function put(flag, bytes)
-    flags = flags + flag
+  local function put(name, bytes)
+    flags = flags + FLAG[name]
     parts[#parts + 1] = bytes
   end
   if r.stamped then
-    put(F_STAMPED, '')
+    put('stamped', '')
   end
   if r.persistent then
-    put(F_PERSISTENT, '')
+    put('persistent', '')
   end
-  if r.auth_time ~= r.created_at then
-    put(F_AUTH_TIME, struct.pack('>I6', r.auth_time))
+  if r.version ~= 1 then
+    put('version', struct.pack('>I4', r.version))
   end
-  if rotated then
+  for _, name in ipairs(TIMES) do
+    if r[name] ~= default_time(r, name) then
+      put(name, struct.pack('>i5', r[name] - r.created_at))
+    end
+  end
+  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
     local previous = r.previous_hash and 1 or 0
-    put(
-      F_ROTATED,
-      struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous)
-        .. (r.previous_hash or '')
-    )
+    -- stylua: ignore
+    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+      previous) .. (r.previous_hash or ''))
   end
-  put(0, segment(r.subject))
+  parts[#parts + 1] = segment(r.subject)
   if r.tenant then
-    put(F_TENANT, segment(r.tenant))
+    put('tenant', segment(r.tenant))
   end
-  put(0, segment(r.identity) .. segment(r.origin) .. segment(r.roles))
+  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
   if r.pending then
-    put(F_PENDING, segment(r.pending))
+    put('pending', segment(r.pending))
   end
   if r.operations ~= '' then
-    put(F_OPERATIONS, segment(r.operations))
+    put('operations', segment(r.operations))
   end
   if r.data then
-    put(F_DATA, segment(r.data))
+    put('data', segment(r.data))
   end
-  -- stylua: ignore
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.version, r.mac_key, r.created_at, r.last_seen_at, r.idle_at,
-    r.absolute_at, r.refresh_at, r.last_exp, r.confirmed_at, r.hash)
+  local absolute = r.absolute_at - r.created_at
+  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
   r.bytes = table.concat(parts)
   return r.bytes
 end
@@ -138,7 +164,7 @@ local function deadline_of(r)
 end
 
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.last_exp == 0 and 0 or r.last_exp + MAX_LEEWAY_MS)
+  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
 
 local function is_live(r, now, floor)

@@ -21,12 +21,14 @@ local function write_revocations(state, field, entry)
   redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
 end
 
--- The record without what is over, or a new one for a subject with the fields `subject` and `tenant`.
+--[[ The record without what is over, or a new one for a subject with the fields `subject` and `tenant`. A new one refuses
+  every token that exists: there is none, or the store has lost the record that said which of them had ended.
+]]
 local function revocations_of(subject, now)
   local state = read_revocations()
   if not state then
     local named = segment(subject.subject) .. segment(subject.tenant or '')
-    return { not_before = 0, last_stamp = 0, until_ms = 0, named = named }
+    return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
   end
   local flat = redis.call('HGETALL', revocations_key)
   for i = 1, #flat, 2 do

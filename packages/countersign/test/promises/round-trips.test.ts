@@ -1,0 +1,172 @@
+/** Promise 8: what each verb costs on the wire, counted by a proxy that reads every request. */
+import { allowlist, createSessions, generateKeyring, type Keyring, loadKeyring, opaque } from 'countersign'
+import { createAccounts } from 'countersign/accounts'
+import { redisStore } from 'countersign/stores/redis'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { type RunningRedis, startRedis } from '../../../../tools/test-support/redis-server.ts'
+import { type RespProxy, startRespProxy } from '../../../../tools/test-support/resp-proxy.ts'
+import { scripts } from '../../src/stores/redis/scripts.generated.ts'
+
+let redis: RunningRedis
+let proxy: RespProxy
+let keyring: Keyring
+beforeAll(async () => {
+  keyring = await loadKeyring(generateKeyring())
+  redis = await startRedis()
+  const names = new Map(Object.values(scripts).map((script) => [script.sha1, script.name]))
+  proxy = await startRespProxy({ target: redis.url, scripts: names })
+})
+afterAll(async () => {
+  await proxy?.stop()
+  await redis?.stop()
+})
+
+/** Reads of the floor and keep-alives belong to no verb: at most one per 250 ms and process, whatever the traffic. */
+const UPKEEP = ['read-floor', 'PING']
+
+async function requestsOf<T>(call: () => Promise<T>): Promise<{ result: T; requests: string[] }> {
+  proxy.reset()
+  const result = await call()
+  const { commands, scripts: ran } = proxy.counts()
+  const requests = [
+    ...Object.entries(commands).flatMap(([name, n]) => (name.startsWith('EVAL') ? [] : Array<string>(n).fill(name))),
+    ...Object.entries(ran).flatMap(([name, n]) => Array<string>(n).fill(name)),
+  ]
+  return { result, requests: requests.filter((name) => !UPKEEP.includes(name)).sort() }
+}
+
+describe.each(['opaque', 'allowlist'] as const)('requests to Redis with %s', (name) => {
+  const open = async () => {
+    const store = redisStore({ url: proxy.url })
+    const strategy = name === 'opaque' ? opaque() : allowlist({ issuer: 'i', audience: 'a', grace: '1s' })
+    const sessions = createSessions({
+      strategy: strategy as ReturnType<typeof allowlist<true>>,
+      keyring,
+      store,
+      timeouts: { absolute: '1d', idle: '30m' },
+      limits: { perSubject: 1_000, overflow: 'reject' },
+      data: z.object({ n: z.number() }),
+    })
+    await sessions.ready()
+    const passwords = { argon2: { memoryKiB: 7_168, passes: 5, parallelism: 1 } }
+    const accounts = createAccounts({ store, keyring, sessions, passwords })
+    // The first use of a script sends its text; what is counted is every use after it.
+    const warm = await login(sessions, 'warm')
+    await sessions.update(warm.session.sessionId, (data) => data)
+    if ('refresh' in sessions) await sessions.refresh(warm.refreshToken)
+    await sessions.stepUp(warm.session.sessionId, { acr: 'aal2', amr: [] })
+    await sessions.revoke(warm.session.sessionId, { reason: 'logout' })
+    await sessions.setRoles('warm', [])
+    await sessions.revokeAll('warm', { reason: 'logout' })
+    await sessions.epoch('warm')
+    for await (const _ of sessions.list('warm'));
+    return { sessions, accounts }
+  }
+  let sessions: Awaited<ReturnType<typeof open>>['sessions']
+  let accounts: Awaited<ReturnType<typeof open>>['accounts']
+  beforeAll(async () => ({ sessions, accounts } = await open()))
+  afterAll(() => sessions?.close())
+  let subject: string
+  let count = 0
+  beforeEach(() => {
+    subject = `${name}-${++count}`
+  })
+
+  test('verify: 1', async () => {
+    const issued = await login(sessions, subject)
+    const { result, requests } = await requestsOf(() => sessions.verify(issued.accessToken))
+    expect(result.ok).toBe(true)
+    expect(requests).toEqual(['GET'])
+  })
+
+  test('a forged token: 0', async () => {
+    const issued = await login(sessions, subject)
+    const forged = `${issued.accessToken.slice(0, -8)}AAAAAAAA`
+    const { result, requests } = await requestsOf(() => sessions.verify(forged))
+    expect(result.ok).toBe(false)
+    expect(requests).toEqual([])
+  })
+
+  test('issue: 1', async () => {
+    const { requests } = await requestsOf(() => login(sessions, subject))
+    expect(requests).toEqual(['create-session'])
+  })
+
+  test.skipIf(name === 'opaque')('refresh: 1 [skipped: opaque has no refresh token]', async () => {
+    const issued = await login(sessions, subject)
+    const current = await requestsOf(() => sessions.refresh(issued.refreshToken))
+    expect(current.requests).toEqual(['rotate-session'])
+    await new Promise((resolve) => setTimeout(resolve, 1_050))
+    const rotated = await requestsOf(() => sessions.refresh(issued.refreshToken))
+    expect(rotated.result).toMatchObject({ ok: true, rotation: 'rotated' })
+    expect(rotated.requests).toEqual(['rotate-session'])
+    // The first use of the new access token confirms the rotation, once, beside the read.
+    const next = rotated.result
+    if (!next.ok) throw new Error(next.reason)
+    const first = await requestsOf(async () => {
+      await sessions.verify(next.accessToken)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    })
+    expect(first.requests).toEqual(['GET', 'touch-session'])
+    const second = await requestsOf(() => sessions.verify(next.accessToken))
+    expect(second.requests).toEqual(['GET'])
+  })
+
+  test.each([5, 500])('revokeAll of %i sessions: 1', async (total) => {
+    await Promise.all(Array.from({ length: total }, () => login(sessions, subject)))
+    const { result, requests } = await requestsOf(() => sessions.revokeAll(subject, { reason: 'logout' }))
+    expect(result.ended).toBe(total)
+    expect(requests).toEqual(['end-subject'])
+  })
+
+  test('revoke, setRoles, epoch: 1; update, step-up: 2; list: 1 for a hundred', async () => {
+    const issued = await login(sessions, subject)
+    const { sessionId } = issued.session
+    expect((await requestsOf(() => sessions.setRoles(subject, []))).requests).toEqual(['set-roles'])
+    expect((await requestsOf(() => sessions.epoch(subject))).requests).toEqual(['read-subject'])
+    const update = await requestsOf(() => sessions.update(sessionId, ({ n }) => ({ n: n + 1 })))
+    expect(update.requests).toEqual(['GET', 'update-session'])
+    const up = await requestsOf(() => sessions.stepUp(sessionId, { acr: 'aal2', amr: [] }))
+    expect(up.requests).toEqual(['GET', 'replace-session'])
+    const list = await requestsOf(async () => {
+      for await (const _ of sessions.list(subject));
+    })
+    expect(list.requests).toEqual(['list-sessions'])
+    expect((await requestsOf(() => sessions.revoke(sessionId, { reason: 'logout' }))).requests).toEqual(['end-session'])
+  })
+
+  test('a login as a whole: identifier, epoch, account, session', async () => {
+    const identifier = `${subject}@example.test`
+    const password = 'violet harbour teapot 91'
+    await accounts.register({ identifier, password })
+    const { result, requests } = await requestsOf(async () => {
+      const proof = await accounts.authenticate({ identifier, password })
+      if (!proof.ok) throw new Error(proof.reason)
+      return sessions.issue({ subject: proof.subject, ifEpoch: proof.epoch, data: { n: 0 } })
+    })
+    expect(result.ok).toBe(true)
+    expect(requests).toEqual(['GET', 'GET', 'create-session', 'read-subject'])
+  })
+
+  test('a day of traffic reads the floor four times a second, not once per request', async () => {
+    const issued = await login(sessions, subject)
+    proxy.reset()
+    const until = Date.now() + 1_000
+    let verified = 0
+    while (Date.now() < until) {
+      await sessions.verify(issued.accessToken)
+      verified++
+    }
+    const { scripts: ran, commands } = proxy.counts()
+    expect(commands.GET).toBe(verified)
+    expect(ran['read-floor']).toBeLessThanOrEqual(5)
+    expect(verified).toBeGreaterThan(50)
+  })
+})
+
+async function login(sessions: { issue(o: never): Promise<any> }, subject: string) {
+  const issued = await sessions.issue({ subject, data: { n: 0 } } as never)
+  if (!issued.ok) throw new Error(issued.reason)
+  return issued as { accessToken: string; refreshToken: string; session: { sessionId: never } }
+}

@@ -1,0 +1,16 @@
+import { memoryStore } from 'countersign/stores/memory'
+import { storeSuite } from './suite.ts'
+
+storeSuite('memory', {
+  async open() {
+    const store = memoryStore()
+    return { store, dispose: () => store.lifecycle.close() }
+  },
+  skip: [
+    { reason: 'it ends with its process', tests: ['reopening finds everything'] },
+    {
+      reason: 'it is what the others are compared with',
+      tests: ['differential: random histories give the same answers as the memory store'],
+    },
+  ],
+})

@@ -1,0 +1,42 @@
+import { createInterface } from 'node:readline/promises'
+import { Writable } from 'node:stream'
+import { EXIT, Exit } from './exit.ts'
+
+const MAX_INPUT_BYTES = 8_192
+
+/** A password from a prompt without echo, or from standard input up to its line end. Never from a flag: `ps` shows those. */
+export async function readPassword(): Promise<string> {
+  const password = process.stdin.isTTY ? await prompt() : await readAll()
+  if (password === '') throw new Exit(EXIT.usage, 'no password was given')
+  return password
+}
+
+async function prompt(): Promise<string> {
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const lines = createInterface({ input: process.stdin, output: silent, terminal: true })
+  try {
+    process.stderr.write('Password: ')
+    const first = await lines.question('')
+    process.stderr.write('\nOnce more: ')
+    const second = await lines.question('')
+    process.stderr.write('\n')
+    if (first !== second) throw new Exit(EXIT.usage, 'the two passwords differ')
+    return first
+  } finally {
+    lines.close()
+  }
+}
+
+async function readAll(): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size > MAX_INPUT_BYTES) throw new Exit(EXIT.usage, `the password is longer than ${MAX_INPUT_BYTES} bytes`)
+  }
+  // One line end belongs to the line, not to the password; everything else is taken as it is.
+  return Buffer.concat(chunks)
+    .toString('utf8')
+    .replace(/\r?\n$/, '')
+}

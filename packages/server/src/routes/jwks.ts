@@ -1,0 +1,20 @@
+import { Type } from 'typebox'
+import { mayBeCached } from '../http/headers.ts'
+import type { Kit } from '../http/kit.ts'
+import type { App } from '../http/schemas.ts'
+
+/** How long others may keep our public keys. A new key is published this long before its first use. */
+const CACHE_SECONDS = 300
+
+/** `GET /.well-known/jwks.json`: the public halves of the signing keys (RFC 7517). */
+export function jwks(app: App, kit: Kit): void {
+  const schema = {
+    summary: 'Public keys of access tokens',
+    response: { 200: Type.Object({ keys: Type.Array(Type.Object({}, { additionalProperties: true })) }) },
+  }
+  const body = JSON.stringify(kit.keyring.jwks())
+  app.get('/.well-known/jwks.json', { schema }, async (_request, reply) => {
+    mayBeCached(reply, CACHE_SECONDS)
+    return reply.type('application/jwk-set+json').send(body as never)
+  })
+}

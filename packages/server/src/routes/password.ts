@@ -1,0 +1,55 @@
+import { problemOf } from 'countersign/http'
+import { Type } from 'typebox'
+import { deliver } from '../http/deliver.ts'
+import { contextOf } from '../http/facts.ts'
+import { callerOf, RECENT, RECENT_CHALLENGE } from '../http/guard.ts'
+import type { Kit } from '../http/kit.ts'
+import { accountProblem, sendProblem } from '../http/problems.ts'
+import { type App, closed, NoQuery, Password, ProblemSchema } from '../http/schemas.ts'
+import { DeliveredSchema } from '../http/views.ts'
+
+/** `POST /auth/reauth` and `POST /auth/password`: the password once more, and another one. Both give a new session id. */
+export function password(app: App, kit: Kit): void {
+  const answers = { response: { 200: DeliveredSchema, '4xx': ProblemSchema, '5xx': ProblemSchema } }
+
+  const reauthSchema = {
+    summary: 'Prove the password again: a new session id and a fresh authentication time',
+    body: Type.Object({ password: Password }, closed),
+    querystring: NoQuery,
+    ...answers,
+  }
+  app.post('/auth/reauth', { schema: reauthSchema }, async (request, reply) => {
+    const caller = await callerOf(kit, request)
+    if (!caller.ok) return sendProblem(reply, problemOf(caller))
+    const { sessionId, subject } = caller.session
+    const context = contextOf(request)
+    const proof = await kit.accounts.confirm({ subject, password: request.body.password, context })
+    if (!proof.ok) return sendProblem(reply, accountProblem(proof))
+    const issued = await kit.sessions.stepUp(sessionId, proof, { context })
+    return issued.ok ? reply.send(deliver(kit, reply, issued)) : sendProblem(reply, problemOf(issued))
+  })
+
+  const passwordSchema = {
+    summary: 'Change the password: ends every other session and gives this one a new id',
+    body: Type.Object({ currentPassword: Password, newPassword: Password }, closed),
+    querystring: NoQuery,
+    ...answers,
+  }
+  app.post('/auth/password', { schema: passwordSchema }, async (request, reply) => {
+    const caller = await callerOf(kit, request, { maxAge: RECENT })
+    if (!caller.ok) return sendProblem(reply, problemOf(caller, RECENT_CHALLENGE))
+    const { sessionId, subject } = caller.session
+    const { currentPassword, newPassword } = request.body
+    const context = contextOf(request)
+    const done = await kit.accounts.changePassword({
+      subject,
+      current: currentPassword,
+      next: newPassword,
+      except: sessionId,
+      context,
+    })
+    if (!done.ok) return sendProblem(reply, accountProblem(done))
+    const issued = await kit.sessions.stepUp(sessionId, done, { context })
+    return issued.ok ? reply.send(deliver(kit, reply, issued)) : sendProblem(reply, problemOf(issued))
+  })
+}

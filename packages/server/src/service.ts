@@ -1,0 +1,112 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  allowlist,
+  createSessions,
+  generateKeyring,
+  type Keyring,
+  loadKeyring,
+  opaque,
+  type Store,
+  type Strategy,
+} from 'countersign'
+import { type Accounts, createAccounts } from 'countersign/accounts'
+import type { Config } from './config/resolve.ts'
+import type { ServerSessions } from './http/kit.ts'
+import { PASSWORD_LIMITS } from './http/problems.ts'
+import { makeKeysFile, readKeysFile } from './keys-file.ts'
+
+/** Everything behind the HTTP side, opened from a configuration. Commands use it without any HTTP. */
+export interface Service {
+  readonly sessions: ServerSessions
+  readonly accounts: Accounts
+  readonly keyring: Keyring
+  readonly nowMs: () => number
+  /** Path of a keyring file that was made just now, for saying so. */
+  readonly madeKeys?: string
+  /** Finishes what is under way and closes the store. */
+  close(): Promise<void>
+}
+
+const DATABASE = 'countersign.db'
+const KEYS = 'keys.json'
+/** Of tokens when nobody has said what the world calls this server: fit for trying things out. */
+const LOCAL_ISSUER = 'http://localhost'
+
+/**
+ * Opens store, keys, sessions and accounts, and checks that they fit together.
+ *
+ * @throws CountersignError `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNUSABLE`, `ERR_CONFIG_UNSAFE`, `ERR_STORE_MISCONFIGURED`,
+ * `ERR_STORE_UNAVAILABLE`, `ERR_STORE_TIMEOUT`.
+ */
+export async function openService(config: Config): Promise<Service> {
+  const { keyring, madeKeys } = await openKeys(config)
+  const store = await openStore(config)
+  const { roles } = config
+  const sessions: ServerSessions = createSessions({
+    strategy: strategyOf(config),
+    store,
+    keyring,
+    timeouts: { idle: config.idle, absolute: config.absolute },
+    limits: { perSubject: config.perSubject, overflow: config.overflow },
+    roles: roles as readonly string[],
+  })
+  const accounts = createAccounts({ store, keyring, sessions, roles, passwords: PASSWORD_LIMITS })
+  try {
+    await accounts.ready()
+    await sessions.ready()
+  } catch (error) {
+    await sessions.close()
+    throw error
+  }
+  return {
+    sessions,
+    accounts,
+    keyring,
+    nowMs: () => store.lifecycle.nowMs(),
+    ...(madeKeys !== undefined && { madeKeys }),
+    close: () => sessions.close(),
+  }
+}
+
+/** The issuer of access tokens. */
+export function issuerOf(config: Config): string {
+  return config.issuer ?? config.publicUrl ?? LOCAL_ISSUER
+}
+
+function strategyOf(config: Config): Strategy<'record', boolean, 'sessions'> {
+  const issuer = issuerOf(config)
+  const audience = config.audience ?? [issuer]
+  if (config.strategy === 'opaque') return opaque({ audience })
+  const { accessLifetime, refreshLifetime, grace } = config
+  return allowlist<boolean>({ issuer, audience, alg: 'ES256', accessLifetime, refreshLifetime, grace, refresh: true })
+}
+
+/** Loaded only when used: whoever runs on SQLite never loads the Redis client. */
+async function openStore({ store, dataDir }: Config): Promise<Store> {
+  switch (store.kind) {
+    case 'memory':
+      return (await import('countersign/stores/memory')).memoryStore()
+    case 'sqlite':
+      return (await import('countersign/stores/sqlite')).sqliteStore({ file: store.file ?? join(dataDir, DATABASE) })
+    case 'redis':
+      return (await import('countersign/stores/redis')).redisStore({ url: store.url })
+  }
+}
+
+/** Where the keys of a configuration are, unless they live in memory. */
+export function keysPathOf({ keys, dataDir }: Config): string {
+  return keys ?? join(dataDir, KEYS)
+}
+
+async function openKeys(config: Config): Promise<{ readonly keyring: Keyring; readonly madeKeys?: string }> {
+  const { store, keys } = config
+  if (store.kind === 'memory' && keys === undefined) {
+    // What they protect ends with the process, and so do they.
+    return { keyring: await loadKeyring(generateKeyring({ signing: ['ES256'] })) }
+  }
+  const path = keysPathOf(config)
+  // Only beside the embedded file: with a shared store, two servers would make two keyrings.
+  const made = store.kind === 'sqlite' && keys === undefined && !existsSync(path) && (await makeKeysFile(path))
+  return { keyring: await readKeysFile(path), ...(made && { madeKeys: path }) }
+}

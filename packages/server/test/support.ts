@@ -1,0 +1,188 @@
+// Real servers on real sockets: the application is built as `countersign serve` builds it, listens on a free port and is
+// talked to with fetch.
+import { mkdtempSync, rmSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
+import { buildApp } from '@countersign/server/app'
+import { createLog } from '@countersign/server/log'
+import { allowlist, createSessions, generateKeyring, loadKeyring, opaque, type Runtime, type Store, systemRuntime } from 'countersign'
+import { createAccounts } from 'countersign/accounts'
+import { memoryStore } from 'countersign/stores/memory'
+import { redisStore } from 'countersign/stores/redis'
+import { sqliteStore } from 'countersign/stores/sqlite'
+import { startRedis } from '../../../tools/test-support/redis-server.ts'
+
+export const PASSWORD = 'correct horse battery staple'
+export const JSON_TYPE = { 'content-type': 'application/json' }
+
+export interface Options {
+  readonly strategy?: 'allowlist' | 'opaque'
+  readonly store?: 'memory' | 'sqlite' | 'redis'
+  readonly limits?: { perSubject: number; overflow: 'reject' | 'evict_oldest' | 'evict_least_recent' }
+  readonly settings?: Partial<Parameters<typeof buildApp>[1]>
+}
+
+export type TestApp = Awaited<ReturnType<typeof startApp>>
+
+/** The platform's clock, moved forward on demand. */
+export function movableRuntime() {
+  let aheadMs = 0
+  const { clock } = systemRuntime
+  const runtime: Runtime = {
+    ...systemRuntime,
+    clock: { nowMs: () => clock.nowMs() + aheadMs, monotonicMs: () => clock.monotonicMs() + aheadMs },
+  }
+  return {
+    runtime,
+    advance(ms: number) {
+      aheadMs += ms
+    },
+  }
+}
+
+export async function startApp(options: Options = {}) {
+  const { runtime, advance } = movableRuntime()
+  const { store, stopStore } = await openStore(options.store ?? 'memory', runtime)
+  const keyring = await loadKeyring(generateKeyring({ signing: ['ES256'] }))
+  const jwt = { issuer: 'https://auth.test', audience: 'https://api.test', alg: 'ES256' } as const
+  const sessions = createSessions({
+    strategy: options.strategy === 'opaque' ? opaque() : allowlist<boolean>({ ...jwt, refresh: true }),
+    store,
+    keyring,
+    runtime,
+    timeouts: { idle: '30m', absolute: '7d' },
+    roles: ['user', 'moderator', 'admin'] as readonly string[],
+    limits: options.limits ?? { perSubject: 100, overflow: 'evict_oldest' },
+  })
+  const accounts = createAccounts({ store, keyring, sessions, runtime })
+  const logged: string[] = []
+  const sink = new Writable({
+    write(chunk, _encoding, done) {
+      logged.push(String(chunk))
+      done()
+    },
+  })
+  let origins: readonly string[] = []
+  const app = await buildApp(
+    { sessions, accounts, keyring, nowMs: () => store.lifecycle.nowMs(), log: createLog('debug', sink) },
+    {
+      strategy: options.strategy ?? 'allowlist',
+      origins: () => origins,
+      overHttps: false,
+      trustedProxies: [],
+      ...options.settings,
+    },
+  )
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
+  origins = [url]
+  return {
+    url,
+    app,
+    sessions,
+    accounts,
+    store,
+    logged,
+    advance,
+    stopStore,
+    /** A caller without cookies yet. */
+    client: (extra: Record<string, string> = {}) => new Client(url, extra),
+    async close() {
+      await app.close()
+      await sessions.close().catch(() => undefined)
+      await stopStore()
+    },
+  }
+}
+
+async function openStore(kind: 'memory' | 'sqlite' | 'redis', runtime: Runtime) {
+  if (kind === 'memory') return { store: memoryStore({ runtime }) as Store, stopStore: async () => undefined }
+  if (kind === 'sqlite') {
+    const folder = mkdtempSync(join(tmpdir(), 'countersign-server-'))
+    const store = sqliteStore({ file: join(folder, 'test.db'), runtime })
+    return { store, stopStore: async () => rmSync(folder, { recursive: true, force: true }) }
+  }
+  const redis = await startRedis()
+  return { store: redisStore({ url: redis.url, runtime, deadline: '1s' }), stopStore: () => redis.stop() }
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly cookies: readonly string[]
+  readonly text: string
+  readonly body: any
+}
+
+/** A caller that keeps cookies as a browser does, and says that it comes from our own page. */
+export class Client {
+  readonly url: string
+  readonly extra: Record<string, string>
+  readonly jar = new Map<string, string>()
+  /** Every token this caller was ever given. */
+  readonly secrets: string[] = []
+
+  constructor(url: string, extra: Record<string, string> = {}) {
+    this.url = url
+    this.extra = { origin: url, ...extra }
+  }
+
+  get cookie(): string {
+    return [...this.jar].map(([name, value]) => `${name}=${value}`).join('; ')
+  }
+
+  async send(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    const cookie = this.cookie
+    const all: Record<string, string> = {
+      ...(body !== undefined && JSON_TYPE),
+      ...(cookie && { cookie }),
+      ...this.extra,
+      ...headers,
+    }
+    // An empty value stands for "without this field".
+    for (const [name, value] of Object.entries(all)) if (value === '') delete all[name]
+    const init = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }
+    const response = await fetch(this.url + path, { method, headers: all, redirect: 'manual', ...init })
+    const cookies = response.headers.getSetCookie()
+    for (const text of cookies) this.store(text)
+    const text = await response.text()
+    const isJson = /json/.test(response.headers.get('content-type') ?? '')
+    const parsed = isJson && text !== '' ? JSON.parse(text) : undefined
+    for (const token of [parsed?.accessToken, parsed?.refreshToken]) if (token) this.secrets.push(token)
+    return { status: response.status, headers: response.headers, cookies, text, body: parsed }
+  }
+
+  private store(setCookie: string): void {
+    const [pair = '', ...attributes] = setCookie.split('; ')
+    const name = pair.slice(0, pair.indexOf('='))
+    const value = pair.slice(pair.indexOf('=') + 1)
+    if (attributes.includes('Max-Age=0')) this.jar.delete(name)
+    else this.jar.set(name, value)
+    if (value) this.secrets.push(value)
+  }
+
+  get = (path: string, headers?: Record<string, string>) => this.send('GET', path, undefined, headers)
+  post = (path: string, body?: unknown, headers?: Record<string, string>) => this.send('POST', path, body, headers)
+
+  register = (identifier: string, password = PASSWORD) => this.post('/auth/register', { identifier, password })
+  login = (identifier: string, more: object = {}) => this.post('/auth/login', { identifier, password: PASSWORD, ...more })
+}
+
+export const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+
+/** What a problem says, without its texts. */
+export function problemIn({ status, headers, body, cookies }: Answer) {
+  const { code, reason, endedBy, remedy, detail } = body ?? {}
+  return {
+    status,
+    type: headers.get('content-type'),
+    ...(code !== undefined && { code }),
+    ...(reason !== undefined && { reason }),
+    ...(endedBy !== undefined && { endedBy }),
+    ...(remedy !== undefined && { remedy }),
+    ...(detail !== undefined && { detail }),
+    cookies: cookies.length,
+  }
+}
