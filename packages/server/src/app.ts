@@ -10,7 +10,7 @@ import type { AppParts, AppSettings, Kit } from './http/kit.ts'
 import { addMethodCheck } from './http/methods.ts'
 import { MAX_BODY_BYTES, MAX_HEADER_BYTES } from './http/problems.ts'
 import { blurWith, loggable } from './log.ts'
-import { routes } from './routes/index.ts'
+import { routes } from './routes/all.ts'
 
 /** How long a request may take to arrive completely. */
 const REQUEST_TIMEOUT_MS = 30_000

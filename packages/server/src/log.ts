@@ -36,6 +36,8 @@ export function createLog(level: string, destination: DestinationStream): Logger
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       // What Fastify itself logs: never a request or response, and of errors only what cannot hold a secret.
+      // Not `err`: under this key pino copies the message of an error into the line.
+      errorKey: 'none',
       serializers: { req: () => undefined, res: () => undefined, err: describeError },
       redact: { paths: secrets.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[redacted]' },
     },

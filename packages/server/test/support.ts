@@ -5,14 +5,24 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
-import { buildApp } from '@countersign/server/app'
-import { createLog } from '@countersign/server/log'
-import { allowlist, createSessions, generateKeyring, loadKeyring, opaque, type Runtime, type Store, systemRuntime } from 'countersign'
+import {
+  allowlist,
+  createSessions,
+  generateKeyring,
+  loadKeyring,
+  opaque,
+  type Runtime,
+  type Store,
+  systemRuntime,
+} from 'countersign'
 import { createAccounts } from 'countersign/accounts'
 import { memoryStore } from 'countersign/stores/memory'
 import { redisStore } from 'countersign/stores/redis'
 import { sqliteStore } from 'countersign/stores/sqlite'
 import { startRedis } from '../../../tools/test-support/redis-server.ts'
+import { buildApp } from '../src/app.ts'
+import type { ServerSessions } from '../src/http/kit.ts'
+import { createLog } from '../src/log.ts'
 
 export const PASSWORD = 'correct horse battery staple'
 export const JSON_TYPE = { 'content-type': 'application/json' }
@@ -22,6 +32,8 @@ export interface Options {
   readonly store?: 'memory' | 'sqlite' | 'redis'
   readonly limits?: { perSubject: number; overflow: 'reject' | 'evict_oldest' | 'evict_least_recent' }
   readonly settings?: Partial<Parameters<typeof buildApp>[1]>
+  /** Puts something between the application and its sessions. */
+  readonly around?: (sessions: ServerSessions) => ServerSessions
 }
 
 export type TestApp = Awaited<ReturnType<typeof startApp>>
@@ -44,10 +56,13 @@ export function movableRuntime() {
 
 export async function startApp(options: Options = {}) {
   const { runtime, advance } = movableRuntime()
-  const { store, stopStore } = await openStore(options.store ?? 'memory', runtime)
+  const { store, stopStore }: { store: Store; stopStore: () => Promise<void> } = await openStore(
+    options.store ?? 'memory',
+    runtime,
+  )
   const keyring = await loadKeyring(generateKeyring({ signing: ['ES256'] }))
   const jwt = { issuer: 'https://auth.test', audience: 'https://api.test', alg: 'ES256' } as const
-  const sessions = createSessions({
+  const made: ServerSessions = createSessions({
     strategy: options.strategy === 'opaque' ? opaque() : allowlist<boolean>({ ...jwt, refresh: true }),
     store,
     keyring,
@@ -56,6 +71,7 @@ export async function startApp(options: Options = {}) {
     roles: ['user', 'moderator', 'admin'] as readonly string[],
     limits: options.limits ?? { perSubject: 100, overflow: 'evict_oldest' },
   })
+  const sessions = options.around?.(made) ?? made
   const accounts = createAccounts({ store, keyring, sessions, runtime })
   const logged: string[] = []
   const sink = new Writable({
@@ -98,14 +114,25 @@ export async function startApp(options: Options = {}) {
 }
 
 async function openStore(kind: 'memory' | 'sqlite' | 'redis', runtime: Runtime) {
-  if (kind === 'memory') return { store: memoryStore({ runtime }) as Store, stopStore: async () => undefined }
+  if (kind === 'memory') return { store: memoryStore({ runtime }), stopStore: async () => undefined }
   if (kind === 'sqlite') {
     const folder = mkdtempSync(join(tmpdir(), 'countersign-server-'))
     const store = sqliteStore({ file: join(folder, 'test.db'), runtime })
     return { store, stopStore: async () => rmSync(folder, { recursive: true, force: true }) }
   }
   const redis = await startRedis()
-  return { store: redisStore({ url: redis.url, runtime, deadline: '1s' }), stopStore: () => redis.stop() }
+  const store = redisStore({ url: redis.url, deadline: '1s' })
+  // It follows the clock of its server, which no test can move: so its answer is moved.
+  const aheadMs = () => runtime.clock.nowMs() - systemRuntime.clock.nowMs()
+  const { lifecycle } = store
+  const moved = {
+    name: lifecycle.name,
+    ready: (placement: string) => lifecycle.ready(placement),
+    health: () => lifecycle.health(),
+    nowMs: () => Math.ceil(lifecycle.nowMs() + aheadMs()),
+    close: () => lifecycle.close(),
+  }
+  return { store: { ...store, lifecycle: moved }, stopStore: () => redis.stop() }
 }
 
 export interface Answer {
@@ -167,7 +194,8 @@ export class Client {
   post = (path: string, body?: unknown, headers?: Record<string, string>) => this.send('POST', path, body, headers)
 
   register = (identifier: string, password = PASSWORD) => this.post('/auth/register', { identifier, password })
-  login = (identifier: string, more: object = {}) => this.post('/auth/login', { identifier, password: PASSWORD, ...more })
+  login = (identifier: string, more: object = {}) =>
+    this.post('/auth/login', { identifier, password: PASSWORD, ...more })
 }
 
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` })

@@ -1,4 +1,4 @@
-import { type Account, type Store } from 'countersign/stores/contract'
+import type { Account, Store } from 'countersign/stores/contract'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   accountsOf,
@@ -14,8 +14,8 @@ import {
   newcomer,
   OTHER_PASSWORD,
   PASSWORD,
-  recorded,
   type Role,
+  recorded,
 } from './kit.ts'
 
 /** What accounts promise on every store, with real sessions and real hashes. */
@@ -207,9 +207,10 @@ export function accountsSuite(
       expect(await login(kit, name, OTHER_PASSWORD)).toEqual({ ok: false, reason: 'bad_credentials' })
       expect(await kit.accounts.confirm({ subject, password: PASSWORD })).toEqual({ ok: false, reason: 'blocked' })
       expect(await kit.sessions.issue({ subject })).toMatchObject({ ok: false, reason: 'blocked' })
-      expect(
-        await kit.accounts.changePassword({ subject, current: PASSWORD, next: OTHER_PASSWORD }),
-      ).toEqual({ ok: false, reason: 'blocked' })
+      expect(await kit.accounts.changePassword({ subject, current: PASSWORD, next: OTHER_PASSWORD })).toEqual({
+        ok: false,
+        reason: 'blocked',
+      })
 
       expect(await kit.accounts.unban(subject)).toMatchObject({ ok: true, account: { blocked: null } })
       const again = await loggedIn(kit, name)
@@ -505,10 +506,19 @@ export function accountsSuite(
       test.each([
         ['empty', ''],
         ['the password itself', PASSWORD],
-        ['of another algorithm', '$argon2i$v=19$m=7168,t=5,p=1$QCMdGGLeZinhcqqLmg52fg$OhqBgCvw5ZVrmZFSK7ewuRZmI0p84cajo7UM1wWQ7Iw'],
+        [
+          'of another algorithm',
+          '$argon2i$v=19$m=7168,t=5,p=1$QCMdGGLeZinhcqqLmg52fg$OhqBgCvw5ZVrmZFSK7ewuRZmI0p84cajo7UM1wWQ7Iw',
+        ],
         ['without its end', '$argon2id$v=19$m=7168,t=5,p=1$QCMdGGLeZinhcqqLmg52fg$'],
-        ['asking for more memory than there is', '$argon2id$v=19$m=99999999,t=5,p=1$QCMdGGLeZinhcqqLmg52fg$OhqBgCvw5ZVrmZFSK7ewuRZmI0p84cajo7UM1wWQ7Iw'],
-        ['of impossible base64', '$argon2id$v=19$m=7168,t=5,p=1$QCMdGGLeZinhcqqLmg52fgA$OhqBgCvw5ZVrmZFSK7ewuRZmI0p84cajo7UM1wWQ7IwA'],
+        [
+          'asking for more memory than there is',
+          '$argon2id$v=19$m=99999999,t=5,p=1$QCMdGGLeZinhcqqLmg52fg$OhqBgCvw5ZVrmZFSK7ewuRZmI0p84cajo7UM1wWQ7Iw',
+        ],
+        [
+          'of impossible base64',
+          '$argon2id$v=19$m=7168,t=5,p=1$QCMdGGLeZinhcqqLmg52fg$OhqBgCvw5ZVrmZFSK7ewuRZmI0p84cajo7UM1wWQ7',
+        ],
       ])('a stored hash that is %s is a fault and never a login', async (_, passwordHash) => {
         const { identifier: name, subject } = await newcomer(kit)
         const account = await stored(subject)
@@ -546,11 +556,16 @@ export function accountsSuite(
         await keep(kit.accounts.get(subject))
         const account = await stored(subject)
         const broken = `${account.passwordHash}!`
-        await kit.store.accounts.replace({ ...account, passwordHash: broken, version: account.version + 1 }, account.version)
+        await kit.store.accounts.replace(
+          { ...account, passwordHash: broken, version: account.version + 1 },
+          account.version,
+        )
         await keep(kit.accounts.authenticate({ identifier: name, password: next }))
         expect(seen).toHaveLength(14)
 
-        const text = JSON.stringify([seen, kit.events], (_key, value) => (value instanceof Error ? String(value) : value))
+        const text = JSON.stringify([seen, kit.events], (_key, value) =>
+          value instanceof Error ? String(value) : value,
+        )
         expect(text).toContain(subject)
         expect(text).toContain('ERR_STORE_CORRUPT')
         expect(text).not.toMatch(/cAnAry|argon2id\$|\$v=19/i)

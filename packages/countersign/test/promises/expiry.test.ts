@@ -17,7 +17,12 @@ const PER_SUBJECT = 5
 const PATIENCE_MS = count(60_000, 300_000)
 
 async function fill(store: Store, strategy: ReturnType<typeof allowlist<true>>) {
-  const sessions = createSessions({ strategy, keyring: await loadKeyring(generateKeyring()), store, timeouts: { absolute: '2s' } })
+  const sessions = createSessions({
+    strategy,
+    keyring: await loadKeyring(generateKeyring()),
+    store,
+    timeouts: { absolute: '2s' },
+  })
   await sessions.ready()
   let issued = 0
   for (let start = 0; start < TOTAL; start += 500) {

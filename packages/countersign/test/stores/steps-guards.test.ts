@@ -1,7 +1,8 @@
 // One test per guard of design.md §6, "Rules without which a model found a counter-example", and of §4, as far as the
 // guard lives in stores/steps. Each tells the attack or the accident that the guard stops, and fails without it.
+
+import { memoryStore } from 'countersign/stores/memory'
 import { expect, test } from 'vitest'
-import { memoryStore } from '../../src/stores/memory/memory-store.ts'
 import {
   ACCESS,
   created,
@@ -193,7 +194,7 @@ test('stamp and authorisation are one step: no token has a stamp that a log-out-
   const store = memoryStore()
   const ref = subjectRef()
   const record = recordOf(ref, { stamped: true, idleAtMs: T + DAY })
-  const stamps = []
+  const stamps: number[] = []
   const note = (done: object) => stamps.push((done as { stamp: number }).stamp)
   note(await store.sessions.create(record, createRule, T + HOUR))
   note(await refresh(store, record.id, 0, T + 2 * HOUR))

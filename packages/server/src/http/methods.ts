@@ -16,10 +16,10 @@ export function addMethodCheck(app: FastifyInstance): void {
   })
   app.setNotFoundHandler(async (request, reply) => {
     const path = request.raw.url!.split('?', 1)[0]!
-    const route = known.find(({ pattern }) => pattern.test(path))
+    const methods = new Set(known.filter(({ pattern }) => pattern.test(path)).flatMap((route) => [...route.methods]))
     // Not with its own method: then the path was found and something below it was not.
-    if (!route || route.methods.has(request.method)) return sendProblem(reply, ownProblem('not_found'))
-    return sendProblem(reply, ownProblem('method_not_allowed', { allow: [...route.methods].sort().join(', ') }))
+    if (methods.size === 0 || methods.has(request.method)) return sendProblem(reply, ownProblem('not_found'))
+    return sendProblem(reply, ownProblem('method_not_allowed', { allow: [...methods].sort().join(', ') }))
   })
 }
 

@@ -14,6 +14,7 @@ const RUNS = [
   'wxcvbn',
   'qazwsxedcrfvtgbyhnujmikolp',
   '1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/',
+  'zaq12wsxcde34rfvbgt56yhnmju78ik,',
   '1q2w3e4r5t6y7u8i9o0p',
   'q1w2e3r4t5y6u7i8o9p0',
   'qweasdzxc',

@@ -32,13 +32,14 @@ export function parsePhc(text: string): Phc | undefined {
   const [memoryKiB, passes, parallelism] = match.slice(1, 4).map(Number) as [number, number, number]
   if (memoryKiB > MAX_COST.memoryKiB || passes > MAX_COST.passes || parallelism > MAX_COST.parallelism) return undefined
   if (memoryKiB < 8 * parallelism) return undefined
-  const bytes = (base64: string) => Math.floor((base64.length * 3) / 4)
-  return { memoryKiB, passes, parallelism, saltBytes: bytes(match[4]!), hashBytes: bytes(match[5]!) }
+  const salt = Buffer.from(match[4]!, 'base64')
+  const hash = Buffer.from(match[5]!, 'base64')
+  if (base64(salt) !== match[4] || base64(hash) !== match[5]) return undefined
+  return { memoryKiB, passes, parallelism, saltBytes: salt.length, hashBytes: hash.length }
 }
 
 /** Writes a PHC string. */
 export function formatPhc(cost: Argon2Cost, salt: Uint8Array, hash: Uint8Array): string {
-  const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64').replace(/=+$/, '')
   const { memoryKiB, passes, parallelism } = cost
   return `$argon2id$v=19$m=${memoryKiB},t=${passes},p=${parallelism}$${base64(salt)}$${base64(hash)}`
 }
@@ -50,4 +51,9 @@ export function formatPhc(cost: Argon2Cost, salt: Uint8Array, hash: Uint8Array):
 export function isWeaker(stored: Phc, wanted: Argon2Cost): boolean {
   const weight = (cost: Argon2Cost) => cost.memoryKiB ** 2 * cost.passes
   return weight(stored) < weight(wanted) || stored.saltBytes < SALT_BYTES || stored.hashBytes < HASH_BYTES
+}
+
+/** Without padding, as PHC strings have it. */
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64').replace(/=+$/, '')
 }

@@ -102,7 +102,8 @@ export class NodeRedisExecutor implements Executor {
     error: unknown,
   ): Promise<Reply> {
     if (!this.#isReply(error)) {
-      throw error instanceof this.#errors!.SocketTimeoutError ? timeoutFault() : lostFault(error)
+      const isSilent = error instanceof this.#errors!.SocketTimeoutError || client !== this.#client
+      throw isSilent && !this.#closed ? timeoutFault() : lostFault(error)
     }
     const { clock, timers, random } = this.#options.runtime
     this.#answeredAtMs = clock.monotonicMs()

@@ -4,7 +4,7 @@ export const scripts = {
   createSession: {
     name: 'create-session',
     keys: 3,
-    sha1: '609dd2716c4126416adc15125579a8459acf1fd3',
+    sha1: '6781f2be37a758f9b537f114c3451d28d61c689b',
     source: `#!lua
 --[[ create-session-3 - adds a session and evicts what the limit names; steps/create.ts is the reference.
   @grows: refused when the memory of the server is full.
@@ -285,6 +285,9 @@ local function read_gate()
   if not packed then
     return { epoch = 0, moved_at = 0, blocked = false }
   end
+  if #packed ~= 13 then
+    corrupt()
+  end
   local epoch, moved_at, blocked = struct.unpack(GATE, packed)
   return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
 end
@@ -408,6 +411,9 @@ local function read_revocations()
   if not head then
     return nil
   end
+  if #head < 20 then
+    corrupt()
+  end
   local state, at = {}
   state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
   state.named = string.sub(head, at)
@@ -431,7 +437,7 @@ local function revocations_of(subject, now)
   end
   local flat = redis.call('HGETALL', revocations_key)
   for i = 1, #flat, 2 do
-    if flat[i] ~= 'head' and struct.unpack('>I6', flat[i + 1]) <= now then
+    if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
       redis.call('HDEL', revocations_key, flat[i])
     end
   end
@@ -470,12 +476,13 @@ local function raise_not_before(now)
   end
 end
 
--- Turns a live record into its tombstone and enters it in the revocation record. Afterwards call cap_tombstones.
+-- Turns a live record into its tombstone and enters it in the revocation record, which comes first because it could be
+-- unreadable. Afterwards call cap_tombstones.
 local function end_record(tail, r, why, now, replaced_by)
-  bury(tail, why, now, keep_until_of(r), replaced_by)
   if r.stamped then
     deny(r, 's:' .. tail, r.last_exp + MAX_LEEWAY_MS, why, now)
   end
+  bury(tail, why, now, keep_until_of(r), replaced_by)
 end
 
 --[[ Ends a record that this release cannot read: nothing may keep a session alive because it is damaged, or because a
@@ -483,12 +490,12 @@ end
 ]]
 local function end_unreadable(tail, why, now)
   local keep_until = redis.call('PEXPIRETIME', session_key(tail))
-  bury(tail, why, now, keep_until)
   local state = read_revocations()
   if state then
     state.until_ms = math.max(state.until_ms, keep_until + MAX_LEEWAY_MS)
     write_revocations(state, 's:' .. tail, struct.pack('>I6', keep_until + MAX_LEEWAY_MS) .. why)
   end
+  bury(tail, why, now, keep_until)
 end
 
 -- The id that took over from one that was replaced, however often.
@@ -588,7 +595,7 @@ return redis.call('DEL', KEYS[1])
   denyToken: {
     name: 'deny-token',
     keys: 2,
-    sha1: '2d7883355f6ae3c8f158af7b1445b8834bfae30e',
+    sha1: '69bb2540717efb2346dbde98c14dfe44ac431fe1',
     source: `#!lua flags=allow-oom
 --[[ deny-token-2 - refuses one token until it is over; steps/end.ts is the reference.
   KEYS[1] index of the subject   KEYS[2] its revocation record
@@ -845,6 +852,9 @@ local function read_gate()
   if not packed then
     return { epoch = 0, moved_at = 0, blocked = false }
   end
+  if #packed ~= 13 then
+    corrupt()
+  end
   local epoch, moved_at, blocked = struct.unpack(GATE, packed)
   return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
 end
@@ -881,6 +891,9 @@ local function read_revocations()
   if not head then
     return nil
   end
+  if #head < 20 then
+    corrupt()
+  end
   local state, at = {}
   state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
   state.named = string.sub(head, at)
@@ -904,7 +917,7 @@ local function revocations_of(subject, now)
   end
   local flat = redis.call('HGETALL', revocations_key)
   for i = 1, #flat, 2 do
-    if flat[i] ~= 'head' and struct.unpack('>I6', flat[i + 1]) <= now then
+    if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
       redis.call('HDEL', revocations_key, flat[i])
     end
   end
@@ -950,7 +963,7 @@ return { read_gate().epoch }
   endSession: {
     name: 'end-session',
     keys: 3,
-    sha1: '2fda949cfa102e127a30da88b064cb0120a38d76',
+    sha1: 'f309b9857d3f4b0093de0cd497b0f97821bb47e6',
     source: `#!lua flags=allow-oom
 --[[ end-session-3 - ends one session, following ids that were replaced; steps/end.ts is the reference.
   KEYS[1] index of the subject   KEYS[2] its revocation record   KEYS[3] the session
@@ -1208,6 +1221,9 @@ local function read_gate()
   if not packed then
     return { epoch = 0, moved_at = 0, blocked = false }
   end
+  if #packed ~= 13 then
+    corrupt()
+  end
   local epoch, moved_at, blocked = struct.unpack(GATE, packed)
   return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
 end
@@ -1331,6 +1347,9 @@ local function read_revocations()
   if not head then
     return nil
   end
+  if #head < 20 then
+    corrupt()
+  end
   local state, at = {}
   state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
   state.named = string.sub(head, at)
@@ -1354,7 +1373,7 @@ local function revocations_of(subject, now)
   end
   local flat = redis.call('HGETALL', revocations_key)
   for i = 1, #flat, 2 do
-    if flat[i] ~= 'head' and struct.unpack('>I6', flat[i + 1]) <= now then
+    if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
       redis.call('HDEL', revocations_key, flat[i])
     end
   end
@@ -1393,12 +1412,13 @@ local function raise_not_before(now)
   end
 end
 
--- Turns a live record into its tombstone and enters it in the revocation record. Afterwards call cap_tombstones.
+-- Turns a live record into its tombstone and enters it in the revocation record, which comes first because it could be
+-- unreadable. Afterwards call cap_tombstones.
 local function end_record(tail, r, why, now, replaced_by)
-  bury(tail, why, now, keep_until_of(r), replaced_by)
   if r.stamped then
     deny(r, 's:' .. tail, r.last_exp + MAX_LEEWAY_MS, why, now)
   end
+  bury(tail, why, now, keep_until_of(r), replaced_by)
 end
 
 --[[ Ends a record that this release cannot read: nothing may keep a session alive because it is damaged, or because a
@@ -1406,12 +1426,12 @@ end
 ]]
 local function end_unreadable(tail, why, now)
   local keep_until = redis.call('PEXPIRETIME', session_key(tail))
-  bury(tail, why, now, keep_until)
   local state = read_revocations()
   if state then
     state.until_ms = math.max(state.until_ms, keep_until + MAX_LEEWAY_MS)
     write_revocations(state, 's:' .. tail, struct.pack('>I6', keep_until + MAX_LEEWAY_MS) .. why)
   end
+  bury(tail, why, now, keep_until)
 end
 
 -- The id that took over from one that was replaced, however often.
@@ -1453,7 +1473,7 @@ return answer
   endSubject: {
     name: 'end-subject',
     keys: 2,
-    sha1: '86a6cc331116a93c5e1a4bcafd49790a0e5f275d',
+    sha1: '2384d56db6623aa46cd036ce760d8e45ed6fd654',
     source: `#!lua flags=allow-oom
 --[[ end-subject-2 - ends all sessions of a subject and moves its epoch; steps/end.ts is the reference.
   KEYS[1] index of the subject   KEYS[2] its revocation record
@@ -1711,6 +1731,9 @@ local function read_gate()
   if not packed then
     return { epoch = 0, moved_at = 0, blocked = false }
   end
+  if #packed ~= 13 then
+    corrupt()
+  end
   local epoch, moved_at, blocked = struct.unpack(GATE, packed)
   return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
 end
@@ -1834,6 +1857,9 @@ local function read_revocations()
   if not head then
     return nil
   end
+  if #head < 20 then
+    corrupt()
+  end
   local state, at = {}
   state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
   state.named = string.sub(head, at)
@@ -1857,7 +1883,7 @@ local function revocations_of(subject, now)
   end
   local flat = redis.call('HGETALL', revocations_key)
   for i = 1, #flat, 2 do
-    if flat[i] ~= 'head' and struct.unpack('>I6', flat[i + 1]) <= now then
+    if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
       redis.call('HDEL', revocations_key, flat[i])
     end
   end
@@ -1896,12 +1922,13 @@ local function raise_not_before(now)
   end
 end
 
--- Turns a live record into its tombstone and enters it in the revocation record. Afterwards call cap_tombstones.
+-- Turns a live record into its tombstone and enters it in the revocation record, which comes first because it could be
+-- unreadable. Afterwards call cap_tombstones.
 local function end_record(tail, r, why, now, replaced_by)
-  bury(tail, why, now, keep_until_of(r), replaced_by)
   if r.stamped then
     deny(r, 's:' .. tail, r.last_exp + MAX_LEEWAY_MS, why, now)
   end
+  bury(tail, why, now, keep_until_of(r), replaced_by)
 end
 
 --[[ Ends a record that this release cannot read: nothing may keep a session alive because it is damaged, or because a
@@ -1909,12 +1936,12 @@ end
 ]]
 local function end_unreadable(tail, why, now)
   local keep_until = redis.call('PEXPIRETIME', session_key(tail))
-  bury(tail, why, now, keep_until)
   local state = read_revocations()
   if state then
     state.until_ms = math.max(state.until_ms, keep_until + MAX_LEEWAY_MS)
     write_revocations(state, 's:' .. tail, struct.pack('>I6', keep_until + MAX_LEEWAY_MS) .. why)
   end
+  bury(tail, why, now, keep_until)
 end
 
 -- The id that took over from one that was replaced, however often.
@@ -1932,6 +1959,10 @@ end
 local now, why = tonumber(ARGV[1]), ARGV[2]
 local spared = ARGV[3] ~= '' and follow(tail_of(ARGV[3])) or nil
 local answer, last_until = { 0 }, 0
+
+-- Whatever could fail fails here, before anything is written.
+read_gate()
+read_revocations()
 
 for _, member in ipairs(read_members()) do
   local tail = member.tail
@@ -1990,7 +2021,7 @@ return 1
   listSessions: {
     name: 'list-sessions',
     keys: 1,
-    sha1: 'bf9ebd5efe4ca7290e43d9542709b7b4a9d5e7dc',
+    sha1: '31b6c1db3a8bf77641dc7571e40b736add7b46d7',
     source: `#!lua flags=no-writes
 --[[ list-sessions-1 - @readonly live sessions by creation time and id; steps/list.ts is the reference.
   KEYS[1] index of the subject
@@ -2029,6 +2060,29 @@ local function less(a, b)
   end
   return #a < #b
 end
+-- Length-prefixed pieces of a stored value: one byte of length, or 255 and four bytes.
+local function corrupt()
+  error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+
+local function take(bytes, at)
+  local size = string.byte(bytes, at)
+  at = at + 1
+  if size == 255 then
+    size, at = struct.unpack('>I4', bytes, at)
+  end
+  if at + size - 1 > #bytes then
+    corrupt()
+  end
+  return string.sub(bytes, at, at + size - 1), at + size
+end
+
+local function segment(text)
+  if #text < 255 then
+    return string.char(#text) .. text
+  end
+  return string.char(255) .. struct.pack('>I4', #text) .. text
+end
 --[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
   Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
   (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
@@ -2039,6 +2093,9 @@ local function read_gate()
   local packed = redis.call('HGET', index_key, 'gate')
   if not packed then
     return { epoch = 0, moved_at = 0, blocked = false }
+  end
+  if #packed ~= 13 then
+    corrupt()
   end
   local epoch, moved_at, blocked = struct.unpack(GATE, packed)
   return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
@@ -2115,14 +2172,14 @@ return redis.call('HGET', KEYS[1], 'placement') == ARGV[1] and 1 or 0
   raiseFloor: {
     name: 'raise-floor',
     keys: 1,
-    sha1: 'f813636f660a429515686fb89149aeefc051cc06',
+    sha1: '320804528a87909ae10f009a5cf422ddab5b4eaf',
     source: `#!lua flags=allow-oom
 --[[ raise-floor-1 - ends every session of the store that was created up to now. Never lowers the floor.
   KEYS[1] floor
   ARGV[1] now, epoch ms   ARGV[2] reason
   Returns the floor after the call, epoch ms
 ]]
-local not_before = tonumber(redis.call('HGET', KEYS[1], 'notBeforeMs') or '0')
+local not_before = tonumber(redis.call('HGET', KEYS[1], 'notBeforeMs') or '0') or 0
 if tonumber(ARGV[1]) <= not_before then
   return not_before
 end
@@ -2148,7 +2205,7 @@ return { floor[1] or '', tonumber(floor[2] or '0'), floor[3] or 'admin', tonumbe
   readSubject: {
     name: 'read-subject',
     keys: 1,
-    sha1: '61237afbc2403174dd188b54cb3a70eaacfa6af3',
+    sha1: '8ca83dd46f026f6af8e11b535a39f761469db390',
     source: `#!lua flags=no-writes
 --[[ read-subject-1 - @readonly the gate of a subject; steps/list.ts is the reference.
   KEYS[1] index of the subject
@@ -2187,6 +2244,29 @@ local function less(a, b)
   end
   return #a < #b
 end
+-- Length-prefixed pieces of a stored value: one byte of length, or 255 and four bytes.
+local function corrupt()
+  error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+
+local function take(bytes, at)
+  local size = string.byte(bytes, at)
+  at = at + 1
+  if size == 255 then
+    size, at = struct.unpack('>I4', bytes, at)
+  end
+  if at + size - 1 > #bytes then
+    corrupt()
+  end
+  return string.sub(bytes, at, at + size - 1), at + size
+end
+
+local function segment(text)
+  if #text < 255 then
+    return string.char(#text) .. text
+  end
+  return string.char(255) .. struct.pack('>I4', #text) .. text
+end
 --[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
   Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
   (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
@@ -2197,6 +2277,9 @@ local function read_gate()
   local packed = redis.call('HGET', index_key, 'gate')
   if not packed then
     return { epoch = 0, moved_at = 0, blocked = false }
+  end
+  if #packed ~= 13 then
+    corrupt()
   end
   local epoch, moved_at, blocked = struct.unpack(GATE, packed)
   return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
@@ -2284,7 +2367,7 @@ return 1
   replaceSession: {
     name: 'replace-session',
     keys: 4,
-    sha1: '653b38ba8c1d4e588c5d5f13f595a3b858bb3cad',
+    sha1: '0ea7c4dbd476a7a2684db5af12c00bf53ea09c59',
     source: `#!lua flags=allow-oom
 --[[ replace-session-4 - gives a live session a new id and new secrets; steps/create.ts is the reference.
   KEYS[1] index of the subject   KEYS[2] its revocation record   KEYS[3] the old session   KEYS[4] the new one
@@ -2563,6 +2646,9 @@ local function read_gate()
   if not packed then
     return { epoch = 0, moved_at = 0, blocked = false }
   end
+  if #packed ~= 13 then
+    corrupt()
+  end
   local epoch, moved_at, blocked = struct.unpack(GATE, packed)
   return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
 end
@@ -2686,6 +2772,9 @@ local function read_revocations()
   if not head then
     return nil
   end
+  if #head < 20 then
+    corrupt()
+  end
   local state, at = {}
   state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
   state.named = string.sub(head, at)
@@ -2709,7 +2798,7 @@ local function revocations_of(subject, now)
   end
   local flat = redis.call('HGETALL', revocations_key)
   for i = 1, #flat, 2 do
-    if flat[i] ~= 'head' and struct.unpack('>I6', flat[i + 1]) <= now then
+    if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
       redis.call('HDEL', revocations_key, flat[i])
     end
   end
@@ -2748,12 +2837,13 @@ local function raise_not_before(now)
   end
 end
 
--- Turns a live record into its tombstone and enters it in the revocation record. Afterwards call cap_tombstones.
+-- Turns a live record into its tombstone and enters it in the revocation record, which comes first because it could be
+-- unreadable. Afterwards call cap_tombstones.
 local function end_record(tail, r, why, now, replaced_by)
-  bury(tail, why, now, keep_until_of(r), replaced_by)
   if r.stamped then
     deny(r, 's:' .. tail, r.last_exp + MAX_LEEWAY_MS, why, now)
   end
+  bury(tail, why, now, keep_until_of(r), replaced_by)
 end
 
 --[[ Ends a record that this release cannot read: nothing may keep a session alive because it is damaged, or because a
@@ -2761,12 +2851,12 @@ end
 ]]
 local function end_unreadable(tail, why, now)
   local keep_until = redis.call('PEXPIRETIME', session_key(tail))
-  bury(tail, why, now, keep_until)
   local state = read_revocations()
   if state then
     state.until_ms = math.max(state.until_ms, keep_until + MAX_LEEWAY_MS)
     write_revocations(state, 's:' .. tail, struct.pack('>I6', keep_until + MAX_LEEWAY_MS) .. why)
   end
+  bury(tail, why, now, keep_until)
 end
 
 -- The id that took over from one that was replaced, however often.
@@ -2820,7 +2910,7 @@ return { outcome.replaced, record.bytes, stamp }
   rotateSession: {
     name: 'rotate-session',
     keys: 3,
-    sha1: 'b7ffe17e4b2489b08ce878e2d83eef6cc14144ac',
+    sha1: '41c919c2963802ea658903b043ce9156d09d05be',
     source: `#!lua flags=allow-oom
 --[[ rotate-session-3 - the refresh table; steps/rotate.ts is the reference, docs/design/0003 has the rows.
   KEYS[1] index of the subject   KEYS[2] its revocation record   KEYS[3] the session
@@ -3103,6 +3193,9 @@ local function read_gate()
   if not packed then
     return { epoch = 0, moved_at = 0, blocked = false }
   end
+  if #packed ~= 13 then
+    corrupt()
+  end
   local epoch, moved_at, blocked = struct.unpack(GATE, packed)
   return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
 end
@@ -3226,6 +3319,9 @@ local function read_revocations()
   if not head then
     return nil
   end
+  if #head < 20 then
+    corrupt()
+  end
   local state, at = {}
   state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
   state.named = string.sub(head, at)
@@ -3249,7 +3345,7 @@ local function revocations_of(subject, now)
   end
   local flat = redis.call('HGETALL', revocations_key)
   for i = 1, #flat, 2 do
-    if flat[i] ~= 'head' and struct.unpack('>I6', flat[i + 1]) <= now then
+    if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
       redis.call('HDEL', revocations_key, flat[i])
     end
   end
@@ -3288,12 +3384,13 @@ local function raise_not_before(now)
   end
 end
 
--- Turns a live record into its tombstone and enters it in the revocation record. Afterwards call cap_tombstones.
+-- Turns a live record into its tombstone and enters it in the revocation record, which comes first because it could be
+-- unreadable. Afterwards call cap_tombstones.
 local function end_record(tail, r, why, now, replaced_by)
-  bury(tail, why, now, keep_until_of(r), replaced_by)
   if r.stamped then
     deny(r, 's:' .. tail, r.last_exp + MAX_LEEWAY_MS, why, now)
   end
+  bury(tail, why, now, keep_until_of(r), replaced_by)
 end
 
 --[[ Ends a record that this release cannot read: nothing may keep a session alive because it is damaged, or because a
@@ -3301,12 +3398,12 @@ end
 ]]
 local function end_unreadable(tail, why, now)
   local keep_until = redis.call('PEXPIRETIME', session_key(tail))
-  bury(tail, why, now, keep_until)
   local state = read_revocations()
   if state then
     state.until_ms = math.max(state.until_ms, keep_until + MAX_LEEWAY_MS)
     write_revocations(state, 's:' .. tail, struct.pack('>I6', keep_until + MAX_LEEWAY_MS) .. why)
   end
+  bury(tail, why, now, keep_until)
 end
 
 -- The id that took over from one that was replaced, however often.
@@ -3404,7 +3501,7 @@ return hand('replayed') -- row 4
   setRoles: {
     name: 'set-roles',
     keys: 2,
-    sha1: '7fcf20c02c141d8257b80a632c9d7f19183d1ee4',
+    sha1: 'd012484dc5d081ee850832780fa7e9a3fe21afdc',
     source: `#!lua flags=allow-oom
 --[[ set-roles-2 - sets the roles of all sessions of a subject and moves its epoch; steps/end.ts is the reference.
   KEYS[1] index of the subject   KEYS[2] its revocation record
@@ -3661,6 +3758,9 @@ local function read_gate()
   if not packed then
     return { epoch = 0, moved_at = 0, blocked = false }
   end
+  if #packed ~= 13 then
+    corrupt()
+  end
   local epoch, moved_at, blocked = struct.unpack(GATE, packed)
   return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
 end
@@ -3784,6 +3884,9 @@ local function read_revocations()
   if not head then
     return nil
   end
+  if #head < 20 then
+    corrupt()
+  end
   local state, at = {}
   state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
   state.named = string.sub(head, at)
@@ -3807,7 +3910,7 @@ local function revocations_of(subject, now)
   end
   local flat = redis.call('HGETALL', revocations_key)
   for i = 1, #flat, 2 do
-    if flat[i] ~= 'head' and struct.unpack('>I6', flat[i + 1]) <= now then
+    if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
       redis.call('HDEL', revocations_key, flat[i])
     end
   end
@@ -3851,7 +3954,9 @@ for role in string.gmatch(roles, '[^,]+') do
   wanted[role] = true
 end
 
--- Reads everything before it writes anything: a record that cannot be read fails the call as a whole.
+-- Reads everything before it writes anything: what cannot be read fails the call as a whole.
+read_gate()
+read_revocations()
 local records = {}
 for _, member in ipairs(read_members()) do
   local record = member.deadline and find(member.tail)
@@ -3895,7 +4000,7 @@ return answer
   touchSession: {
     name: 'touch-session',
     keys: 2,
-    sha1: '8f75ef6cbf00a0e066e4bfa6e18edd32c5be0560',
+    sha1: 'acb6381080ff436a88d60a0a283dd54176bc906d',
     source: `#!lua flags=allow-oom
 --[[ touch-session-2 - notes that a session was used; steps/rotate.ts is the reference.
   KEYS[1] index of the subject   KEYS[2] the session
@@ -4152,6 +4257,9 @@ local function read_gate()
   if not packed then
     return { epoch = 0, moved_at = 0, blocked = false }
   end
+  if #packed ~= 13 then
+    corrupt()
+  end
   local epoch, moved_at, blocked = struct.unpack(GATE, packed)
   return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
 end
@@ -4282,7 +4390,7 @@ return 1
   updateSession: {
     name: 'update-session',
     keys: 2,
-    sha1: 'b6aaf49ae89c2a28a506121788c1d7c595823d98',
+    sha1: 'b6d5c111d3e324e4bcc2b20e196b935d87fa7cff',
     source: `#!lua
 --[[ update-session-2 - replaces the data of a session if nobody else did; steps/update.ts is the reference.
   @grows: refused when the memory of the server is full.
@@ -4560,6 +4668,9 @@ local function read_gate()
   local packed = redis.call('HGET', index_key, 'gate')
   if not packed then
     return { epoch = 0, moved_at = 0, blocked = false }
+  end
+  if #packed ~= 13 then
+    corrupt()
   end
   local epoch, moved_at, blocked = struct.unpack(GATE, packed)
   return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }

@@ -10,6 +10,10 @@ local now, why = tonumber(ARGV[1]), ARGV[2]
 local spared = ARGV[3] ~= '' and follow(tail_of(ARGV[3])) or nil
 local answer, last_until = { 0 }, 0
 
+-- Whatever could fail fails here, before anything is written.
+read_gate()
+read_revocations()
+
 for _, member in ipairs(read_members()) do
   local tail = member.tail
   local bytes = member.deadline and redis.call('GET', session_key(tail))

@@ -3,7 +3,7 @@
   ARGV[1] now, epoch ms   ARGV[2] reason
   Returns the floor after the call, epoch ms
 ]]
-local not_before = tonumber(redis.call('HGET', KEYS[1], 'notBeforeMs') or '0')
+local not_before = tonumber(redis.call('HGET', KEYS[1], 'notBeforeMs') or '0') or 0
 if tonumber(ARGV[1]) <= not_before then
   return not_before
 end

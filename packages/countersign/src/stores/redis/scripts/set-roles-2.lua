@@ -14,7 +14,9 @@ for role in string.gmatch(roles, '[^,]+') do
   wanted[role] = true
 end
 
--- Reads everything before it writes anything: a record that cannot be read fails the call as a whole.
+-- Reads everything before it writes anything: what cannot be read fails the call as a whole.
+read_gate()
+read_revocations()
 local records = {}
 for _, member in ipairs(read_members()) do
   local record = member.deadline and find(member.tail)

@@ -3,12 +3,13 @@
 --- @include "includes/index-write"
 --- @include "includes/revocations"
 
--- Turns a live record into its tombstone and enters it in the revocation record. Afterwards call cap_tombstones.
+-- Turns a live record into its tombstone and enters it in the revocation record, which comes first because it could be
+-- unreadable. Afterwards call cap_tombstones.
 local function end_record(tail, r, why, now, replaced_by)
-  bury(tail, why, now, keep_until_of(r), replaced_by)
   if r.stamped then
     deny(r, 's:' .. tail, r.last_exp + MAX_LEEWAY_MS, why, now)
   end
+  bury(tail, why, now, keep_until_of(r), replaced_by)
 end
 
 --[[ Ends a record that this release cannot read: nothing may keep a session alive because it is damaged, or because a
@@ -16,12 +17,12 @@ end
 ]]
 local function end_unreadable(tail, why, now)
   local keep_until = redis.call('PEXPIRETIME', session_key(tail))
-  bury(tail, why, now, keep_until)
   local state = read_revocations()
   if state then
     state.until_ms = math.max(state.until_ms, keep_until + MAX_LEEWAY_MS)
     write_revocations(state, 's:' .. tail, struct.pack('>I6', keep_until + MAX_LEEWAY_MS) .. why)
   end
+  bury(tail, why, now, keep_until)
 end
 
 -- The id that took over from one that was replaced, however often.

@@ -1,3 +1,4 @@
+--- @include "includes/segments"
 --[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and `gate`.
   Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
   (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
@@ -8,6 +9,9 @@ local function read_gate()
   local packed = redis.call('HGET', index_key, 'gate')
   if not packed then
     return { epoch = 0, moved_at = 0, blocked = false }
+  end
+  if #packed ~= 13 then
+    corrupt()
   end
   local epoch, moved_at, blocked = struct.unpack(GATE, packed)
   return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }

@@ -9,6 +9,9 @@ local function read_revocations()
   if not head then
     return nil
   end
+  if #head < 20 then
+    corrupt()
+  end
   local state, at = {}
   state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
   state.named = string.sub(head, at)
@@ -32,7 +35,7 @@ local function revocations_of(subject, now)
   end
   local flat = redis.call('HGETALL', revocations_key)
   for i = 1, #flat, 2 do
-    if flat[i] ~= 'head' and struct.unpack('>I6', flat[i + 1]) <= now then
+    if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
       redis.call('HDEL', revocations_key, flat[i])
     end
   end

@@ -1,0 +1,73 @@
+// `npm run walk -- --store sqlite|redis`: the walk of the README against the real server process. Ends with the line
+// `N passed, N failed`; with a failure the exit code is 1. Starts a Redis of its own unless REDIS_URL is given.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isDeepStrictEqual, parseArgs } from 'node:util'
+import { startRedis } from './test-support/redis-server.ts'
+import { runCommand, startServer } from './test-support/server-process.ts'
+import { walkSteps } from './walk/steps.ts'
+
+const USAGE = `Usage: npm run walk -- [--store sqlite|redis]
+
+Walks through the README against a real server: register, log in on two devices, refresh, list, gain and lose a role,
+log out one, log out everywhere. The store is made for the walk and removed after it. With --store redis a Redis server
+is started on a free port, or the one at REDIS_URL is used.`
+
+const { values } = parseArgs({
+  options: { store: { type: 'string', default: 'sqlite' }, help: { type: 'boolean', short: 'h' } },
+  strict: true,
+})
+if (values.help) {
+  console.log(USAGE)
+  process.exit(0)
+}
+if (values.store !== 'sqlite' && values.store !== 'redis') {
+  console.error(`"--store" must be sqlite or redis.\n\n${USAGE}`)
+  process.exit(2)
+}
+
+const dir = await mkdtemp(join(tmpdir(), 'countersign-walk-'))
+const cleanUp: Array<() => Promise<unknown>> = [() => rm(dir, { recursive: true, force: true })]
+let passed = 0
+let failed = 0
+try {
+  const flags = await storeFlags(values.store)
+  const server = await startServer(['--log-level', 'warn', ...flags])
+  cleanUp.unshift(() => server.stop())
+  const steps = walkSteps({
+    url: server.url,
+    countersign: (...args) => runCommand([...args, ...flags]),
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  })
+  for (const step of steps) {
+    const seen = await step.run().catch((error: unknown) => ({ threw: String(error) }))
+    // `undefined` members are answers that were not there.
+    const shown = JSON.parse(JSON.stringify(seen ?? null))
+    const ok = isDeepStrictEqual(shown, step.expect)
+    if (ok) passed++
+    else failed++
+    console.log(`${ok ? '✓' : '✗'} ${step.name}\n    ${JSON.stringify(shown)}`)
+    if (!ok) console.log(`    expected ${JSON.stringify(step.expect)}`)
+  }
+  if (failed > 0) console.log(server.logs())
+} finally {
+  for (const step of cleanUp) await step()
+}
+console.log(`${passed} passed, ${failed} failed`)
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0
+
+/** Where the server and the commands find the data. Keys are never made by themselves for Redis. */
+async function storeFlags(store: 'sqlite' | 'redis'): Promise<string[]> {
+  if (store === 'sqlite') return ['--data', join(dir, 'data')]
+  let url = process.env.REDIS_URL
+  if (url === undefined) {
+    const redis = await startRedis()
+    cleanUp.unshift(() => redis.stop())
+    url = redis.url
+  }
+  const keys = join(dir, 'keys.json')
+  const made = await runCommand(['keys', 'generate', '--out', keys])
+  if (made.code !== 0) throw new Error(made.stderr)
+  return ['--store', url, '--keys', keys]
+}

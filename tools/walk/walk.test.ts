@@ -1,0 +1,33 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+
+const WALK = fileURLToPath(new URL('../walk.ts', import.meta.url))
+
+function walk(...args: string[]): Promise<{ code: number | null; lines: string[]; errors: string }> {
+  const child = spawn(process.execPath, ['--import', 'tsx', WALK, ...args])
+  let output = ''
+  let errors = ''
+  child.stdout.on('data', (chunk) => {
+    output += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    errors += chunk
+  })
+  return new Promise((resolve) =>
+    child.once('close', (code) => resolve({ code, lines: output.trim().split('\n'), errors })),
+  )
+}
+
+test('the walk of the README passes on SQLite and on Redis, with the same answers', { timeout: 180_000 }, async () => {
+  const [sqlite, redis] = await Promise.all([walk('--store', 'sqlite'), walk('--store', 'redis')])
+  expect(sqlite.lines.at(-1)).toMatch(/^\d+ passed, 0 failed$/)
+  expect(redis.lines).toEqual(sqlite.lines)
+  expect([sqlite.code, redis.code]).toEqual([0, 0])
+})
+
+test('a store that there is not is a usage error', async () => {
+  const { code, errors } = await walk('--store', 'oracle')
+  expect(code).toBe(2)
+  expect(errors).toContain('"--store" must be sqlite or redis')
+})
