@@ -1,0 +1,166 @@
+import type { CountersignError } from '../../internal/errors.ts'
+import type { Runtime } from '../../internal/runtime.ts'
+import { Deadlines } from '../shared/deadlines.ts'
+import type { Connections } from './connections.ts'
+import { type PgClient, type Row, types } from './driver.ts'
+import { busyFault, closedFault, faultOf, offlineFault, timeoutFault, verdictOf } from './faults.ts'
+import type { Statement } from './statements.ts'
+
+/** Tries of a statement that lost against other transactions. */
+const TRIES = 4
+
+/**
+ * All that the stores ask for. One call is one round trip and one transaction, and ends within the deadline with an
+ * answer or a `CountersignError`: with `retryable` when nothing was executed, without it when the outcome is unknown.
+ */
+export interface Requests {
+  run(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]>
+}
+
+interface Call {
+  /** In use now. */
+  client: PgClient | undefined
+  expired: boolean
+  tries: number
+}
+
+export class PostgresExecutor implements Requests {
+  readonly #connections: Connections
+  readonly #deadlines: Deadlines
+  readonly #runtime: Runtime
+  readonly #prepared: boolean
+  readonly #underWay = new Set<Call>()
+  #isUp = false
+  #onDown: () => void = () => undefined
+  #closed = false
+
+  constructor(connections: Connections, deadlineMs: number, prepared: boolean, runtime: Runtime) {
+    this.#connections = connections
+    this.#deadlines = new Deadlines(runtime, deadlineMs)
+    this.#runtime = runtime
+    this.#prepared = prepared
+  }
+
+  /** Whether the server answered the last time it was asked. */
+  get isUp(): boolean {
+    return this.#isUp && !this.#closed
+  }
+
+  /** Calls back when the server stops answering. */
+  onDown(listener: () => void): void {
+    this.#onDown = listener
+  }
+
+  run(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
+    const { name, text, reads } = statement
+    const query = { text, values, types, ...(this.#prepared && { name }) }
+    return this.#within(this.#deadlines, reads, async (client) => (await client.query(query)).rows)
+  }
+
+  /** Several statements on one connection, for the start. On any failure the connection is closed. */
+  session<T>(work: (client: PgClient) => Promise<T>, withinMs: number): Promise<T> {
+    return this.#within(new Deadlines(this.#runtime, withinMs), false, async (client) => {
+      try {
+        return await work(client)
+      } catch (error) {
+        throw new SessionFailed(error)
+      }
+    })
+  }
+
+  #within<T>(deadlines: Deadlines, reads: boolean, work: (client: PgClient) => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(closedFault())
+    const call: Call = { client: undefined, expired: false, tries: 0 }
+    this.#underWay.add(call)
+    return deadlines
+      .within(this.#attempts(call, reads, work), () => this.#late(call))
+      .finally(() => this.#underWay.delete(call))
+  }
+
+  async #attempts<T>(call: Call, reads: boolean, work: (client: PgClient) => Promise<T>): Promise<T> {
+    for (;;) {
+      const client = await this.#acquire()
+      if (call.expired) {
+        this.#connections.release(client, false)
+        throw busyFault()
+      }
+      call.client = client
+      call.tries++
+      try {
+        const result = await work(client)
+        if (!call.expired) this.#giveBack(call, false)
+        this.#isUp = true
+        return result
+      } catch (thrown) {
+        const isSession = thrown instanceof SessionFailed
+        const error = isSession ? thrown.cause : thrown
+        const verdict = verdictOf(error)
+        if (!call.expired) this.#giveBack(call, isSession || verdict.breaks)
+        if (verdict.isLost) this.down()
+        // A question may be asked again on a new connection; whether a write was executed nobody knows.
+        const again = verdict.passes || (verdict.isLost && reads && call.tries === 1)
+        if (!again || isSession || call.tries >= TRIES || call.expired || this.#closed) throw faultOf(error)
+        await this.#pause(5 * 4 ** call.tries)
+        if (call.expired || this.#closed) throw faultOf(error)
+      }
+    }
+  }
+
+  async #acquire(): Promise<PgClient> {
+    try {
+      return await this.#connections.acquire()
+    } catch (error) {
+      this.down()
+      throw error
+    }
+  }
+
+  #giveBack(call: Call, isBroken: boolean): void {
+    const { client } = call
+    call.client = undefined
+    if (client) this.#connections.release(client, isBroken)
+  }
+
+  /**
+   * The connection is closed: an answer that came later would be taken for that of the next call. The server notices, or
+   * stops at its `statement_timeout`.
+   */
+  #late(call: Call): CountersignError | Error {
+    call.expired = true
+    if (call.client) {
+      this.#giveBack(call, true)
+      this.down()
+      return timeoutFault()
+    }
+    if (call.tries > 0 || this.#connections.isExhausted()) return busyFault()
+    this.down()
+    return offlineFault()
+  }
+
+  /** The server did not answer, or a connection to it broke. */
+  down(): void {
+    this.#isUp = false
+    if (!this.#closed) this.#onDown()
+  }
+
+  #pause(ms: number): Promise<void> {
+    const { timers, random } = this.#runtime
+    const jitteredMs = ms * (0.5 + random(1)[0]! / 255)
+    return new Promise((resolve) => timers.setTimeout(resolve, jitteredMs))
+  }
+
+  /** Lets the calls under way finish, at most for the deadline. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#deadlines.idle()
+    this.#connections.close()
+  }
+}
+
+/** Says that the connection may be left in the middle of a transaction. */
+class SessionFailed extends Error {
+  constructor(cause: unknown) {
+    super('', { cause })
+  }
+}
