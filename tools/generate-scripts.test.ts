@@ -32,6 +32,11 @@ describe('scripts', () => {
     expect(build({ 'touch-session-1': text })[0]!.source).toBe(`#!lua\n${text}`)
   })
 
+  it('has scripts that say @grows refused when memory is full', () => {
+    const [script] = build({ 'touch-session-1': good.replace('notes', '@grows notes') })
+    expect(script!.source).toMatch(/^#!lua\n/)
+  })
+
   it('puts each include in once, also nested ones', () => {
     const [script] = build({
       'touch-session-1': good.replace('return', '--- @include "includes/a"\n--- @include "includes/b"\nreturn'),

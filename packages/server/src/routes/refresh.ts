@@ -5,7 +5,7 @@ import { contextOf, factsOf } from '../http/facts.ts'
 import type { Kit } from '../http/kit.ts'
 import { sendProblem } from '../http/problems.ts'
 import { type App, closed, NoQuery, ProblemSchema } from '../http/schemas.ts'
-import { DeliveredSchema } from '../http/views.ts'
+import { DeliveredSchema } from '../http/view-schemas.ts'
 
 /** `POST /auth/refresh`: refresh token, from the cookie or the body, to fresh credentials of the same delivery. */
 export function refresh(app: App, kit: Kit): void {

@@ -37,20 +37,40 @@ export function encodeIdentity(record: Identity): string {
   } satisfies StoredIdentity)
 }
 
-/** `undefined` when it is no such text. */
-export function decodeIdentity(text: string): Identity | undefined {
+export const DEFAULT_IDENTITY: Identity = {
+  acr: 'aal1',
+  amr: Object.freeze([]),
+  audience: Object.freeze([]),
+  clientId: 'web',
+  device: Object.freeze({ id: '' }),
+  delivery: 'cookie',
+}
+
+/** What differs from the default; `undefined` when it is no such text. */
+export function decodeIdentity(text: string): Partial<Identity> | undefined {
   const stored = decodeObject(text) as StoredIdentity | undefined
   if (!stored) return undefined
-  const { l: acr = 'aal1', c: clientId = 'web', d = {}, v: delivery = 'cookie' } = stored
-  const [amr, audience] = [many(stored.m), many(stored.a)]
-  if (typeof d !== 'object' || d === null || !amr || !audience) return undefined
-  const { i: id = '', l: label, c: kind } = d
-  const texts: readonly unknown[] = [acr, clientId, id, label ?? '']
-  if (!texts.every((one) => typeof one === 'string')) return undefined
-  if (!DELIVERIES.includes(delivery) || !DEVICE_CLASSES.includes(kind)) return undefined
-  const device = { id, ...(label !== undefined && { label }), ...(kind !== undefined && { class: kind }) } as Device
-  return { acr, amr, audience, clientId, device, delivery: delivery as Delivery }
+  const { l: acr, m, a, c: clientId, d, v: delivery } = stored
+  const identity: { -readonly [K in keyof Identity]?: Identity[K] } = {}
+  if (acr !== undefined) identity.acr = acr
+  if (clientId !== undefined) identity.clientId = clientId
+  if (!isText(acr) || !isText(clientId)) return undefined
+  if (m !== undefined) identity.amr = many(m)!
+  if (a !== undefined) identity.audience = many(a)!
+  if (delivery !== undefined) identity.delivery = delivery as Delivery
+  if (d !== undefined) identity.device = deviceOf(d)!
+  const isKnown = delivery === undefined || DELIVERIES.includes(delivery)
+  return isKnown && Object.values(identity).every((value) => value !== undefined) ? identity : undefined
 }
+
+function deviceOf(stored: unknown): Device | undefined {
+  if (typeof stored !== 'object' || stored === null) return undefined
+  const { i: id = '', l: label, c: kind } = stored as Record<string, unknown>
+  if (typeof id !== 'string' || !isText(label) || !DEVICE_CLASSES.includes(kind)) return undefined
+  return { id, ...(label !== undefined && { label }), ...(kind !== undefined && { class: kind }) } as Device
+}
+
+const isText = (value: unknown) => value === undefined || typeof value === 'string'
 
 /** `"i": ip, "u": user agent`; empty when neither is known. */
 export function encodeOrigin({ ip, userAgent }: Origin): string {
@@ -83,7 +103,6 @@ function decodeObject(text: string): Record<string, unknown> | undefined {
 const oneOrMany = (list: readonly string[]) => (list.length === 1 ? list[0]! : list)
 
 function many(stored: unknown): readonly string[] | undefined {
-  if (stored === undefined) return []
   if (typeof stored === 'string') return [stored]
   return Array.isArray(stored) && stored.every((one) => typeof one === 'string') ? stored : undefined
 }

@@ -5,6 +5,7 @@ import type { Floor, Lifecycle, SessionStore, StoreDurability } from '../contrac
 import type { Executor, Reply } from './executor.ts'
 import { closedFault } from './faults.ts'
 import type { Keys } from './keys.ts'
+import { CONNECT_WITHIN_MS } from './node-redis-executor.ts'
 import { Answer } from './outcome.ts'
 import { pairsOf } from './pairs.ts'
 import { int } from './redis-sessions.ts'
@@ -12,6 +13,8 @@ import { scripts } from './scripts.generated.ts'
 import { corrupt, utf8 } from './segments.ts'
 import { CHECKED_SETTINGS, checkServer, parseInfo, type ServerVerdict } from './server-check.ts'
 import { ServerClock } from './server-clock.ts'
+
+const RETRY_AFTER_MS = 200
 
 const UNCHECKED: ServerVerdict = {
   warnings: ['the settings of the server have not been checked yet'],
@@ -59,9 +62,21 @@ export class RedisLifecycle implements Lifecycle {
   }
 
   async #makeReady(placement: string): Promise<void> {
-    await this.#executor.connect()
-    await this.#check(placement)
-    await this.floor()
+    const { clock, timers } = this.#runtime
+    const untilMs = clock.monotonicMs() + CONNECT_WITHIN_MS
+    for (;;) {
+      try {
+        await this.#executor.connect()
+        await this.#check(placement)
+        await this.floor()
+        break
+      } catch (error) {
+        // A server that loads its data or waits for its replicas is ready soon.
+        const mayPass = error instanceof CountersignError && error.retryable === true
+        if (!mayPass || this.#closed || clock.monotonicMs() >= untilMs) throw error
+        await new Promise<void>((resolve) => timers.setTimeout(resolve, RETRY_AFTER_MS))
+      }
+    }
     this.#placement = placement
     this.#isReady = true
   }
