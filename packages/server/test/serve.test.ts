@@ -1,6 +1,7 @@
 // `countersign serve` as a process: start, limits of what it may listen on, signals, two processes on one file.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { request as httpRequest } from 'node:http'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +11,37 @@ import { bearer, Client, PASSWORD, startApp } from './support.ts'
 
 const cwd = mkdtempSync(join(tmpdir(), 'countersign-serve-'))
 afterAll(() => rmSync(cwd, { recursive: true, force: true }))
+
+/** A login of which the server has read the head and waits for the body: it said `100 Continue`. */
+function loginUnderWay(url: string): Promise<{ finish(): Promise<number> }> {
+  const body = JSON.stringify({ identifier: 'alice@example.com', password: PASSWORD })
+  const headers = {
+    origin: url,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    expect: '100-continue',
+  }
+  return new Promise((resolve, reject) => {
+    const outgoing = httpRequest(`${url}/auth/login`, { method: 'POST', headers })
+    const status = new Promise<number>((answered, failed) => {
+      outgoing.on('response', (response) => {
+        response.resume()
+        answered(response.statusCode!)
+      })
+      outgoing.on('error', failed)
+    })
+    outgoing.on('error', reject)
+    outgoing.on('continue', () =>
+      resolve({
+        finish() {
+          outgoing.end(body)
+          return status
+        },
+      }),
+    )
+    outgoing.flushHeaders()
+  })
+}
 
 test('sessions survive a restart, and SIGTERM under load loses no answer', async () => {
   const first = await serve([], { cwd })
@@ -31,11 +63,12 @@ test('sessions survive a restart, and SIGTERM under load loses no answer', async
     }
   }
   const callers = Array.from({ length: 8 }, caller)
-  // Slow ones are under way when the signal comes: a login hashes a password.
-  const logins = Array.from({ length: 4 }, () => new Client(first.url).login('alice@example.com'))
-  await new Promise((resolve) => setTimeout(resolve, 150))
+  const logins = await Promise.all(Array.from({ length: 4 }, () => loginUnderWay(first.url)))
   const stop = first.stop()
-  expect((await Promise.all(logins)).map((answer) => answer.status)).toEqual([200, 200, 200, 200])
+  await new Promise((resolve) => setTimeout(resolve, 600))
+  // Nobody new is let in any more, and whoever was inside is answered.
+  expect(await new Client(first.url).get('/healthz').catch(() => 'closed')).toBe('closed')
+  expect(await Promise.all(logins.map((login) => login.finish()))).toEqual([200, 200, 200, 200])
   const { code, ms } = await stop
   stopped = true
   await Promise.all(callers)

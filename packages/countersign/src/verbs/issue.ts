@@ -65,7 +65,7 @@ export async function issue(core: Core, input: IssueInput): Promise<Minted | Ref
   const floorMs = keepsRecord ? (await core.floor.fresh()).notBeforeMs : 0
   const nowMs = Math.max(core.nowMs(), floorMs + 1)
   const authTimeMs = input.authTimeMs ?? nowMs
-  if (!Number.isFinite(authTimeMs) || authTimeMs < 0 || authTimeMs > nowMs + 60_000) {
+  if (!Number.isSafeInteger(authTimeMs) || authTimeMs < 0 || authTimeMs > nowMs + 60_000) {
     throw invalidInput('authTimeMs', 'must be a time in the past')
   }
   const { record, secret } = newRecord(core, ref, { ...identity, authTimeMs, roles, data, context }, nowMs)

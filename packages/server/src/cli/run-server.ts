@@ -16,6 +16,7 @@ export async function runServer(config: Config, asJson: boolean | undefined): Pr
   const log = createLog(config.logLevel, destination)
   const tls = await readTls(config)
   const service = await openService(config)
+  let isStopping = false
   let origins: readonly string[] = config.publicUrl === undefined ? [] : [config.publicUrl]
   let app: FastifyInstance
   try {
@@ -24,6 +25,7 @@ export async function runServer(config: Config, asJson: boolean | undefined): Pr
       {
         strategy: config.strategy,
         origins: () => origins,
+        isStopping: () => isStopping,
         overHttps: tls !== undefined || config.publicUrl?.startsWith('https:') === true,
         trustedProxies: config.trustedProxies,
         ...(tls && { tls }),
@@ -42,7 +44,15 @@ export async function runServer(config: Config, asJson: boolean | undefined): Pr
   if (service.madeKeys !== undefined)
     log.warn({ event: 'keys_made', file: service.madeKeys, note: 'back it up with the data' })
   for (const warning of service.sessions.health().warnings) log.warn({ event: 'store_warning', warning })
-  stopOnSignal(app, service, log, () => destination.flushSync())
+  stopOnSignal({
+    app,
+    service,
+    log,
+    begin() {
+      isStopping = true
+    },
+    end: () => destination.flushSync(),
+  })
   print(asJson, { listening: url, pid: process.pid }, [`countersign listens on ${url}`])
 }
 

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { printable, printConfig } from '../config/print.ts'
 import { print } from './output.ts'
 import { addSettings, configOf } from './settings.ts'
-import { CLOSE_MS, DRAIN_MS } from './stopping.ts'
+import { STOP_SECONDS } from './stopping.ts'
 
 export function serveCommand(): Command {
   return addSettings(new Command('serve'), 'all')
@@ -13,7 +13,7 @@ export function serveCommand(): Command {
       'after',
       `
 Prints one line on standard output when it is ready: where it listens. The log goes to standard error as JSON lines.
-SIGTERM and SIGINT stop it in good order: requests under way are answered, then it exits with 0, after at most ${(DRAIN_MS + CLOSE_MS) / 1_000} s.
+SIGTERM and SIGINT stop it in good order: requests under way are answered, then it exits with 0, after at most ${STOP_SECONDS} s.
 
 Examples:
   countersign serve --port 3000

@@ -46,31 +46,36 @@ export const DEFAULT_IDENTITY: Identity = {
   delivery: 'cookie',
 }
 
-/** What differs from the default; `undefined` when it is no such text. */
-export function decodeIdentity(text: string): Partial<Identity> | undefined {
-  const stored = decodeObject(text) as StoredIdentity | undefined
-  if (!stored) return undefined
-  const { l: acr, m, a, c: clientId, d, v: delivery } = stored
-  const identity: { -readonly [K in keyof Identity]?: Identity[K] } = {}
-  if (acr !== undefined) identity.acr = acr
-  if (clientId !== undefined) identity.clientId = clientId
-  if (!isText(acr) || !isText(clientId)) return undefined
-  if (m !== undefined) identity.amr = many(m)!
-  if (a !== undefined) identity.audience = many(a)!
-  if (delivery !== undefined) identity.delivery = delivery as Delivery
-  if (d !== undefined) identity.device = deviceOf(d)!
-  const isKnown = delivery === undefined || DELIVERIES.includes(delivery)
-  return isKnown && Object.values(identity).every((value) => value !== undefined) ? identity : undefined
+/** Puts what differs from the default into `into`; false when the text cannot be read. */
+export function decodeIdentity(text: string, into: { -readonly [K in keyof Identity]: Identity[K] }): boolean {
+  const stored = decodeObject(text)
+  if (!stored) return false
+  const { l, m, a, c, d, v } = stored
+  if (l !== undefined) into.acr = l as string
+  if (c !== undefined) into.clientId = c as string
+  if (v !== undefined) into.delivery = v as Delivery
+  if (typeof into.acr !== 'string' || typeof into.clientId !== 'string') return false
+  if (v !== undefined && !DELIVERIES.includes(v as string)) return false
+  const amr = m === undefined ? into.amr : many(m)
+  const audience = a === undefined ? into.audience : many(a)
+  const device = d === undefined ? into.device : deviceOf(d)
+  if (!amr || !audience || !device) return false
+  into.amr = amr
+  into.audience = audience
+  into.device = device
+  return true
 }
 
 function deviceOf(stored: unknown): Device | undefined {
   if (typeof stored !== 'object' || stored === null) return undefined
   const { i: id = '', l: label, c: kind } = stored as Record<string, unknown>
-  if (typeof id !== 'string' || !isText(label) || !DEVICE_CLASSES.includes(kind)) return undefined
-  return { id, ...(label !== undefined && { label }), ...(kind !== undefined && { class: kind }) } as Device
+  if (typeof id !== 'string' || (label !== undefined && typeof label !== 'string')) return undefined
+  if (!DEVICE_CLASSES.includes(kind)) return undefined
+  const device: Device = { id }
+  if (label !== undefined) device.label = label
+  if (kind !== undefined) device.class = kind as NonNullable<Device['class']>
+  return device
 }
-
-const isText = (value: unknown) => value === undefined || typeof value === 'string'
 
 /** `"i": ip, "u": user agent`; empty when neither is known. */
 export function encodeOrigin({ ip, userAgent }: Origin): string {
@@ -81,12 +86,13 @@ export function decodeOrigin(text: string): Origin | undefined {
   const stored = decodeObject(text)
   if (!stored) return undefined
   const { i: ip, u: userAgent } = stored
-  for (const one of [ip, userAgent]) if (one !== undefined && typeof one !== 'string') return undefined
-  return {
-    ...(ip !== undefined && { ip: ip as string }),
-    ...(userAgent !== undefined && { userAgent: userAgent as string }),
-  }
+  const origin: { -readonly [K in keyof Origin]: Origin[K] } = {}
+  if (ip !== undefined) origin.ip = ip as string
+  if (userAgent !== undefined) origin.userAgent = userAgent as string
+  return isTextOrAbsent(ip) && isTextOrAbsent(userAgent) ? origin : undefined
 }
+
+const isTextOrAbsent = (value: unknown) => value === undefined || typeof value === 'string'
 
 /** The members of the JSON object, without the braces around them. */
 const encodeObject = (value: object) => JSON.stringify(value).slice(1, -1)

@@ -212,5 +212,5 @@ test('without a driver the first call says what to install', () => {
     encoding: 'utf8',
   })
   const hasOwn = process.getBuiltinModule('node:sqlite') !== undefined
-  expect(stdout.trim()).toMatch(hasOwn ? /^opened$/ : /^ERR_STORE_MISCONFIGURED .*npm install @photostructure\/sqlite/)
+  expect(stdout.trim()).toMatch(hasOwn ? /^opened$/ : /^ERR_CONFIG_INVALID .*npm install @photostructure\/sqlite/)
 })
