@@ -49,7 +49,7 @@ export function mint(
   const rule = { ...options, random: core.runtime.random, withRoles: strategy.reads === 'token' }
   const accessToken = signAccessToken(record, stamp, audience, rule, key)
   const accessExpiresAtMs = Math.floor(Math.min(stamp + options.accessMs, record.absoluteAtMs) / 1_000) * 1_000
-  const session = sessionOf(record, core.data, audience)
+  const session = sessionOf(record, core.data, audience, accessExpiresAtMs)
   const access = { ok: true, session, accessToken, accessExpiresAtMs, durability, rotation } as const
   if (!strategy.renews) return access
   return { ...access, refreshToken: macToken('csr_') as RefreshToken, refreshExpiresAtMs: record.refreshAtMs }

@@ -61,7 +61,7 @@ export async function loadDriver(): Promise<(config: ClientConfig) => OwnedPgCli
   try {
     pg = await import('pg')
   } catch (cause) {
-    throw new CountersignError('ERR_STORE_UNSUPPORTED', 'postgresStore needs the package "pg": npm install pg@8', {
+    throw new CountersignError('ERR_CONFIG_INVALID', 'postgresStore needs the package "pg": npm install pg@8', {
       store: 'postgres',
       cause,
     })

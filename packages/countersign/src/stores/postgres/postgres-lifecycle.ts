@@ -164,7 +164,8 @@ export class PostgresLifecycle implements Lifecycle {
     const refused = this.#refused ? [this.#refused.message] : []
     const settings = this.#isReady ? this.#verdict.warnings : []
     const up = this.#isReady && this.#executor.isUp && !this.#refused
-    return { up, warnings: [...refused, ...settings, ...this.#ownWarnings] }
+    // A full disk refuses writes; nothing is ever dropped to make room.
+    return { up, keepsAll: true, warnings: [...refused, ...settings, ...this.#ownWarnings] }
   }
 
   nowMs(): number {
