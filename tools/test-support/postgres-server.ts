@@ -32,6 +32,8 @@ export interface PostgresServer {
   readonly port: number
   /** Folder of the Unix socket. */
   readonly socket: string
+  /** Folder of the data. */
+  readonly data: string
   /** Changes with `restart`. */
   readonly pid: number
   /** Everything that the server has written to its log. */
@@ -107,6 +109,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       return port
     },
     socket,
+    data,
     get pid() {
       return running!.child.pid!
     },

@@ -1,4 +1,4 @@
-import { postgresStore } from 'countersign/stores/postgres'
+import { type PostgresStoreOptions, postgresStore } from 'countersign/stores/postgres'
 import { afterAll, beforeAll } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../../../tools/test-support/postgres-server.ts'
 import { storeSuite } from './suite.ts'
@@ -9,19 +9,24 @@ beforeAll(async () => {
 })
 afterAll(() => server?.stop())
 
-storeSuite('Postgres', {
-  // Databases of one server: the marker, the floor and the placement fingerprint are per database.
-  async open() {
-    const url = await server.createDatabase()
-    let store = postgresStore({ url })
-    return {
-      store,
-      async reopen() {
-        await store.lifecycle.close()
-        store = postgresStore({ url })
-        return store
-      },
-      dispose: () => store.lifecycle.close(),
-    }
-  },
-})
+/** Databases of one server: the marker, the floor and the placement fingerprint are per database. */
+function suite(name: string, options: Omit<PostgresStoreOptions, 'url'>): void {
+  storeSuite(name, {
+    async open() {
+      const url = await server.createDatabase()
+      let store = postgresStore({ url, ...options })
+      return {
+        store,
+        async reopen() {
+          await store.lifecycle.close()
+          store = postgresStore({ url, ...options })
+          return store
+        },
+        dispose: () => store.lifecycle.close(),
+      }
+    },
+  })
+}
+
+suite('Postgres', {})
+suite('Postgres behind a pooler', { prepared: false, schema: 'order', poolSize: 2 })

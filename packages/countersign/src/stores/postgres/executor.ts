@@ -59,13 +59,16 @@ export class PostgresExecutor implements Requests {
 
   /** Several statements on one connection, for the start. On any failure the connection is closed. */
   session<T>(work: (client: PgClient) => Promise<T>, withinMs: number): Promise<T> {
-    return this.#within(new Deadlines(this.#runtime, withinMs), false, async (client) => {
+    const deadlines = new Deadlines(this.#runtime, withinMs)
+    const done = this.#within(deadlines, false, async (client) => {
       try {
         return await work(client)
       } catch (error) {
         throw new SessionFailed(error)
       }
     })
+    // Its timer would keep the process alive for the rest of the time.
+    return done.finally(() => deadlines.idle())
   }
 
   #within<T>(deadlines: Deadlines, reads: boolean, work: (client: PgClient) => Promise<T>): Promise<T> {
@@ -100,7 +103,7 @@ export class PostgresExecutor implements Requests {
         // A question may be asked again on a new connection; whether a write was executed nobody knows.
         const again = verdict.passes || (verdict.isLost && reads && call.tries === 1)
         if (!again || isSession || call.tries >= TRIES || call.expired || this.#closed) throw faultOf(error)
-        await this.#pause(5 * 4 ** call.tries)
+        await this.#pause(5 * 2 ** call.tries)
         if (call.expired || this.#closed) throw faultOf(error)
       }
     }

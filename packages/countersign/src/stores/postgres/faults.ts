@@ -63,7 +63,7 @@ const UNKNOWN = unavailable('the server answered with an error')
 
 /** The SQLSTATE of an error that the server sent; `undefined` for one of the socket or of this program. */
 export function sqlState(error: unknown): string | undefined {
-  const { code, severity } = error as { code?: unknown; severity?: unknown }
+  const { code, severity } = (error ?? {}) as { code?: unknown; severity?: unknown }
   return typeof severity === 'string' && typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
 }
 

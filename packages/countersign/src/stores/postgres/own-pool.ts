@@ -84,9 +84,9 @@ export class OwnPool implements Connections {
     this.#idleTimer ??= this.#runtime.timers.setTimeout(() => this.#closeIdle(), IDLE_MS, 'background')
   }
 
-  /** Opens as many connections as callers wait for and the size allows; one at a time while there is no server. */
+  /** Opens as many connections as callers wait for and the size allows; one while there is none, as in an outage. */
   #grow(): void {
-    const room = this.#failure && this.#open.size === 0 ? 1 : this.#size - this.#open.size
+    const room = this.#open.size === 0 ? 1 : this.#size - this.#open.size
     while (this.#connecting < Math.min(room, this.#waiting.length)) void this.#connect()
   }
 
