@@ -140,20 +140,40 @@ describe('a lock that somebody else holds', () => {
     expect((await store.sessions.end(record.id, 'logout', endRule, record.createdAtMs)).ids).toEqual([record.id])
   })
 
-  test('with every connection behind it: who waits for one is told that nothing was executed', async () => {
+  test('takes one connection, and not all: others are served meanwhile', async () => {
     const store = await readyStore({ url: server.url, deadline: '0.6s', poolSize: 2 })
-    const record = recordNow(store)
-    await store.sessions.create(record, createRule, record.createdAtMs)
-    const { letGo } = await holdSubject(server.url, record.id.slice(0, 12))
-    const writers = [1, 2].map(() => outcome(store.sessions.end(record.id, 'logout', endRule, record.createdAtMs)))
+    const [held, other] = [recordNow(store), recordNow(store)]
+    for (const record of [held, other]) await store.sessions.create(record, createRule, record.createdAtMs)
+    const { letGo } = await holdSubject(server.url, held.id.slice(0, 12))
+    const writers = Array.from({ length: 50 }, () =>
+      outcome(store.sessions.end(held.id, 'logout', endRule, held.createdAtMs)),
+    )
+    await until(async () => (await backendsOf(server)).filter((one) => one.waits).length === 1, 400)
+    expect(await store.sessions.read(held.id)).toMatchObject({ is: 'live' })
+    expect(await store.sessions.update(other.id, { data: '1' }, 1, other.createdAtMs)).toMatchObject({ is: 'stored' })
+    expect((await backendsOf(server)).filter((one) => one.waits)).toHaveLength(1)
+    const errors = (await Promise.all(writers)) as CountersignError[]
+    for (const error of errors) expect(error).toMatchObject({ code: 'ERR_STORE_TIMEOUT' })
+    // The first one the server stopped, the second had its turn in the last moment; the others were never sent.
+    expect(errors.filter((error) => error.retryable).length).toBeGreaterThanOrEqual(48)
+    await letGo()
+    expect((await store.sessions.end(held.id, 'logout', endRule, held.createdAtMs)).ids).toEqual([held.id])
+  })
+
+  test('with every connection behind one: who waits is told that nothing was executed', async () => {
+    const store = await readyStore({ url: server.url, deadline: '0.6s', poolSize: 2 })
+    const records = [recordNow(store), recordNow(store)]
+    for (const record of records) await store.sessions.create(record, createRule, record.createdAtMs)
+    const held = await Promise.all(records.map(({ id }) => holdSubject(server.url, id.slice(0, 12))))
+    const writers = records.map(({ id }) => outcome(store.sessions.end(id, 'logout', endRule, records[0]!.createdAtMs)))
     await until(async () => (await backendsOf(server)).filter((one) => one.waits).length === 2, 400)
-    const crowd = await Promise.all(Array.from({ length: 50 }, () => outcome(store.sessions.read(record.id))))
+    const crowd = await Promise.all(Array.from({ length: 50 }, () => outcome(store.sessions.read(records[0]!.id))))
     // Some got a connection in the last moment, when the server had given up on the writers.
     const late = crowd.filter((one) => one instanceof CountersignError)
     for (const error of late) expect(error).toMatchObject({ code: 'ERR_STORE_TIMEOUT', retryable: true })
     for (const error of await Promise.all(writers)) expect(error).toMatchObject({ code: 'ERR_STORE_TIMEOUT' })
-    await letGo()
-    expect(await store.sessions.read(record.id)).toMatchObject({ is: 'live' })
+    for (const one of held) await one.letGo()
+    expect(await store.sessions.read(records[0]!.id)).toMatchObject({ is: 'live' })
     expect((await backendsOf(server)).length).toBeLessThanOrEqual(2)
   })
 

@@ -66,12 +66,6 @@ describe('migrations', () => {
     expect(await a.sessions.floor()).toMatchObject({ notBeforeMs: 0 })
     expect((await a.sessions.floor()).marker).not.toBe((await b.sessions.floor()).marker)
   })
-
-  test('no function asks the clock of the server', () => {
-    const code = migrations.map(({ sql }) => sql.replace(/--.*$/gm, '')).join('\n')
-    expect(code).not.toMatch(/\b(now|clock_timestamp|statement_timestamp|transaction_timestamp|random)\s*\(/i)
-    expect(code).not.toMatch(/\b(current_timestamp|localtimestamp|current_date|unlogged)\b/i)
-  })
 })
 
 describe('a store that was emptied', () => {

@@ -50,7 +50,6 @@ export interface PostgresConnection {
 export type ClientConfig = PostgresConnection & {
   readonly connectionString?: string
   readonly application_name: string
-  readonly connectionTimeoutMillis: number
   readonly keepAlive: boolean
   readonly statement_timeout?: number
 }

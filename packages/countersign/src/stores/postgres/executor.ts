@@ -5,6 +5,7 @@ import type { Connections } from './connections.ts'
 import { type PgClient, type Row, types } from './driver.ts'
 import { busyFault, closedFault, faultOf, offlineFault, timeoutFault, verdictOf } from './faults.ts'
 import type { Statement } from './statements.ts'
+import { SubjectQueue } from './subject-queue.ts'
 
 /** Tries of a statement that lost against other transactions. */
 const TRIES = 4
@@ -14,7 +15,8 @@ const TRIES = 4
  * answer or a `CountersignError`: with `retryable` when nothing was executed, without it when the outcome is unknown.
  */
 export interface Requests {
-  run(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]>
+  /** @param tag - Of the subject that the statement writes to: its writes go one at a time. */
+  run(statement: Statement, values: readonly unknown[], tag?: string): Promise<readonly Row[]>
 }
 
 interface Call {
@@ -22,6 +24,8 @@ interface Call {
   client: PgClient | undefined
   expired: boolean
   tries: number
+  /** For others that write to the same subject. */
+  waits: boolean
 }
 
 export class PostgresExecutor implements Requests {
@@ -29,7 +33,7 @@ export class PostgresExecutor implements Requests {
   readonly #deadlines: Deadlines
   readonly #runtime: Runtime
   readonly #prepared: boolean
-  readonly #underWay = new Set<Call>()
+  readonly #subjects = new SubjectQueue()
   #isUp = false
   #onDown: () => void = () => undefined
   #closed = false
@@ -51,33 +55,45 @@ export class PostgresExecutor implements Requests {
     this.#onDown = listener
   }
 
-  run(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
+  run(statement: Statement, values: readonly unknown[], tag?: string): Promise<readonly Row[]> {
     const { name, text, reads } = statement
     const query = { text, values, types, ...(this.#prepared && { name }) }
-    return this.#within(this.#deadlines, reads, async (client) => (await client.query(query)).rows)
+    const work = async (client: PgClient) => (await client.query(query)).rows
+    return this.#within(this.#deadlines, (call) => this.#inTurn(call, reads, tag, work))
   }
 
   /** Several statements on one connection, for the start. On any failure the connection is closed. */
   session<T>(work: (client: PgClient) => Promise<T>, withinMs: number): Promise<T> {
     const deadlines = new Deadlines(this.#runtime, withinMs)
-    const done = this.#within(deadlines, false, async (client) => {
+    const statements = async (client: PgClient) => {
       try {
         return await work(client)
       } catch (error) {
         throw new SessionFailed(error)
       }
-    })
+    }
+    const done = this.#within(deadlines, (call) => this.#attempts(call, false, statements))
     // Its timer would keep the process alive for the rest of the time.
     return done.finally(() => deadlines.idle())
   }
 
-  #within<T>(deadlines: Deadlines, reads: boolean, work: (client: PgClient) => Promise<T>): Promise<T> {
+  #within<T>(deadlines: Deadlines, work: (call: Call) => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(closedFault())
-    const call: Call = { client: undefined, expired: false, tries: 0 }
-    this.#underWay.add(call)
-    return deadlines
-      .within(this.#attempts(call, reads, work), () => this.#late(call))
-      .finally(() => this.#underWay.delete(call))
+    const call: Call = { client: undefined, expired: false, tries: 0, waits: false }
+    return deadlines.within(work(call), () => this.#late(call))
+  }
+
+  async #inTurn<T>(call: Call, reads: boolean, tag: string | undefined, work: (client: PgClient) => Promise<T>) {
+    if (tag === undefined) return this.#attempts(call, reads, work)
+    call.waits = true
+    const leave = await this.#subjects.enter(tag)
+    call.waits = false
+    try {
+      if (call.expired) throw busyFault()
+      return await this.#attempts(call, reads, work)
+    } finally {
+      leave()
+    }
   }
 
   async #attempts<T>(call: Call, reads: boolean, work: (client: PgClient) => Promise<T>): Promise<T> {
@@ -135,7 +151,7 @@ export class PostgresExecutor implements Requests {
       this.down()
       return timeoutFault()
     }
-    if (call.tries > 0 || this.#connections.isExhausted()) return busyFault()
+    if (call.waits || call.tries > 0 || this.#connections.isExhausted()) return busyFault()
     this.down()
     return offlineFault()
   }

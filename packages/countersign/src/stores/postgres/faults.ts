@@ -135,9 +135,9 @@ export function timeoutFault(): CountersignError {
   return fault('ERR_STORE_TIMEOUT', 'Postgres: no answer within the deadline')
 }
 
-/** The deadline passed while all connections were in use, or between two tries: nothing was executed. */
+/** The deadline passed while others were served, or between two tries: nothing was executed. */
 export function busyFault(): CountersignError {
-  return fault('ERR_STORE_TIMEOUT', 'Postgres: no connection was free within the deadline', { retryable: true })
+  return fault('ERR_STORE_TIMEOUT', 'Postgres: others were served until the deadline', { retryable: true })
 }
 
 export function closedFault(): CountersignError {

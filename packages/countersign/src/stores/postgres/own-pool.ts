@@ -3,6 +3,8 @@ import type { Connections } from './connections.ts'
 import { type ClientConfig, loadDriver, type OwnedPgClient, type PgClient, types } from './driver.ts'
 import { closedFault, offlineFault, standbyFault } from './faults.ts'
 
+/** How long one attempt to connect may take. The call that asked for it gives up at its own deadline. */
+const CONNECT_WITHIN_MS = 5_000
 /** After a failed attempt to connect everybody is told at once for so long, and only then tried again (fault matrix A2). */
 const RETRY_AFTER_MS = 500
 /** Connections that nobody needed for so long are closed, all but the last. */
@@ -93,6 +95,7 @@ export class OwnPool implements Connections {
   async #connect(): Promise<void> {
     this.#connecting++
     let client: OwnedPgClient | undefined
+    let timer: unknown
     try {
       this.#create ??= loadDriver()
       const opened = (await this.#create)(this.#config)
@@ -100,6 +103,8 @@ export class OwnPool implements Connections {
       // Without a listener an error event would end the process. A query under way is told by its own promise.
       opened.on('error', () => this.#drop(opened))
       opened.on('end', () => this.#drop(opened))
+      // For the whole attempt: the connection may be there and the server not answer all the same.
+      timer = this.#runtime.timers.setTimeout(() => destroy(opened), CONNECT_WITHIN_MS)
       await opened.connect()
       const { rows } = await opened.query({ text: 'SELECT pg_is_in_recovery() AS is_standby', values: [], types })
       if (rows[0]?.is_standby !== false) throw standbyFault()
@@ -114,6 +119,8 @@ export class OwnPool implements Connections {
       this.#connecting--
       if (client) destroy(client)
       this.#fail(error)
+    } finally {
+      this.#runtime.timers.clearTimeout(timer)
     }
     this.#grow()
   }

@@ -11,7 +11,7 @@ export function postgresRevocations({ executor, sql, durability }: PostgresConte
     async deny({ tag, subject, tenant }, jti, untilMs, nowMs) {
       const named = [checkTag(tag), key(subject), tenant === undefined ? null : key(tenant)]
       const values = [...named, key(jti), int(untilMs, 'untilMs'), int(nowMs, 'nowMs')]
-      const [row] = await executor.run(sql.denyToken, values)
+      const [row] = await executor.run(sql.denyToken, values, tag)
       return { ids: [], epoch: row!.epoch as number, durability: durability() }
     },
 

@@ -30,8 +30,8 @@ type SubjectSteps = Omit<SessionStore, 'floor' | 'raiseFloor'>
 
 /** The session store: one statement, one round trip and one transaction per method. */
 export function postgresSessions({ executor, sql, durability }: PostgresContext): SubjectSteps {
-  const step = async (statement: Statement, values: readonly unknown[]): Promise<Row> =>
-    (await executor.run(statement, values))[0] ?? unexpected()
+  const write = async (tag: string, statement: Statement, values: readonly unknown[]): Promise<Row> =>
+    (await executor.run(statement, values, tag))[0] ?? unexpected()
   const durable = (row: Row): Durable => ({
     ids: row.ids as SessionId[],
     epoch: row.epoch as number,
@@ -41,7 +41,7 @@ export function postgresSessions({ executor, sql, durability }: PostgresContext)
   return {
     async create(record, { limit, ifEpoch, floorMs, accessMs }, nowMs) {
       const { row: session, data } = encodeRecord(record)
-      const row = await step(sql.createSession, [
+      const row = await write(tagOf(record.id), sql.createSession, [
         session,
         data,
         int(limit.max, 'limit.max'),
@@ -75,8 +75,7 @@ export function postgresSessions({ executor, sql, durability }: PostgresContext)
     },
 
     async update(id, { data, operationId }, expectedVersion, nowMs) {
-      tagOf(id)
-      const row = await step(sql.updateSession, [
+      const row = await write(tagOf(id), sql.updateSession, [
         id,
         encodeData(data),
         operationId === undefined ? null : key(operationId),
@@ -96,14 +95,13 @@ export function postgresSessions({ executor, sql, durability }: PostgresContext)
     },
 
     async touch(id, { idleAtMs, generation }, nowMs) {
-      tagOf(id)
       const confirmed = generation === undefined ? null : int(generation, 'generation')
-      await executor.run(sql.touchSession, [id, int(idleAtMs, 'idleAtMs'), confirmed, int(nowMs, 'nowMs')])
+      const values = [id, int(idleAtMs, 'idleAtMs'), confirmed, int(nowMs, 'nowMs')]
+      await write(tagOf(id), sql.touchSession, values)
     },
 
     async rotate(id, presented, next, rule, nowMs) {
-      tagOf(id)
-      const row = await step(sql.rotateSession, [
+      const row = await write(tagOf(id), sql.rotateSession, [
         id,
         int(presented.generation, 'generation'),
         Buffer.from(presented.hash),
@@ -146,7 +144,7 @@ export function postgresSessions({ executor, sql, durability }: PostgresContext)
       if (tagOf(next.id) !== tagOf(old)) throw invalidInput('next.id', 'must belong to the same subject')
       // Without data: the step takes that of the old session.
       const { row: session } = encodeRecord({ ...next, data: null })
-      const row = await step(sql.replaceSession, [
+      const row = await write(tagOf(old), sql.replaceSession, [
         old,
         session,
         int(floorMs, 'floorMs'),
@@ -172,23 +170,23 @@ export function postgresSessions({ executor, sql, durability }: PostgresContext)
     },
 
     async end(id, why, { unknownUntilMs, stamped }, nowMs) {
-      tagOf(id)
       const values = [id, key(why), int(unknownUntilMs, 'unknownUntilMs'), stamped, int(nowMs, 'nowMs')]
-      return durable(await step(sql.endSession, values))
+      return durable(await write(tagOf(id), sql.endSession, values))
     },
 
     async endSubject({ tag }, why, { except, block }, nowMs) {
       // The id of another subject spares nothing.
       const spared = except !== undefined && tagOf(except) === tag ? except : null
-      return durable(await step(sql.endSubject, [checkTag(tag), key(why), spared, block ?? null, int(nowMs, 'nowMs')]))
+      const values = [checkTag(tag), key(why), spared, block ?? null, int(nowMs, 'nowMs')]
+      return durable(await write(tag, sql.endSubject, values))
     },
 
     async setRoles({ tag }, roles, nowMs) {
-      return durable(await step(sql.setRoles, [checkTag(tag), roles.map(key), int(nowMs, 'nowMs')]))
+      return durable(await write(tag, sql.setRoles, [checkTag(tag), roles.map(key), int(nowMs, 'nowMs')]))
     },
 
     async subject({ tag }, nowMs) {
-      const row = await step(sql.readSubject, [checkTag(tag), int(nowMs, 'nowMs')])
+      const [row = unexpected()] = await executor.run(sql.readSubject, [checkTag(tag), int(nowMs, 'nowMs')])
       return { epoch: row.epoch as number, blocked: row.blocked as boolean, live: row.live as number }
     },
 
@@ -201,7 +199,8 @@ export function postgresSessions({ executor, sql, durability }: PostgresContext)
     },
 
     async sweep(nowMs, limit) {
-      return (await step(sql.sweep, [int(limit, 'limit'), int(nowMs, 'nowMs')])).gone as number
+      const [row = unexpected()] = await executor.run(sql.sweep, [int(limit, 'limit'), int(nowMs, 'nowMs')])
+      return row.gone as number
     },
   }
 }

@@ -10,9 +10,6 @@ import { postgresRevocations } from './postgres-revocations.ts'
 import { postgresSessions } from './postgres-sessions.ts'
 import { statementsFor } from './statements.ts'
 
-/** How long one attempt to connect may take. The call that asked for it gives up at its own deadline. */
-const CONNECT_TIMEOUT_MS = 5_000
-
 /**
  * A store in one PostgreSQL database, shared by any number of processes. `docs/storage-schema.md` has every table.
  *
@@ -41,9 +38,9 @@ export function postgresStore(options: PostgresStoreOptions): Store {
     : []
   const lifecycle = new PostgresLifecycle(transport, sql, resolved, ownWarnings)
   const executor: Requests = {
-    async run(statement, values) {
+    async run(statement, values, tag) {
       lifecycle.guard()
-      return transport.run(statement, values)
+      return transport.run(statement, values, tag)
     },
   }
   const context = { executor, sql, durability: () => lifecycle.durability() }
@@ -74,7 +71,6 @@ function connectionsOf(options: ResolvedPostgresOptions, onLost: () => void): Co
   const config = {
     ...connection,
     application_name: 'countersign',
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     // The second line: the server gives up a little before we do, so that the outcome is known and the connection stays.
     ...(prepared && { statement_timeout: Math.floor(deadlineMs * 0.9) }),
