@@ -62,8 +62,8 @@ describe('migrations', () => {
   test('two schemas of one database are two stores', async () => {
     const url = await server.createDatabase()
     const [a, b] = [await readyStore({ url, schema: 'a' }), await readyStore({ url, schema: 'b' })]
-    await b.sessions.raiseFloor('admin', 5)
-    expect(await a.sessions.floor()).toMatchObject({ notBeforeMs: 0 })
+    const { notBeforeMs } = await b.sessions.raiseFloor('admin', b.lifecycle.nowMs() + DAY)
+    expect((await a.sessions.floor()).notBeforeMs).toBeLessThan(notBeforeMs)
     expect((await a.sessions.floor()).marker).not.toBe((await b.sessions.floor()).marker)
   })
 })
@@ -74,10 +74,14 @@ describe('a store that was emptied', () => {
     const store = await readyStore({ url })
     const { marker } = await store.sessions.floor()
     const raw = await rawClient(url)
+    const lostAtMs = store.lifecycle.nowMs()
     await raw.query('TRUNCATE countersign.meta, countersign.sessions, countersign.subjects')
     const floor = await store.sessions.floor()
     expect(floor.marker).toMatch(/^[\w-]{16}$/)
     expect(floor.marker).not.toBe(marker)
+    // What is older may have been ended by the floor that was lost.
+    expect(floor).toMatchObject({ why: 'rolled_back' })
+    expect(floor.notBeforeMs).toBeGreaterThanOrEqual(lostAtMs - 5)
   })
 
   test('of its tables too is a misconfiguration, and a start makes them again', async () => {

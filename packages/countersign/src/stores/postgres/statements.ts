@@ -91,8 +91,11 @@ const TEXTS = {
     current_setting('statement_timeout') AS statement_timeout, pg_is_in_recovery() AS is_standby
     FROM countersign.meta AS m WHERE m.id = 1`),
 
-  // Params: $1 marker, $2 fingerprint. The first ones stay.
-  openStore: write(`INSERT INTO countersign.meta AS m (id, marker, placement) VALUES (1, $1, $2)
+  // Params: $1 marker, $2 fingerprint. The first ones stay. A new marker comes with a floor: what is older than it belongs
+  // to a store whose floor was lost, and may have been ended by it. In a store that is really new nothing is older. The
+  // server's own time, because nobody has asked for it yet.
+  openStore: write(`INSERT INTO countersign.meta AS m (id, marker, placement, floor_ms, floor_why)
+    VALUES (1, $1, $2, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint, 'rolled_back')
     ON CONFLICT (id) DO UPDATE SET placement = coalesce(m.placement, excluded.placement) RETURNING m.placement`),
 
   readServer: read(`SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS is_standby,
