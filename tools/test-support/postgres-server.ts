@@ -246,8 +246,7 @@ async function end(running: Running): Promise<void> {
 }
 
 /** The newest server that is installed, where Debian puts it. */
-function findBinaries(): string {
-  const base = '/usr/lib/postgresql'
+export function findBinaries(base = '/usr/lib/postgresql'): string {
   const versions = existsSync(base)
     ? readdirSync(base).filter((name) => existsSync(join(base, name, 'bin/initdb')))
     : []
