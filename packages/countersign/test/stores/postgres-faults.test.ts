@@ -130,7 +130,7 @@ describe('a lock that somebody else holds', () => {
     const started = Date.now()
     const error = await outcome(store.sessions.end(record.id, 'logout', endRule, record.createdAtMs))
     expect(error).toMatchObject({ code: 'ERR_STORE_TIMEOUT', retryable: true })
-    expect(Date.now() - started).toBeLessThan(700)
+    expect(Date.now() - started).toBeLessThan(1_000)
     expect(await backendsOf(server)).toEqual([expect.objectContaining({ pid: before!.pid })])
     // Readers do not wait for writers.
     expect(await store.sessions.read(record.id)).toMatchObject({ is: 'live' })
@@ -141,14 +141,14 @@ describe('a lock that somebody else holds', () => {
   })
 
   test('takes one connection, and not all: others are served meanwhile', async () => {
-    const store = await readyStore({ url: server.url, deadline: '0.6s', poolSize: 2 })
+    const store = await readyStore({ url: server.url, deadline: '1.5s', poolSize: 2 })
     const [held, other] = [recordNow(store), recordNow(store)]
     for (const record of [held, other]) await store.sessions.create(record, createRule, record.createdAtMs)
     const { letGo } = await holdSubject(server.url, held.id.slice(0, 12))
     const writers = Array.from({ length: 50 }, () =>
       outcome(store.sessions.end(held.id, 'logout', endRule, held.createdAtMs)),
     )
-    await until(async () => (await backendsOf(server)).filter((one) => one.waits).length === 1, 400)
+    await until(async () => (await backendsOf(server)).filter((one) => one.waits).length === 1, 1_000)
     expect(await store.sessions.read(held.id)).toMatchObject({ is: 'live' })
     expect(await store.sessions.update(other.id, { data: '1' }, 1, other.createdAtMs)).toMatchObject({ is: 'stored' })
     expect((await backendsOf(server)).filter((one) => one.waits)).toHaveLength(1)
@@ -157,16 +157,18 @@ describe('a lock that somebody else holds', () => {
     // The first one the server stopped, the second had its turn in the last moment; the others were never sent.
     expect(errors.filter((error) => error.retryable).length).toBeGreaterThanOrEqual(48)
     await letGo()
-    expect((await store.sessions.end(held.id, 'logout', endRule, held.createdAtMs)).ids).toEqual([held.id])
+    // The second one may have been done by now: of it alone nothing was known.
+    await store.sessions.end(held.id, 'logout', endRule, held.createdAtMs)
+    expect(await store.sessions.read(held.id)).toMatchObject({ is: 'ended', tombstone: { why: 'logout' } })
   })
 
   test('with every connection behind one: who waits is told that nothing was executed', async () => {
-    const store = await readyStore({ url: server.url, deadline: '0.6s', poolSize: 2 })
+    const store = await readyStore({ url: server.url, deadline: '1.5s', poolSize: 2 })
     const records = [recordNow(store), recordNow(store)]
     for (const record of records) await store.sessions.create(record, createRule, record.createdAtMs)
     const held = await Promise.all(records.map(({ id }) => holdSubject(server.url, id.slice(0, 12))))
     const writers = records.map(({ id }) => outcome(store.sessions.end(id, 'logout', endRule, records[0]!.createdAtMs)))
-    await until(async () => (await backendsOf(server)).filter((one) => one.waits).length === 2, 400)
+    await until(async () => (await backendsOf(server)).filter((one) => one.waits).length === 2, 1_000)
     const crowd = await Promise.all(Array.from({ length: 50 }, () => outcome(store.sessions.read(records[0]!.id))))
     // Some got a connection in the last moment, when the server had given up on the writers.
     const late = crowd.filter((one) => one instanceof CountersignError)

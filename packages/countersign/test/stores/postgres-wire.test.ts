@@ -121,14 +121,14 @@ describe('a pool of the application', () => {
   test('loses its connections without a crash of the process, and gets new ones', async () => {
     const url = await server.createDatabase()
     const pool = poolOf(url)
-    const store = await readyStore({ pool, deadline: '0.5s' })
+    const store = await readyStore({ pool, deadline: '1.5s' })
     const record = recordNow(store)
     await store.sessions.create(record, createRule, record.createdAtMs)
     const raw = await rawClient(url)
     await raw.query('BEGIN; LOCK TABLE countersign.sessions')
     const read = outcome(store.sessions.read(record.id))
     const write = outcome(store.sessions.end(record.id, 'logout', endRule, record.createdAtMs))
-    await until(async () => (await backendsOf(server)).filter((one) => one.waits).length === 2, 400)
+    await until(async () => (await backendsOf(server)).filter((one) => one.waits).length === 2, 1_000)
     await server.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'`)
     expect(await write).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
     // Asked again, it waits for the same lock until the deadline, and the connection is given up.

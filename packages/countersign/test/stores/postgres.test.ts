@@ -14,12 +14,14 @@ function suite(name: string, options: Omit<PostgresStoreOptions, 'url'>): void {
   storeSuite(name, {
     async open() {
       const url = await server.createDatabase()
-      let store = postgresStore({ url, ...options })
+      // Hundreds of calls at once for one subject, on a machine that does other things too.
+      const all = { url, deadline: '20s', ...options } as const
+      let store = postgresStore(all)
       return {
         store,
         async reopen() {
           await store.lifecycle.close()
-          store = postgresStore({ url, ...options })
+          store = postgresStore(all)
           return store
         },
         dispose: () => store.lifecycle.close(),
