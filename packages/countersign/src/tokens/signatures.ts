@@ -6,8 +6,8 @@ export type SigningAlg = 'HS256' | 'ES256' | 'Ed25519'
 /** Algorithms that it verifies: RS256 only for another issuer who was named, and for whom it was asked for. */
 export type VerifyingAlg = SigningAlg | 'RS256'
 
-/** Whether a signature over the ASCII text `input` is right. Never throws, whatever the signature holds. */
-export type SignatureCheck = (input: string, signature: Uint8Array) => boolean
+/** Whether a signature over `input`, bytes or ASCII text, is right. Never throws, whatever the signature holds. */
+export type SignatureCheck = (input: string | Uint8Array, signature: Uint8Array) => boolean
 
 /**
  * The check of one algorithm with one key, made once per key. The platform does the primitives; lengths are compared
@@ -22,18 +22,19 @@ export function signatureCheck(alg: VerifyingAlg, key: KeyObject): SignatureChec
     }
     case 'ES256': {
       const how = { key, dsaEncoding: 'ieee-p1363' } as const
-      return (input, signature) =>
-        signature.length === 64 && cryptoVerify('sha256', Buffer.from(input, 'latin1'), how, signature)
+      return (input, signature) => signature.length === 64 && cryptoVerify('sha256', bytesOf(input), how, signature)
     }
     case 'Ed25519':
-      return (input, signature) =>
-        signature.length === 64 && cryptoVerify(null, Buffer.from(input, 'latin1'), key, signature)
+      return (input, signature) => signature.length === 64 && cryptoVerify(null, bytesOf(input), key, signature)
     case 'RS256': {
       const bytes = Math.ceil(key.asymmetricKeyDetails!.modulusLength! / 8)
-      return (input, signature) =>
-        signature.length === bytes && cryptoVerify('sha256', Buffer.from(input, 'latin1'), key, signature)
+      return (input, signature) => signature.length === bytes && cryptoVerify('sha256', bytesOf(input), key, signature)
     }
   }
+}
+
+function bytesOf(input: string | Uint8Array): Uint8Array {
+  return typeof input === 'string' ? Buffer.from(input, 'latin1') : input
 }
 
 /** Signs the ASCII text `input`. ECDSA gives r ‖ s (RFC 7518 section 3.4). */
