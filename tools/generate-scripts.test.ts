@@ -8,15 +8,18 @@ const good = `--[[ touch-session - notes that a session was used.
   ARGV[1] now, epoch ms
   Returns 1 touched, 0 unknown
 ]]
-return redis.call('SET', KEYS[1], ARGV[1])
+-- a comment of its own
+  return redis.call('SET', KEYS[1], ARGV[1]) -- and one behind
 `
+/** What is left of it for Redis. */
+const code = "return redis.call('SET', KEYS[1], ARGV[1])\n"
 const build = (files: Record<string, string>) => buildScripts(new Map(Object.entries(files)))
 
 describe('scripts', () => {
   it('gives each script a key, its SHA-1 and the flags for writers', () => {
     const [script] = build({ 'touch-session-1': good })
     expect(script).toMatchObject({ key: 'touchSession', name: 'touch-session', keys: 1 })
-    expect(script!.source).toBe(`#!lua flags=allow-oom\n${good}`)
+    expect(script!.source).toBe(`#!lua flags=allow-oom\n${code}`)
     expect(script!.sha1).toBe(createHash('sha1').update(script!.source).digest('hex'))
   })
 
@@ -29,18 +32,19 @@ describe('scripts', () => {
 
   it('lets Redis refuse a script that @grows when memory is full', () => {
     const text = good.replace('notes', '@grows notes')
-    expect(build({ 'touch-session-1': text })[0]!.source).toBe(`#!lua\n${text}`)
+    expect(build({ 'touch-session-1': text })[0]!.source).toBe(`#!lua\n${code}`)
   })
 
   it('puts each include in once, also nested ones', () => {
     const [script] = build({
-      'touch-session-1': good.replace('return', '--- @include "includes/a"\n--- @include "includes/b"\nreturn'),
+      'touch-session-1': good.replace(
+        '-- a comment',
+        '--- @include "includes/a"\n--- @include "includes/b"\n-- a comment',
+      ),
       'includes/a': '--- @include "includes/b"\nlocal a = b\n',
       'includes/b': 'local b = 1',
     })
-    expect(script!.source.split(']]\n')[1]).toBe(
-      "local b = 1\nlocal a = b\nreturn redis.call('SET', KEYS[1], ARGV[1])\n",
-    )
+    expect(script!.source).toBe(`#!lua flags=allow-oom\nlocal b = 1\nlocal a = b\n${code}`)
   })
 
   it.each([
@@ -52,7 +56,7 @@ describe('scripts', () => {
     ['a missing include', {}, 'does not exist'],
     ['an include nobody uses', { 'includes/a': '', 'includes/z': '' }, 'includes/z.lua: no script includes it'],
   ])('refuses %s', (_what, includes, message) => {
-    const script = good.replace('return', '--- @include "includes/a"\nreturn')
+    const script = good.replace('-- a comment', '--- @include "includes/a"\n-- a comment')
     expect(() => build({ 'touch-session-1': script, ...includes })).toThrow(message)
   })
 

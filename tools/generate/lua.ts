@@ -31,7 +31,8 @@ export function buildScripts(files: ReadonlyMap<string, string>): Script[] {
       problems.push(...lint(source, Number(keys)).map((problem) => `${path}.lua: ${problem}`))
       const key = name.replace(/-([a-z0-9])/g, (_all, letter: string) => letter.toUpperCase())
       if (scripts.some((other) => other.key === key)) problems.push(`${path}.lua: there are two scripts called ${name}`)
-      scripts.push({ key, name, keys: Number(keys), sha1: createHash('sha1').update(source).digest('hex'), source })
+      const sent = shipped(source)
+      scripts.push({ key, name, keys: Number(keys), sha1: createHash('sha1').update(sent).digest('hex'), source: sent })
     } catch (error) {
       problems.push(`${path}.lua: ${(error as Error).message}`)
     }
@@ -127,6 +128,16 @@ function numbers(text: string, list: 'KEYS' | 'ARGV'): Set<number> {
 function withoutComments(source: string): string {
   const token = /--\[(=*)\[[\s\S]*?\]\1\]|--[^\n]*|^#![^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g
   return source.replace(token, (text) => (text.startsWith('--') || text.startsWith('#!') ? ' ' : text))
+}
+
+/** What is sent to Redis: the flags and the code. Comments are for whoever reads the files. */
+function shipped(source: string): string {
+  const [flags = ''] = source.split('\n', 1)
+  const code = withoutComments(source)
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+  return `${[flags, ...code].join('\n')}\n`
 }
 
 export function renderScripts(scripts: readonly Script[]): string {

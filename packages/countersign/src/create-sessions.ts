@@ -3,7 +3,7 @@ import { CountersignError, invalidOption } from './internal/errors.ts'
 import { type Runtime, systemRuntime } from './internal/runtime.ts'
 import { createDataCodec, DEFAULT_MAX_DATA_BYTES } from './session/data.ts'
 import { checkRoleNames } from './session/input.ts'
-import { resolveLifetimes, type TimeoutPreset, type Timeouts } from './session/lifetimes.ts'
+import { type Lifetimes, resolveLifetimes, type TimeoutPreset, type Timeouts } from './session/lifetimes.ts'
 import type { StandardSchema } from './session/schema.ts'
 import type { NeedsOf, Sessions } from './sessions.ts'
 import type { LimitRule, Store } from './stores/contract.ts'
@@ -89,7 +89,7 @@ export function createSessions<
     verifyNow: (token: string, o = {}) => verifyNow(core, token, o),
     events: core.events,
     ready: core.ready,
-    health: () => store.lifecycle?.health() ?? { up: true, warnings: [] },
+    health: () => store.lifecycle?.health() ?? { up: true, keepsAll: false, warnings: [] },
     close,
     [Symbol.asyncDispose]: close,
     ...(core.strategy.needs.length > 0 && records),
@@ -133,6 +133,13 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
     if (closed) return Promise.reject(new CountersignError('ERR_CLOSED', 'these sessions are closed'))
     readying ??= (async () => {
       await store.lifecycle?.ready(keys.placementFingerprint)
+      if (strategy.name === 'denylist' && store.lifecycle?.health().keepsAll === false) {
+        throw new CountersignError(
+          'ERR_STORE_MISCONFIGURED',
+          'the strategy denylist needs a store that never evicts: on Redis set maxmemory-policy to noeviction, or state it with the option "noEviction" where the setting cannot be read',
+          { store: store.lifecycle.name },
+        )
+      }
       if (store.sessions && !closed) stopSweeper = startSweeper(store.sessions, runtime, nowMs, failed)
     })()
     readying.catch(() => {
@@ -151,7 +158,7 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
     floor: watchFloor({ floor: () => store.sessions!.floor() }, runtime.clock),
     keyring,
     keys,
-    lifetimes: resolveLifetimes(options.timeouts),
+    lifetimes: lifetimesOf(strategy, options.timeouts),
     limit: resolveLimit(options.limits),
     roles: roles && Object.freeze([...roles]),
     acrLevels: Object.freeze([...acrLevels]),
@@ -169,6 +176,19 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
     await store.lifecycle?.close()
   }
   return { core, store, close }
+}
+
+/** Where only a refresh counts as use, a session must not be idle before its first access token is over. */
+function lifetimesOf(strategy: AnyOptions['strategy'], timeouts: TimeoutPreset | Timeouts): Lifetimes {
+  const lifetimes = resolveLifetimes(timeouts)
+  const { accessMs } = strategy.options
+  if (strategy.reads === 'token' && strategy.renews && lifetimes.idleMs !== null && lifetimes.idleMs <= accessMs) {
+    throw invalidOption(
+      'timeouts.idle',
+      `must be longer than "accessLifetime" for ${strategy.name}, which sees a use only at refresh`,
+    )
+  }
+  return lifetimes
 }
 
 function resolveLimit(limits: SessionsOptions<unknown, unknown, unknown, string>['limits']): LimitRule {

@@ -101,7 +101,7 @@ export interface Records<S, D, R extends string> {
   ): Promise<Issued<S, D, R>>
   /**
    * Sets the roles of all sessions of a subject. What is lost is lost at once; what is gained comes with the next
-   * refresh, or the next login for `opaque`. Moves the epoch. One round trip.
+   * refresh that rotates, or the next login for `opaque`. Moves the epoch. One round trip.
    */
   setRoles(subject: Subject, roles: readonly R[], options?: { context?: Context }): Promise<Ended>
   /**
@@ -138,7 +138,8 @@ export interface Records<S, D, R extends string> {
 export type Sessions<S, D, R extends string, I = D> = Verifier<Seen<S, D, R>> &
   AsyncDisposable & {
     /**
-     * Opens a session. One round trip.
+     * Opens a session. One round trip, and one more for the floor when this process has not read it for a second; the
+     * same holds for `refresh`, `stepUp` and `list`.
      *
      * @returns Refused with `limit`, `blocked` or `stale_epoch`.
      * @throws CountersignError `ERR_DATA_INVALID`, `ERR_DATA_TOO_LARGE`, `ERR_INPUT_INVALID`, `ERR_STORE_…`.

@@ -54,6 +54,8 @@ export async function buildApp(parts: AppParts, settings: AppSettings): Promise<
 
   app.addHook('onRequest', async (_request, reply) => {
     reply.headers(always)
+    // So that nobody sends the next request on a connection that is about to be closed.
+    if (settings.isStopping?.()) reply.header('connection', 'close')
   })
   addMethodCheck(app)
   addOriginCheck(app, kit)

@@ -9,7 +9,7 @@ beforeAll(async () => {
 })
 afterAll(() => app.close())
 
-const ANSWERS: readonly (readonly [string, string, unknown?])[] = [
+const ANSWERS: [method: string, path: string, body?: unknown][] = [
   ['GET', '/'],
   ['GET', '/page.js'],
   ['GET', '/page.css'],

@@ -51,3 +51,21 @@ test.each(['redis', 'memory'] as const)(
     await app.close()
   },
 )
+
+test('a flood of logins: some are told to come back, nobody else notices', async () => {
+  const app = await startApp()
+  await app.client().register('alice@example.com')
+  const client = app.client()
+  await client.login('alice@example.com')
+  const flood = Array.from({ length: 100 }, () => app.client().login('nobody@example.com'))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect((await client.get('/auth/session')).status).toBe(200)
+  const answers = await Promise.all(flood)
+  const statuses = new Set(answers.map((answer) => answer.status))
+  expect([...statuses].sort()).toEqual([401, 503])
+  for (const { status, body, headers } of answers) {
+    if (status !== 503) continue
+    expect([body.code, headers.get('retry-after')]).toEqual(['busy', '1'])
+  }
+  await app.close()
+})

@@ -2,6 +2,7 @@ import type { EmitterSource } from '../events/emitter.ts'
 import { CountersignError } from '../internal/errors.ts'
 import type { Runtime } from '../internal/runtime.ts'
 import type { Subject, SubjectRef } from '../session/ids.ts'
+import { contextOf } from '../session/input.ts'
 import type { Context } from '../session/types.ts'
 import type { Account, AccountStore } from '../stores/contract.ts'
 import type { Keyring } from '../tokens/keyring.ts'
@@ -82,6 +83,6 @@ export function tell(
     ...(subject !== undefined && { subject }),
     ...(tenant !== undefined && { tenant }),
     ...(identifier !== undefined && { identifierHash: hashIdentifier(core.keyring, identifier, tenant) }),
-    ...(context !== undefined && { context }),
+    ...(context && { context: contextOf(context) }),
   } as AccountEvent)
 }

@@ -9,8 +9,8 @@ export interface PasswordProof {
 }
 
 /**
- * What `authenticate` proves. Hand it on at once:
- * `sessions.issue({ ...authenticated, ifEpoch: authenticated.epoch, data })`.
+ * What `authenticate` proves. Hand it on at once, with the epoch:
+ * `const { ok, epoch, ...who } = authenticated` and `sessions.issue({ ...who, ifEpoch: epoch, data })`.
  */
 export interface Authenticated<R extends string = string> extends PasswordProof {
   readonly ok: true

@@ -2,7 +2,8 @@
 export interface Emitter<E extends { readonly type: string }> {
   /**
    * Calls `listener` for each event of a type, or of every type with `'*'`, in the turn in which it happens. What a
-   * listener throws becomes a process warning and touches nothing else. Returns the function that takes it off again.
+   * listener throws, or a promise of its rejects with, becomes a process warning and touches nothing else. Nobody waits
+   * for that promise. Returns the function that takes it off again.
    */
   on<T extends E['type']>(type: T, listener: (event: Extract<E, { type: T }>) => void): () => void
   on(type: '*', listener: (event: E) => void): () => void
@@ -27,14 +28,20 @@ export function createEmitter<E extends { readonly type: string }>(): EmitterSou
       for (const type of [event.type, '*']) {
         for (const listener of listeners.get(type) ?? []) {
           try {
-            listener(event)
+            const result: unknown = listener(event)
+            // An async function fits the type of a listener, and its rejection must not end the process.
+            if (result instanceof Promise) result.catch((error: unknown) => warn(event.type, error))
           } catch (error) {
-            process.emitWarning(`a listener for ${event.type} failed: ${(error as Error)?.name ?? 'unknown'}`, {
-              code: 'COUNTERSIGN_LISTENER',
-            })
+            warn(event.type, error)
           }
         }
       }
     },
   }
+}
+
+/** Names the kind of error only: its message may hold what the event held. */
+function warn(type: string, error: unknown): void {
+  const name = error instanceof Error ? error.name : 'unknown'
+  process.emitWarning(`a listener for ${type} failed: ${name}`, { code: 'COUNTERSIGN_LISTENER' })
 }

@@ -23,6 +23,7 @@ export type SessionEvent = About &
     | { readonly type: 'session_renewed'; readonly generation: number } // session_renewed
     | { readonly type: 'session_stepped_up'; readonly acr: string; readonly replaces: SessionId } // session_renewed
     | { readonly type: 'session_ended'; readonly endedBy: EndReason } // session_logout, authn_token_revoked
+    | { readonly type: 'token_denied'; readonly jti: string; readonly endedBy: EndReason } // authn_token_revoked
     | { readonly type: 'session_refused'; readonly reason: RefusalReason } // session_use_after_expire, authn_token_reuse
     | { readonly type: 'login_refused'; readonly reason: RefusalReason } // authn_login_fail, excess_sessions_exceeded
     | {

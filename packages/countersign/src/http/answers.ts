@@ -74,7 +74,6 @@ export const FAULT_ANSWERS: Readonly<Record<ErrorCode, FaultAnswer>> = {
   ERR_DATA_INVALID: { status: 400, code: 'data_invalid' },
   ERR_DATA_TOO_LARGE: { status: 413, code: 'data_too_large' },
   ERR_STORE_CONFLICT: { status: 409, code: 'conflict' },
-  ERR_STORE_UNSUPPORTED: { status: 501, code: 'not_supported' },
   ERR_STORE_UNAVAILABLE: UNAVAILABLE,
   ERR_STORE_TIMEOUT: UNAVAILABLE,
   ERR_STORE_MISCONFIGURED: UNAVAILABLE,

@@ -13,7 +13,7 @@ export type OriginEvidence = 'not_needed' | 'ours' | 'foreign' | 'unknown'
 
 /**
  * Looks for evidence in this order, and the first that is there decides: Fetch Metadata, which pages cannot forge;
- * `Origin`; the origin in `Referer` (CSRF-3, CSRF-4 of `docs/http-api.md`). `same-site` is foreign: a sibling host, or
+ * `Origin`; the origin in `Referer` (OWASP CSRF Prevention, Fetch Metadata). `same-site` is foreign: a sibling host, or
  * another port, is not us.
  *
  * @param origins - Our own, from {@link resolveOrigins}.

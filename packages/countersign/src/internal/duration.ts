@@ -1,4 +1,4 @@
-import { invalidOption } from './errors.ts'
+import { invalidInput, invalidOption } from './errors.ts'
 
 /** A length of time with its unit: `'90s'`, `'10m'`, `'12h'`, `'7d'`. A bare number has no unit and does not compile. */
 export type Duration = `${number}${'s' | 'm' | 'h' | 'd'}`
@@ -14,11 +14,20 @@ const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
  * @throws CountersignError `ERR_CONFIG_INVALID` when it is anything else.
  */
 export function durationMs(value: unknown, option: string, min = 1, max = 400 * UNIT_MS.d): number {
+  return parse(value, option, min, max, invalidOption)
+}
+
+/** The same for an argument of a call: throws `ERR_INPUT_INVALID`. */
+export function inputDurationMs(value: unknown, name: string): number {
+  return parse(value, name, 1, 400 * UNIT_MS.d, invalidInput)
+}
+
+function parse(value: unknown, name: string, min: number, max: number, invalid: typeof invalidOption): number {
   const match = typeof value === 'string' ? /^(\d{1,9}(?:\.\d{1,3})?)([smhd])$/.exec(value) : null
-  if (!match) throw invalidOption(option, "must be a number with a unit, such as '90s', '10m', '12h' or '7d'")
+  if (!match) throw invalid(name, "must be a number with a unit, such as '90s', '10m', '12h' or '7d'")
   const ms = Math.round(Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS])
-  if (ms < min) throw invalidOption(option, `must be at least ${describeMs(min)}`)
-  if (ms > max) throw invalidOption(option, `must be at most ${describeMs(max)}`)
+  if (ms < min) throw invalid(name, `must be at least ${describeMs(min)}`)
+  if (ms > max) throw invalid(name, `must be at most ${describeMs(max)}`)
   return ms
 }
 

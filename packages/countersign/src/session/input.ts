@@ -71,9 +71,36 @@ export function checkDevice(device: Device | undefined): Readonly<Device> {
   return { id, ...(label !== undefined && { label }), ...(device.class && { class: device.class }) }
 }
 
+/** The options of a call that needs some. */
+export function checkObject<T extends object>(value: T, name: string): T {
+  if (typeof value !== 'object' || value === null) throw invalidInput(name, 'must be an object')
+  return value
+}
+
+/** A list of texts of 1 to `max` characters each. */
+export function checkTexts(value: unknown, name: string, most: number, max: number): readonly string[] {
+  if (!Array.isArray(value) || value.length > most) throw invalidInput(name, `must be a list of at most ${most} texts`)
+  return value.map((text) => checkText(text, name, max))
+}
+
+/** A context as events show it: client-made text is cut, and what is no text is left out. */
+export function contextOf(context: Context): Context {
+  const kept: Context = {}
+  for (const [name, max] of CONTEXT) {
+    const value: unknown = context[name]
+    if (typeof value === 'string' && value !== '') kept[name] = value.slice(0, max)
+  }
+  return kept
+}
+const CONTEXT = [
+  ['ip', 64],
+  ['userAgent', MAX_USER_AGENT],
+  ['requestId', 128],
+  ['by', 256],
+] as const
+
 /** What is kept of a request's context with the session. Client-made text is cut, never refused. */
 export function originOf(context: Context | undefined): Origin {
-  const ip = context?.ip?.slice(0, 64)
-  const userAgent = context?.userAgent?.slice(0, MAX_USER_AGENT)
+  const { ip, userAgent } = context ? contextOf(context) : {}
   return { ...(ip && { ip }), ...(userAgent && { userAgent }) }
 }

@@ -11,6 +11,8 @@ export interface Lifetimes {
   readonly absoluteMs: number
   /** What is promised: a session used within it is not refused for idleness. `null` = no idle timeout. */
   readonly idleMs: number | null
+  /** The idle timeout belongs to an assurance level, and "remember me" does not lengthen it. */
+  readonly idleIsFirm: boolean
 }
 
 /**
@@ -22,9 +24,9 @@ export const IDLE_SLACK = 1.1
 const HOUR = 3_600_000
 /** Divided by the slack, so that the refusal never falls later than what NIST allows. */
 const PRESETS: Readonly<Record<TimeoutPreset, Lifetimes>> = {
-  aal1: { absoluteMs: 30 * 24 * HOUR, idleMs: null },
-  aal2: { absoluteMs: 24 * HOUR, idleMs: Math.floor(HOUR / IDLE_SLACK) },
-  aal3: { absoluteMs: 12 * HOUR, idleMs: Math.floor((15 * 60_000) / IDLE_SLACK) },
+  aal1: { absoluteMs: 30 * 24 * HOUR, idleMs: null, idleIsFirm: false },
+  aal2: { absoluteMs: 24 * HOUR, idleMs: Math.floor(HOUR / IDLE_SLACK), idleIsFirm: true },
+  aal3: { absoluteMs: 12 * HOUR, idleMs: Math.floor((15 * 60_000) / IDLE_SLACK), idleIsFirm: true },
 }
 
 export function resolveLifetimes(timeouts: TimeoutPreset | Timeouts): Lifetimes {
@@ -41,12 +43,15 @@ export function resolveLifetimes(timeouts: TimeoutPreset | Timeouts): Lifetimes 
   const idleMs = timeouts.idle === undefined ? null : durationMs(timeouts.idle, 'timeouts.idle', 1_000)
   if (idleMs !== null && idleMs > absoluteMs)
     throw invalidOption('timeouts.idle', 'must not be longer than "timeouts.absolute"')
-  return { absoluteMs, idleMs }
+  return { absoluteMs, idleMs, idleIsFirm: false }
 }
 
-/** The promised idle window of one session: a persistent one is as long as its refresh token. `null` = none. */
+/**
+ * The promised idle window of one session: a persistent one is as long as its refresh token, except under `aal2` and
+ * `aal3`, whose limits hold for everybody. `null` = none.
+ */
 export function idleWindowMs(lifetimes: Lifetimes, persistent: boolean, refreshMs: number): number | null {
-  return persistent ? refreshMs || PERSISTENT_MS : lifetimes.idleMs
+  return persistent && !lifetimes.idleIsFirm ? refreshMs || PERSISTENT_MS : lifetimes.idleMs
 }
 
 /** What "remember me" means for a strategy without refresh tokens: the default refresh lifetime. */

@@ -41,7 +41,7 @@ export type Remedy = 'sign_in' | 'refresh' | 'step_up' | 'none'
 export type Refused = {
   readonly ok: false
   readonly reason: RefusalReason
-  /** Only with the reasons `ended` and `reused`: what ended the session. */
+  /** Only with the reasons `ended`, `reused` and `rolled_back`: what ended the session. */
   readonly endedBy?: EndReason
   readonly remedy: Remedy
 }

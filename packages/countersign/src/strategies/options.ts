@@ -57,22 +57,27 @@ export function resolveJwtOptions(name: string, options: Jwt<boolean>): Resolved
 }
 
 /** One or several audiences as a frozen list without repetition. */
-export function resolveAudience(audience: unknown, option: string): readonly string[] {
+export function resolveAudience(audience: unknown, option: string, invalid = invalidOption): readonly string[] {
   const list: readonly unknown[] = Array.isArray(audience) ? audience : [audience]
   if (
     list.length === 0 ||
     list.length > 32 ||
     !list.every((one) => typeof one === 'string' && one !== '' && one.length <= 512)
   ) {
-    throw invalidOption(option, 'must name 1 to 32 audiences')
+    throw invalid(option, 'must name 1 to 32 audiences')
   }
   return Object.freeze([...new Set(list as string[])])
 }
 
 /** A misspelt option would silently be a default, and some of the defaults are about safety. */
-export function refuseUnknown(options: object, known: ReadonlySet<string>, where: string): void {
-  if (typeof options !== 'object' || options === null) throw invalidOption(where, 'must be an object')
+export function refuseUnknown(
+  options: object,
+  known: ReadonlySet<string>,
+  where: string,
+  invalid = invalidOption,
+): void {
+  if (typeof options !== 'object' || options === null) throw invalid(where, 'must be an object')
   for (const name of Object.keys(options)) {
-    if (!known.has(name)) throw invalidOption(`${where}.${name}`, 'is not an option')
+    if (!known.has(name)) throw invalid(`${where}.${name}`, 'is not an option')
   }
 }

@@ -16,7 +16,8 @@ const ID_CHARACTERS = 34
  * @throws CountersignError `ERR_INPUT_INVALID` when a name is empty, longer than 256 characters or not well-formed.
  */
 export function subjectRef(keyring: Keyring, subject: Subject): SubjectRef {
-  const { subject: name, tenant } = typeof subject === 'string' ? { subject, tenant: undefined } : subject
+  const { subject: name, tenant } =
+    typeof subject === 'object' && subject !== null ? subject : { subject, tenant: undefined }
   checkName(name, 'subject')
   if (tenant !== undefined) checkName(tenant, 'tenant')
   const parts = [tenant ?? '', name].flatMap((part) => {

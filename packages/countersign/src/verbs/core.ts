@@ -2,6 +2,7 @@ import type { EventSource, SessionEvent } from '../events/events.ts'
 import type { Runtime } from '../internal/runtime.ts'
 import type { DataCodec } from '../session/data.ts'
 import type { SessionId, Subject, SubjectRef } from '../session/ids.ts'
+import { contextOf } from '../session/input.ts'
 import { idleWindowMs, type Lifetimes } from '../session/lifetimes.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Context } from '../session/types.ts'
@@ -62,6 +63,6 @@ export function tell(
     ...(about.id !== undefined && { sessionId: about.id }),
     ...(about.subject !== undefined && { subject: about.subject }),
     ...(about.tenant !== undefined && { tenant: about.tenant }),
-    ...(context !== undefined && { context }),
+    ...(context && { context: contextOf(context) }),
   } as SessionEvent)
 }

@@ -1,6 +1,6 @@
 import { invalidInput } from '../internal/errors.ts'
 import type { SessionId, Subject } from '../session/ids.ts'
-import { checkReason, checkRoles, checkText } from '../session/input.ts'
+import { checkObject, checkReason, checkRoles, checkText } from '../session/input.ts'
 import type { EndReason } from '../session/reasons.ts'
 import { MAX_LEEWAY_MS } from '../session/record.ts'
 import type { Context, Ended } from '../session/types.ts'
@@ -22,9 +22,9 @@ export async function revoke(
   options: { reason: EndReason; jti?: string; context?: Context },
 ): Promise<Ended> {
   checkSessionId(id)
-  const reason = checkReason(options.reason)
+  const reason = checkReason(checkObject(options, 'options').reason)
   await core.ready()
-  if (options.jti !== undefined) return denyToken(core, id, checkText(options.jti, 'jti', 128))
+  if (options.jti !== undefined) return denyToken(core, id, checkText(options.jti, 'jti', 128), reason, options.context)
   const nowMs = core.nowMs()
   const stamped = core.strategy.name === 'denylist'
   const unknownUntilMs = nowMs + Math.max(core.options.refreshMs, core.options.accessMs) + MAX_LEEWAY_MS
@@ -33,7 +33,14 @@ export async function revoke(
   return ended(core, done, nowMs)
 }
 
-async function denyToken(core: Core, id: SessionId, jti: string): Promise<Ended> {
+/** Refuses one access token and leaves the session: its holder refreshes, or is asked to log in. */
+async function denyToken(
+  core: Core,
+  id: SessionId,
+  jti: string,
+  endedBy: EndReason,
+  context: Context | undefined,
+): Promise<Ended> {
   if (core.strategy.name !== 'denylist') throw invalidInput('jti', 'is for the strategy denylist')
   const found = await core.sessions.read(id)
   const nowMs = core.nowMs()
@@ -41,6 +48,7 @@ async function denyToken(core: Core, id: SessionId, jti: string): Promise<Ended>
   const { subject, tenant, lastExpMs } = found.record
   const ref = { tag: id.slice(0, 12), subject, ...(tenant !== undefined && { tenant }) }
   const done = await core.revocations.deny(ref, jti, lastExpMs + MAX_LEEWAY_MS, nowMs)
+  tell(core, { type: 'token_denied', jti, endedBy }, { ...ref, id }, context)
   return { ended: 1, effectiveAtMs: nowMs, durability: done.durability }
 }
 
@@ -51,7 +59,7 @@ export async function revokeAll(
   options: { reason: EndReason; except?: SessionId; block?: boolean; context?: Context },
 ): Promise<Ended> {
   const ref = refOf(core, subject)
-  const reason = checkReason(options.reason)
+  const reason = checkReason(checkObject(options, 'options').reason)
   const { except, block, context } = options
   if (except !== undefined) checkSessionId(except)
   await core.ready()
@@ -66,7 +74,7 @@ export async function revokeAll(
 
 /** `Records.revokeEveryone`. */
 export async function revokeEveryone(core: Core, options: { reason: EndReason; context?: Context }): Promise<Ended> {
-  const reason = checkReason(options.reason)
+  const reason = checkReason(checkObject(options, 'options').reason)
   await core.ready()
   const { notBeforeMs, durability } = await core.sessions.raiseFloor(reason, core.nowMs())
   const effectiveAtMs =

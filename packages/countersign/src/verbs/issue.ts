@@ -1,12 +1,12 @@
 import { sha256 } from '../internal/bytes.ts'
 import { invalidInput } from '../internal/errors.ts'
 import type { SubjectRef } from '../session/ids.ts'
-import { checkDelivery, checkDevice, checkRoles, checkText, originOf } from '../session/input.ts'
+import { checkDelivery, checkDevice, checkRoles, checkText, checkTexts, originOf } from '../session/input.ts'
 import { idleDeadlineMs } from '../session/lifetimes.ts'
 import { type Refused, refuse } from '../session/reasons.ts'
 import type { Delivery, Device, SessionRecord } from '../session/record.ts'
 import type { Context } from '../session/types.ts'
-import { resolveAudience } from '../strategies/options.ts'
+import { refuseUnknown, resolveAudience } from '../strategies/options.ts'
 import { newSessionId } from '../tokens/session-id.ts'
 import { type Core, refOf, tell, windowOf } from './core.ts'
 import { type Minted, mint } from './mint.ts'
@@ -29,10 +29,28 @@ export interface IssueInput {
   data?: unknown
 }
 
+const INPUT = new Set([
+  'subject',
+  'tenant',
+  'roles',
+  'device',
+  'delivery',
+  'acr',
+  'amr',
+  'authTimeMs',
+  'ifEpoch',
+  'persistent',
+  'audience',
+  'clientId',
+  'context',
+  'data',
+])
 const NO_HASH = new Uint8Array(32)
 
 /** `Sessions.issue`. */
 export async function issue(core: Core, input: IssueInput): Promise<Minted | Refused> {
+  // A misspelt `ifEpoch` would open the gate that it is there to close.
+  refuseUnknown(input, INPUT, 'issue', invalidInput)
   const { subject, tenant, context } = input
   const ref = refOf(core, tenant === undefined ? subject : { subject, tenant })
   if (input.ifEpoch !== undefined && !Number.isSafeInteger(input.ifEpoch)) {
@@ -47,7 +65,7 @@ export async function issue(core: Core, input: IssueInput): Promise<Minted | Ref
   const floorMs = keepsRecord ? (await core.floor.fresh()).notBeforeMs : 0
   const nowMs = Math.max(core.nowMs(), floorMs + 1)
   const authTimeMs = input.authTimeMs ?? nowMs
-  if (!Number.isFinite(authTimeMs) || authTimeMs < 0 || authTimeMs > nowMs + 60_000) {
+  if (!Number.isSafeInteger(authTimeMs) || authTimeMs < 0 || authTimeMs > nowMs + 60_000) {
     throw invalidInput('authTimeMs', 'must be a time in the past')
   }
   const { record, secret } = newRecord(core, ref, { ...identity, authTimeMs, roles, data, context }, nowMs)
@@ -79,15 +97,14 @@ export async function issue(core: Core, input: IssueInput): Promise<Minted | Ref
 function identityOf(core: Core, input: IssueInput) {
   const acr = input.acr ?? core.acrLevels[0]!
   if (!core.acrLevels.includes(acr)) throw invalidInput('acr', 'is not one of the option "acrLevels"')
-  const amr = input.amr ?? []
-  if (!Array.isArray(amr) || amr.length > 16) throw invalidInput('amr', 'must be a list of at most 16 methods')
-  for (const method of amr) checkText(method, 'amr', 32)
-  const audience = input.audience === undefined ? core.options.audience : resolveAudience(input.audience, 'audience')
+  const amr = checkTexts(input.amr ?? [], 'amr', 16, 32)
+  const audience =
+    input.audience === undefined ? core.options.audience : resolveAudience(input.audience, 'audience', invalidInput)
   const foreign = audience.find((one) => !core.options.audience.includes(one))
   if (foreign !== undefined) throw invalidInput('audience', 'holds one that the strategy does not have')
   return {
     acr,
-    amr: [...amr],
+    amr,
     audience,
     clientId: input.clientId === undefined ? core.options.clientId : checkText(input.clientId, 'clientId', 256),
     device: checkDevice(input.device),

@@ -1,4 +1,4 @@
-import { durationMs } from '../internal/duration.ts'
+import { inputDurationMs } from '../internal/duration.ts'
 import { invalidInput } from '../internal/errors.ts'
 import { type Refused, refuse } from '../session/reasons.ts'
 import type { SessionRecord } from '../session/record.ts'
@@ -37,9 +37,10 @@ export function judgeDemands(
     if (needed === -1) throw invalidInput('acr', 'is not one of the option "acrLevels"')
     if (core.acrLevels.indexOf(principal.acr) < needed) return refuse('insufficient_authentication')
   }
-  if (demands.maxAge !== undefined && nowMs - principal.authTimeMs > durationMs(demands.maxAge, 'maxAge')) {
+  if (demands.maxAge !== undefined && nowMs - principal.authTimeMs > inputDurationMs(demands.maxAge, 'maxAge')) {
     return refuse('insufficient_authentication')
   }
+  if (demands.roles !== undefined && !Array.isArray(demands.roles)) throw invalidInput('roles', 'must be a list')
   if (demands.roles !== undefined && !demands.roles.some((role) => principal.roles.includes(role))) {
     return refuse('forbidden')
   }

@@ -1,3 +1,4 @@
+import { invalidInput } from '../internal/errors.ts'
 import type { SessionId, Subject } from '../session/ids.ts'
 import { type EndReason, refuse } from '../session/reasons.ts'
 import type { Explanation, Session, WatchedEnd } from '../session/types.ts'
@@ -30,6 +31,7 @@ export async function* list(core: Core, subject: Subject): AsyncGenerator<Sessio
 
 /** `Records.explain`. Uses nothing: no touch, no rotation, no event. */
 export async function explain(core: Core, text: string): Promise<Explanation> {
+  if (typeof text !== 'string') throw invalidInput('tokenOrId', 'must be a string')
   await core.ready()
   const id = parseSessionId(text)
   if (id !== undefined) return { kind: 'session_id', sessionId: id, ...(await explainSession(core, id)) }
@@ -54,7 +56,7 @@ async function explainMacToken(core: Core, text: string, prefix: 'cso_' | 'csr_'
   const { sessionId, generation } = token
   const about = { kind, sessionId, generation } as const
   if (kind === 'opaque_token' && core.strategy.name === 'opaque') {
-    const checked = await CHECKS.opaque(quiet(core), text, {})
+    const checked = await CHECKS.opaque(quiet(core), text, {}, {})
     return checked.ok
       ? { ...about, accepted: true, subject: checked.session.subject, session: checked.session as Session<any> }
       : { ...about, accepted: false, refusal: checked }
@@ -84,7 +86,7 @@ async function explainAccessToken(core: Core, text: string): Promise<Explanation
     claims: { ...claims },
   } as const
   if (core.strategy.name === 'opaque') return { ...about, accepted: false, refusal: refuse('claim_mismatch') }
-  const checked = await CHECKS[core.strategy.name](quiet(core), text, {})
+  const checked = await CHECKS[core.strategy.name](quiet(core), text, {}, {})
   return checked.ok ? { ...about, accepted: true } : { ...about, accepted: false, refusal: checked }
 }
 

@@ -51,7 +51,7 @@ export function mint(
   const signed = signAccessToken(record, stamp, audience, rule, key)
   const accessToken = options.sealed ? sealed(core, signed) : signed
   const accessExpiresAtMs = Math.floor(Math.min(stamp + options.accessMs, record.absoluteAtMs) / 1_000) * 1_000
-  const session = sessionOf(record, core.data, audience)
+  const session = sessionOf(record, core.data, audience, accessExpiresAtMs)
   const access = { ok: true, session, accessToken, accessExpiresAtMs, durability, rotation } as const
   if (!strategy.renews) return access
   return { ...access, refreshToken: macToken('csr_') as RefreshToken, refreshExpiresAtMs: record.refreshAtMs }

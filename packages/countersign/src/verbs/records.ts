@@ -1,7 +1,7 @@
 import { CountersignError } from '../internal/errors.ts'
 import type { Immutable } from '../internal/immutable.ts'
 import type { SessionId } from '../session/ids.ts'
-import { checkText } from '../session/input.ts'
+import { checkObject, checkText, checkTexts } from '../session/input.ts'
 import { type Refused, refuse } from '../session/reasons.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Checked, Context, Durability, Session } from '../session/types.ts'
@@ -11,6 +11,7 @@ import { type Core, tell } from './core.ts'
 import { newRecord } from './issue.ts'
 import { judgeGone, judgeRecord } from './judge.ts'
 import { type Minted, mint } from './mint.ts'
+import { remedied } from './verify.ts'
 
 /** Lost races after which `update` gives up. Each waits a little longer, so this is seconds of somebody else being faster. */
 const MAX_ATTEMPTS = 200
@@ -24,7 +25,7 @@ export async function readLive(
   checkSessionId(id)
   await core.ready()
   const [found, floor] = await Promise.all([core.sessions.read(id), core.floor.fresh()])
-  if (found.is !== 'live') return judgeGone(found)
+  if (found.is !== 'live') return remedied(core, judgeGone(found))
   return judgeRecord(found.record, floor, core.nowMs()) ?? { ok: true, record: found.record }
 }
 
@@ -90,10 +91,11 @@ export async function stepUp(
   proof: { acr: string; amr: readonly string[] },
   context: Context | undefined,
 ): Promise<Minted | Refused> {
+  checkObject(proof, 'proof')
   if (!core.acrLevels.includes(proof.acr)) {
     throw new CountersignError('ERR_INPUT_INVALID', '"acr" is not one of the option "acrLevels"')
   }
-  for (const method of proof.amr) checkText(method, 'amr', 32)
+  const amr = checkTexts(proof.amr, 'amr', 16, 32)
   const live = await readLive(core, id)
   if (!live.ok) return live
   const old = live.record
@@ -104,7 +106,7 @@ export async function stepUp(
     { tag: id.slice(0, 12), subject: old.subject, ...(old.tenant !== undefined && { tenant: old.tenant }) },
     {
       acr: proof.acr,
-      amr: [...proof.amr],
+      amr,
       authTimeMs: nowMs,
       audience: old.audience,
       clientId: old.clientId,

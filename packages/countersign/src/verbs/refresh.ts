@@ -78,7 +78,9 @@ export async function refresh(
       // The refresh token itself can be over while the session is not: then only a login helps.
       return judgeRecord(done.record, floor, nowMs) ?? { ...refuse('expired'), remedy: 'sign_in' }
     default:
-      return judgeGone(done)
+      // A token that a step-up replaced is not mended by presenting it again. Whoever shares a cookie jar with the tab
+      // that stepped up has the new one by now, which the adapter that wrote the cookie knows.
+      return { ...judgeGone(done), remedy: 'sign_in' }
   }
 }
 

@@ -12,14 +12,21 @@ import { checkByRecord, type RecordSide, seen } from './check-record.ts'
 import { type Core, tell, windowOf } from './core.ts'
 import { judgeDemands, judgeGone, judgeRecord } from './judge.ts'
 
-type Check = (core: Core, token: string, demands: VerifyOptions) => Promise<Checked<Principal>>
+type Check = (core: Core, token: string, demands: VerifyOptions, about: About) => Promise<Checked<Principal>>
+
+/** Filled in as soon as the MAC or signature was found right, so that the audit of a refusal can say whose token it was. */
+export interface About {
+  id?: SessionId
+  subject?: string
+  tenant?: string
+}
 
 /** How each strategy checks a token, cheapest step first: a token that fails one never reaches the next. */
 export const CHECKS: Readonly<Record<Core['strategy']['name'], Check>> = {
   opaque: checkOpaque,
   allowlist: checkAllowlist,
   denylist: checkDenylist,
-  stateless: async (core, token, demands) => checkStateless(core, token, demands),
+  stateless: async (core, token, demands, about) => checkStateless(core, token, demands, about),
 }
 
 /** `Verifier.verify`. */
@@ -27,26 +34,35 @@ export async function verify(core: Core, token: string, demands: VerifyOptions):
   if (token === '' || typeof token !== 'string') return refuse('missing')
   demands.signal?.throwIfAborted()
   await core.ready()
-  const checked = await CHECKS[core.strategy.name](core, token, demands)
+  const about: About = {}
+  const checked = await CHECKS[core.strategy.name](core, token, demands, about)
   if (checked.ok) return checked
   const refused = remedied(core, checked)
-  tell(core, { type: 'session_refused', reason: refused.reason }, {}, demands.context)
+  tell(core, { type: 'session_refused', reason: refused.reason }, about, demands.context)
   return refused
 }
 
 /** `Verifier.verifyNow`: only `stateless` can answer without asking anybody. */
 export function verifyNow(core: Core, token: string, demands: VerifyOptions): Checked<Principal> | undefined {
   if (core.strategy.name !== 'stateless' || token === '' || demands.fresh) return undefined
-  const checked = checkStateless(core, token, demands)
+  const checked = checkStateless(core, token, demands, {})
   return checked.ok ? checked : remedied(core, checked)
 }
 
-async function checkOpaque(core: Core, text: string, demands: VerifyOptions): Promise<Checked<Session<any>>> {
+async function checkOpaque(
+  core: Core,
+  text: string,
+  demands: VerifyOptions,
+  about: About,
+): Promise<Checked<Session<any>>> {
   const token = readMacToken('cso_', text, core.keys)
   if (!token.ok) return refuse(token.reason)
+  about.id = token.sessionId
   const [found, floor] = await Promise.all([core.sessions.read(token.sessionId), core.floor.fresh()])
   if (found.is !== 'live') return judgeGone(found)
   const { record } = found
+  about.subject = record.subject
+  if (record.tenant !== undefined) about.tenant = record.tenant
   const nowMs = core.nowMs()
   if (!equalBytes(sha256(token.secret), record.hash)) return refuse('rolled_back')
   const refused = judgeRecord(record, floor, nowMs)
@@ -55,15 +71,25 @@ async function checkOpaque(core: Core, text: string, demands: VerifyOptions): Pr
   return judgeDemands(core, session, demands, nowMs) ?? seen(recordSide(core), record, session, undefined, nowMs)
 }
 
-async function checkAllowlist(core: Core, text: string, demands: VerifyOptions): Promise<Checked<Session<any>>> {
-  const token = readOwnToken(core, text)
+async function checkAllowlist(
+  core: Core,
+  text: string,
+  demands: VerifyOptions,
+  about: About,
+): Promise<Checked<Session<any>>> {
+  const token = readOwnToken(core, text, about)
   if (!token.ok) return token
   const { claims } = token
   return checkByRecord(recordSide(core), claims, demands)
 }
 
-async function checkDenylist(core: Core, text: string, demands: VerifyOptions): Promise<Checked<Principal>> {
-  const token = readOwnToken(core, text)
+async function checkDenylist(
+  core: Core,
+  text: string,
+  demands: VerifyOptions,
+  about: About,
+): Promise<Checked<Principal>> {
+  const token = readOwnToken(core, text, about)
   if (!token.ok) return token
   const { claims } = token
   if (claims.stamp === undefined) return refuse('claim_mismatch')
@@ -77,7 +103,7 @@ async function checkDenylist(core: Core, text: string, demands: VerifyOptions): 
   if (kept.is === 'lost' || kept.subject !== claims.sub || kept.tenant !== claims.tenant) return refuse('unknown')
   const endedBy: EndReason | undefined = kept.sids.get(claims.sid)
   if (endedBy !== undefined) return judgeGone({ is: 'ended', tombstone: tombstoneOf(claims.sid, endedBy) })
-  if (kept.jtis.has(claims.jti)) return refuse('ended', 'logout')
+  if (kept.jtis.has(claims.jti)) return refuse('ended')
   if (claims.stamp <= kept.notBefore) return refuse('superseded')
   const principal = principalOf(claims)
   return judgeDemands(core, principal, demands, nowMs) ?? { ok: true, session: principal }
@@ -91,17 +117,24 @@ function tombstoneOf(id: SessionId, why: EndReason) {
   return { id, why, endedAtMs: 0, keepUntilMs: 0 }
 }
 
-function checkStateless(core: Core, text: string, demands: VerifyOptions): Checked<Principal> {
-  const token = readOwnToken(core, text)
+function checkStateless(core: Core, text: string, demands: VerifyOptions, about: About): Checked<Principal> {
+  const token = readOwnToken(core, text, about)
   if (!token.ok) return token
   const principal = principalOf(token.claims)
   return judgeDemands(core, principal, demands, core.nowMs()) ?? { ok: true, session: principal }
 }
 
 /** Structure, signature, claims, and that the token was meant for one of our audiences. */
-function readOwnToken(core: Core, text: string): { readonly ok: true; readonly claims: AccessClaims } | Refused {
+function readOwnToken(
+  core: Core,
+  text: string,
+  about: About,
+): { readonly ok: true; readonly claims: AccessClaims } | Refused {
   const token = readAccessToken(text, core.keys, core.options.issuer, core.nowMs(), core.options.sealed)
   if (!token.ok) return refuse(token.reason)
+  about.id = token.claims.sid
+  about.subject = token.claims.sub
+  if (token.claims.tenant !== undefined) about.tenant = token.claims.tenant
   const meant = token.claims.aud.some((audience) => core.options.audience.includes(audience))
   return meant ? token : refuse('claim_mismatch')
 }
@@ -121,6 +154,6 @@ function recordSide(core: Core): RecordSide {
 }
 
 /** Where there is no refresh token, what a refresh would mend needs a new login. */
-function remedied(core: Core, refused: Refused): Refused {
+export function remedied(core: Core, refused: Refused): Refused {
   return refused.remedy === 'refresh' && !core.strategy.renews ? { ...refused, remedy: 'sign_in' } : refused
 }

@@ -79,8 +79,10 @@ export async function newcomer(kit: Kit, more: { roles?: readonly Role[]; passwo
 
 /** What an application does for a login. */
 export async function login(kit: Kit, name: string, password = PASSWORD, accounts = kit.accounts) {
-  const who = await accounts.authenticate({ identifier: name, password })
-  return who.ok ? kit.sessions.issue({ ...who, ifEpoch: who.epoch }) : who
+  const authenticated = await accounts.authenticate({ identifier: name, password })
+  if (!authenticated.ok) return authenticated
+  const { ok, epoch, ...who } = authenticated
+  return kit.sessions.issue({ ...who, ifEpoch: epoch })
 }
 
 export async function loggedIn(kit: Kit, name: string, password = PASSWORD) {

@@ -477,7 +477,9 @@ export function accountsSuite(
         const types: string[] = []
         costlier.events.on('*', (event) => types.push(event.type))
 
+        const hash = vi.spyOn(argon2, 'hash')
         expect(await login(kit, name, OTHER_PASSWORD, costlier)).toMatchObject({ ok: false })
+        expect(hash).not.toHaveBeenCalled()
         expect(await stored(subject)).toEqual(before)
         expect(await login(kit, name, PASSWORD, costlier)).toMatchObject({ ok: true })
         const after = await stored(subject)

@@ -4,11 +4,11 @@ import { createAccounts } from 'countersign/accounts'
 import { redisStore } from 'countersign/stores/redis'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { type RunningRedis, startRedis } from '../../../../tools/test-support/redis-server.ts'
+import { type RedisServer, startRedis } from '../../../../tools/test-support/redis-server.ts'
 import { type RespProxy, startRespProxy } from '../../../../tools/test-support/resp-proxy.ts'
 import { scripts } from '../../src/stores/redis/scripts.generated.ts'
 
-let redis: RunningRedis
+let redis: RedisServer
 let proxy: RespProxy
 let keyring: Keyring
 beforeAll(async () => {

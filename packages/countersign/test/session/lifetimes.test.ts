@@ -59,8 +59,9 @@ describe('timeouts', () => {
   })
 
   test('a persistent session is idle as long as its refresh token, or a week without one', () => {
-    expect(idleWindowMs({ absoluteMs: 1, idleMs: 5 }, true, 9)).toBe(9)
-    expect(idleWindowMs({ absoluteMs: 1, idleMs: 5 }, true, 0)).toBe(168 * HOUR)
-    expect(idleWindowMs({ absoluteMs: 1, idleMs: 5 }, false, 9)).toBe(5)
+    expect(idleWindowMs({ absoluteMs: 1, idleMs: 5, idleIsFirm: false }, true, 9)).toBe(9)
+    expect(idleWindowMs({ absoluteMs: 1, idleMs: 5, idleIsFirm: false }, true, 0)).toBe(168 * HOUR)
+    expect(idleWindowMs({ absoluteMs: 1, idleMs: 5, idleIsFirm: false }, false, 9)).toBe(5)
+    expect(idleWindowMs(resolveLifetimes('aal3'), true, 168 * HOUR)).toBe(resolveLifetimes('aal3').idleMs)
   })
 })

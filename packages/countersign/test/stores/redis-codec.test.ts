@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { decodeAccount, decodeClaim, encodeAccount, encodeClaim } from '../../src/stores/redis/account-codec.ts'
 import { OUTCOMES } from '../../src/stores/redis/outcome.ts'
 import { decodeKept, encodeRecord as encode } from '../../src/stores/redis/record-codec.ts'
-import { recordOf, type SessionRecord, subjectRef } from './suite/kit.ts'
+import { DAY, MINUTE, recordOf, type SessionRecord, subjectRef } from './suite/kit.ts'
 
 // The types of the built package and of the sources have brands of their own.
 const encodeRecord = (original: SessionRecord) => encode(original as never)
@@ -134,6 +134,28 @@ describe('record', () => {
     const lean = { device: { id: '' }, amr: ['pwd'], origin: {}, subject: '', data: '', lastExpMs: NOW + 60_000 }
     expect(encodeRecord(recordOf(subjectRef(), { createdAtMs: NOW, ...lean })).length).toBeLessThanOrEqual(125)
   })
+})
+
+it('docs/storage-schema.md shows a session as it is stored', () => {
+  const schema = readFileSync(new URL('../../../../docs/storage-schema.md', import.meta.url), 'utf8')
+  const hex = /```hex\n([\da-f\n]+)```/.exec(schema)![1]!.replaceAll('\n', '')
+  const kept = decodeKept(ID, Buffer.from(hex, 'hex'))
+  expect(kept).toMatchObject({
+    is: 'live',
+    record: {
+      subject: 'u_01JD8',
+      createdAtMs: 0x01a1ee565e00,
+      absoluteAtMs: 0x01a1ee565e00 + 7 * DAY,
+      idleAtMs: 0x01a1ee565e00 + 30 * MINUTE,
+      lastExpMs: 0x01a1ee565e00 + 10 * MINUTE,
+      amr: ['pwd'],
+      audience: ['https://api.example.com'],
+      origin: { ip: '192.0.2.1' },
+      roles: ['user'],
+      data: '{"cart":[]}',
+    },
+  })
+  if (kept.is === 'live') expect(encode(kept.record).toString('hex')).toBe(hex)
 })
 
 describe('account', () => {

@@ -10,11 +10,14 @@ import {
   parseSessionId,
   type SessionEvent,
   stateless,
+  type Timeouts,
 } from 'countersign'
 import type { Store } from 'countersign/stores/contract'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { DAY, type FakeClock, fakeClock, HOUR, MINUTE, SECOND } from '../support/fake-clock.ts'
+
+type Limits = { perSubject: number; overflow: 'reject' | 'evict_oldest' | 'evict_least_recent' }
 
 export const STRATEGIES = ['opaque', 'allowlist', 'denylist', 'stateless'] as const
 export type StrategyName = (typeof STRATEGIES)[number]
@@ -63,7 +66,7 @@ export function strategySuite(
     let count = 0
     const opened: Array<{ close(): Promise<void> }> = []
 
-    function make(store: Store, more: Partial<Jwt<true>> = {}, rest: { limits?: any; timeouts?: any } = {}) {
+    function make(store: Store, more: Partial<Jwt<true>> = {}, rest: { limits?: Limits; timeouts?: Timeouts } = {}) {
       const made = createSessions({
         strategy: strategyOf(name, more) as ReturnType<typeof allowlist<true>>,
         keyring,
@@ -380,7 +383,7 @@ export function strategySuite(
     })
 
     test('the device limit holds: reject, oldest, least recent', async () => {
-      const limits = (overflow: string) => ({ limits: { perSubject: 2, overflow } })
+      const limits = (overflow: Limits['overflow']) => ({ limits: { perSubject: 2, overflow } })
       sessions = make(await server.open(), {}, limits('reject'))
       await login()
       await login()

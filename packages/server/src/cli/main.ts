@@ -15,8 +15,6 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
 const program = new Command('countersign')
   .description('The session service: log in, stay logged in, be logged out when it matters.')
   .version(version)
-  .showSuggestionAfterError()
-  .exitOverride()
   .addHelpText(
     'after',
     `
@@ -41,6 +39,13 @@ const config = addSettings(new Command('config'), 'all')
 
 for (const command of [serveCommand(), config, usersCommand(), sessionsCommand(), keysCommand(), openApiCommand()]) {
   program.addCommand(command)
+}
+throwInsteadOfExit(program)
+
+/** Commander's own way out would skip `finish`, and with it the exit code for a wrong command line. */
+function throwInsteadOfExit(command: Command): void {
+  command.exitOverride()
+  for (const below of command.commands) throwInsteadOfExit(below)
 }
 
 // A reader that has seen enough, such as `head`, is no failure.

@@ -2,7 +2,8 @@ import { carriesCookies, expireCookie, setCookie } from 'countersign/http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { factsOf } from './facts.ts'
 import type { Kit, ServerSessions } from './kit.ts'
-import { type SessionView, sessionView } from './views.ts'
+import type { SessionView } from './view-schemas.ts'
+import { sessionView } from './views.ts'
 
 type ServerIssued = Extract<Awaited<ReturnType<ServerSessions['issue']>>, { ok: true }>
 

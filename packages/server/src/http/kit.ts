@@ -25,6 +25,8 @@ export interface AppSettings {
   /** Browsers reach us by HTTPS, from us or from a proxy before us. */
   readonly overHttps: boolean
   readonly trustedProxies: readonly string[]
+  /** True once the server was told to stop: no connection is kept, and it is not ready. Default never. */
+  readonly isStopping?: () => boolean
   /** PEM texts; absent: plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string }
 }

@@ -19,7 +19,10 @@ export function health(app: App, kit: Kit): void {
   app.get('/readyz', { schema: readySchema }, async (_request, reply) => {
     // Asked, not remembered: what a client library believes of its connection can be minutes old.
     await kit.sessions.epoch('readyz')
-    if (kit.sessions.health().up) return reply.send({ status: 'ok' })
-    return sendProblem(reply, problemOfFault(new CountersignError('ERR_STORE_UNAVAILABLE', 'the store is down')))
+    if (kit.sessions.health().up && !kit.settings.isStopping?.()) return reply.send({ status: 'ok' })
+    return sendProblem(
+      reply,
+      problemOfFault(new CountersignError('ERR_STORE_UNAVAILABLE', 'the store is down, or the server stops')),
+    )
   })
 }

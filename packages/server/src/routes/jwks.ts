@@ -10,11 +10,11 @@ const CACHE_SECONDS = 300
 export function jwks(app: App, kit: Kit): void {
   const schema = {
     summary: 'Public keys of access tokens',
-    response: { 200: Type.Object({ keys: Type.Array(Type.Object({}, { additionalProperties: true })) }) },
+    response: { 200: Type.Object({ keys: Type.Array(Type.Record(Type.String(), Type.String())) }) },
   }
-  const body = JSON.stringify(kit.keyring.jwks())
+  const { keys } = kit.keyring.jwks()
   app.get('/.well-known/jwks.json', { schema }, async (_request, reply) => {
     mayBeCached(reply, CACHE_SECONDS)
-    return reply.type('application/jwk-set+json').send(body as never)
+    return reply.type('application/jwk-set+json').send({ keys: keys.map((key) => ({ ...key })) })
   })
 }

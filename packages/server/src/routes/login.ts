@@ -7,7 +7,7 @@ import { contextOf, factsOf } from '../http/facts.ts'
 import type { Kit } from '../http/kit.ts'
 import { accountProblem, sendProblem } from '../http/problems.ts'
 import { type App, closed, Identifier, NoQuery, Password, ProblemSchema } from '../http/schemas.ts'
-import { DeliveredSchema, DeliverySchema, DeviceSchema } from '../http/views.ts'
+import { DeliveredSchema, DeliverySchema, DeviceSchema } from '../http/view-schemas.ts'
 
 interface Wish {
   readonly identifier: string

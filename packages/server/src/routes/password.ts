@@ -6,7 +6,7 @@ import { callerOf, RECENT, RECENT_CHALLENGE } from '../http/guard.ts'
 import type { Kit } from '../http/kit.ts'
 import { accountProblem, sendProblem } from '../http/problems.ts'
 import { type App, closed, NoQuery, Password, ProblemSchema } from '../http/schemas.ts'
-import { DeliveredSchema } from '../http/views.ts'
+import { DeliveredSchema } from '../http/view-schemas.ts'
 
 /** `POST /auth/reauth` and `POST /auth/password`: the password once more, and another one. Both give a new session id. */
 export function password(app: App, kit: Kit): void {

@@ -3,7 +3,8 @@ import { contextOf } from '../http/facts.ts'
 import type { Kit } from '../http/kit.ts'
 import { accountProblem, sendProblem } from '../http/problems.ts'
 import { type App, closed, Identifier, NoQuery, Password, ProblemSchema } from '../http/schemas.ts'
-import { AccountSchema, accountView } from '../http/views.ts'
+import { AccountSchema } from '../http/view-schemas.ts'
+import { accountView } from '../http/views.ts'
 
 /** `POST /auth/register`: adds an account. Opens no session: that is what a login is for (ASVS 7.6.2). */
 export function register(app: App, kit: Kit): void {

@@ -8,7 +8,8 @@ import { callerOf, RECENT, RECENT_CHALLENGE } from '../http/guard.ts'
 import type { Kit } from '../http/kit.ts'
 import { ownProblem, sendProblem } from '../http/problems.ts'
 import { type App, closed, NoQuery, Nothing, ProblemSchema } from '../http/schemas.ts'
-import { isoTime, SessionSchema, sessionView } from '../http/views.ts'
+import { SessionSchema } from '../http/view-schemas.ts'
+import { isoTime, sessionView } from '../http/views.ts'
 
 const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema }
 const DEFAULT_PAGE = 100

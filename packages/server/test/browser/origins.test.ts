@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 /**
  * A real browser, three origins: the server's own, a cross-site one (`localhost` against `127.0.0.1`) and a same-site one
  * (another port). What works in the first must be refused from the others, whatever a page can send.

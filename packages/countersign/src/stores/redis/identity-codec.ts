@@ -37,19 +37,44 @@ export function encodeIdentity(record: Identity): string {
   } satisfies StoredIdentity)
 }
 
-/** `undefined` when it is no such text. */
-export function decodeIdentity(text: string): Identity | undefined {
-  const stored = decodeObject(text) as StoredIdentity | undefined
-  if (!stored) return undefined
-  const { l: acr = 'aal1', c: clientId = 'web', d = {}, v: delivery = 'cookie' } = stored
-  const [amr, audience] = [many(stored.m), many(stored.a)]
-  if (typeof d !== 'object' || d === null || !amr || !audience) return undefined
-  const { i: id = '', l: label, c: kind } = d
-  const texts: readonly unknown[] = [acr, clientId, id, label ?? '']
-  if (!texts.every((one) => typeof one === 'string')) return undefined
-  if (!DELIVERIES.includes(delivery) || !DEVICE_CLASSES.includes(kind)) return undefined
-  const device = { id, ...(label !== undefined && { label }), ...(kind !== undefined && { class: kind }) } as Device
-  return { acr, amr, audience, clientId, device, delivery: delivery as Delivery }
+export const DEFAULT_IDENTITY: Identity = {
+  acr: 'aal1',
+  amr: Object.freeze([]),
+  audience: Object.freeze([]),
+  clientId: 'web',
+  device: Object.freeze({ id: '' }),
+  delivery: 'cookie',
+}
+
+/** Puts what differs from the default into `into`; false when the text cannot be read. */
+export function decodeIdentity(text: string, into: { -readonly [K in keyof Identity]: Identity[K] }): boolean {
+  const stored = decodeObject(text)
+  if (!stored) return false
+  const { l, m, a, c, d, v } = stored
+  if (l !== undefined) into.acr = l as string
+  if (c !== undefined) into.clientId = c as string
+  if (v !== undefined) into.delivery = v as Delivery
+  if (typeof into.acr !== 'string' || typeof into.clientId !== 'string') return false
+  if (v !== undefined && !DELIVERIES.includes(v as string)) return false
+  const amr = m === undefined ? into.amr : many(m)
+  const audience = a === undefined ? into.audience : many(a)
+  const device = d === undefined ? into.device : deviceOf(d)
+  if (!amr || !audience || !device) return false
+  into.amr = amr
+  into.audience = audience
+  into.device = device
+  return true
+}
+
+function deviceOf(stored: unknown): Device | undefined {
+  if (typeof stored !== 'object' || stored === null) return undefined
+  const { i: id = '', l: label, c: kind } = stored as Record<string, unknown>
+  if (typeof id !== 'string' || (label !== undefined && typeof label !== 'string')) return undefined
+  if (!DEVICE_CLASSES.includes(kind)) return undefined
+  const device: Device = { id }
+  if (label !== undefined) device.label = label
+  if (kind !== undefined) device.class = kind as NonNullable<Device['class']>
+  return device
 }
 
 /** `"i": ip, "u": user agent`; empty when neither is known. */
@@ -61,12 +86,13 @@ export function decodeOrigin(text: string): Origin | undefined {
   const stored = decodeObject(text)
   if (!stored) return undefined
   const { i: ip, u: userAgent } = stored
-  for (const one of [ip, userAgent]) if (one !== undefined && typeof one !== 'string') return undefined
-  return {
-    ...(ip !== undefined && { ip: ip as string }),
-    ...(userAgent !== undefined && { userAgent: userAgent as string }),
-  }
+  const origin: { -readonly [K in keyof Origin]: Origin[K] } = {}
+  if (ip !== undefined) origin.ip = ip as string
+  if (userAgent !== undefined) origin.userAgent = userAgent as string
+  return isTextOrAbsent(ip) && isTextOrAbsent(userAgent) ? origin : undefined
 }
+
+const isTextOrAbsent = (value: unknown) => value === undefined || typeof value === 'string'
 
 /** The members of the JSON object, without the braces around them. */
 const encodeObject = (value: object) => JSON.stringify(value).slice(1, -1)
@@ -83,7 +109,6 @@ function decodeObject(text: string): Record<string, unknown> | undefined {
 const oneOrMany = (list: readonly string[]) => (list.length === 1 ? list[0]! : list)
 
 function many(stored: unknown): readonly string[] | undefined {
-  if (stored === undefined) return []
   if (typeof stored === 'string') return [stored]
   return Array.isArray(stored) && stored.every((one) => typeof one === 'string') ? stored : undefined
 }

@@ -51,7 +51,7 @@ async function loadRedis(): Promise<typeof import('redis')> {
   try {
     return await import('redis')
   } catch (cause) {
-    throw new CountersignError('ERR_STORE_UNSUPPORTED', 'redisStore needs the package "redis": npm install redis@6', {
+    throw new CountersignError('ERR_CONFIG_INVALID', 'redisStore needs the package "redis": npm install redis@6', {
       store: 'redis',
       cause,
     })

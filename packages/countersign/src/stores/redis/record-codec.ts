@@ -2,7 +2,7 @@ import { CountersignError, invalidInput } from '../../internal/errors.ts'
 import type { SessionId } from '../../session/ids.ts'
 import { RECORD_FORMAT, type SessionRecord, type Tombstone } from '../../session/record.ts'
 import type { Kept } from '../steps/shard.ts'
-import { decodeIdentity, decodeOrigin, encodeIdentity, encodeOrigin } from './identity-codec.ts'
+import { DEFAULT_IDENTITY, decodeIdentity, decodeOrigin, encodeIdentity, encodeOrigin } from './identity-codec.ts'
 import { Cursor, segment, unsigned, utf8 } from './segments.ts'
 
 /*
@@ -95,7 +95,7 @@ export function encodeRoles(roles: readonly string[]): Buffer {
   return utf8(roles.join(), 'roles')
 }
 
-const decodeRoles = (text: string): readonly string[] => (text === '' ? [] : text.split(','))
+const decodeRoles = (text: string): readonly string[] => (text === '' ? NONE : text.split(','))
 
 function wasRotated(record: SessionRecord): boolean {
   const { generation, rolesGeneration, replays, rotationKey, previousHash, createdAtMs } = record
@@ -130,63 +130,82 @@ export function decodeKept(id: SessionId, bytes: Buffer): Kept {
   }
 }
 
+type Changing<T> = { -readonly [K in keyof T]: T[K] }
+
 function decodeLive(id: SessionId, cursor: Cursor): SessionRecord {
   const flags = cursor.uint(2)
-  const has = (flag: number) => (flags & flag) !== 0
   const macKey = cursor.uint(1)
   const createdAtMs = cursor.uint(6)
   const absoluteAtMs = createdAtMs + cursor.int(5)
-  const hash = cursor.bytes(32)
-  const version = has(FLAG.version) ? cursor.uint(4) : 1
-  const times: { -readonly [K in keyof Times]: number } = defaultTimes({ createdAtMs, absoluteAtMs })
-  for (const name of TIMES) if (has(FLAG[name])) times[name] = createdAtMs + cursor.int(5)
-  const rotation = has(FLAG.rotation) ? decodeRotation(cursor, createdAtMs) : unrotated(createdAtMs)
-  const subject = cursor.segment()
-  const tenant = has(FLAG.tenant) ? { tenant: cursor.segment() } : {}
-  const identity = decodeIdentity(cursor.segment()) ?? cursor.fail()
-  const origin = decodeOrigin(cursor.segment()) ?? cursor.fail()
-  const roles = decodeRoles(cursor.segment())
-  const pendingRoles = has(FLAG.pending) ? decodeRoles(cursor.segment()) : null
-  const operations = has(FLAG.operations) ? decodeOperations(cursor.segmentBytes()) : []
-  const data = has(FLAG.data) ? cursor.segment() : null
-  if (!cursor.isAtEnd) cursor.fail()
-  return {
+  const record: Changing<SessionRecord> = {
     id,
-    subject,
-    ...tenant,
-    ...identity,
-    stamped: has(FLAG.stamped),
-    persistent: has(FLAG.persistent),
-    version,
-    macKey,
+    subject: '',
+    authTimeMs: createdAtMs,
+    acr: DEFAULT_IDENTITY.acr,
+    amr: DEFAULT_IDENTITY.amr,
+    audience: DEFAULT_IDENTITY.audience,
+    clientId: DEFAULT_IDENTITY.clientId,
+    device: DEFAULT_IDENTITY.device,
+    delivery: DEFAULT_IDENTITY.delivery,
+    stamped: (flags & FLAG.stamped) !== 0,
+    persistent: (flags & FLAG.persistent) !== 0,
+    version: 1,
+    data: null,
+    operations: NONE,
+    roles: NONE,
+    pendingRoles: null,
+    rolesGeneration: 0,
     createdAtMs,
+    lastSeenAtMs: createdAtMs,
+    idleAtMs: absoluteAtMs,
     absoluteAtMs,
-    ...times,
-    ...rotation,
-    hash,
-    roles,
-    pendingRoles,
-    operations,
-    data,
-    origin,
+    refreshAtMs: absoluteAtMs,
+    lastExpMs: 0,
+    generation: 0,
+    hash: cursor.bytes(32),
+    previousHash: null,
+    rotationKey: 0,
+    macKey,
+    rotatedAtMs: createdAtMs,
+    handedOutAtMs: createdAtMs,
+    confirmedAtMs: 0,
+    replays: 0,
+    origin: NO_ORIGIN,
   }
+  if (flags & FLAG.version) record.version = cursor.uint(4)
+  // Written out: a loop over names would double the time that a record takes.
+  if (flags & FLAG.lastSeenAtMs) record.lastSeenAtMs = createdAtMs + cursor.int(5)
+  if (flags & FLAG.idleAtMs) record.idleAtMs = createdAtMs + cursor.int(5)
+  if (flags & FLAG.refreshAtMs) record.refreshAtMs = createdAtMs + cursor.int(5)
+  if (flags & FLAG.lastExpMs) record.lastExpMs = createdAtMs + cursor.int(5)
+  if (flags & FLAG.confirmedAtMs) record.confirmedAtMs = createdAtMs + cursor.int(5)
+  if (flags & FLAG.authTimeMs) record.authTimeMs = createdAtMs + cursor.int(5)
+  if (flags & FLAG.rotation) decodeRotation(record, cursor)
+  record.subject = cursor.segment()
+  if (flags & FLAG.tenant) record.tenant = cursor.segment()
+  const identity = cursor.segment()
+  if (identity !== '' && !decodeIdentity(identity, record)) cursor.fail()
+  const origin = cursor.segment()
+  if (origin !== '') record.origin = decodeOrigin(origin) ?? cursor.fail()
+  record.roles = decodeRoles(cursor.segment())
+  if (flags & FLAG.pending) record.pendingRoles = decodeRoles(cursor.segment())
+  if (flags & FLAG.operations) record.operations = decodeOperations(cursor.segmentBytes())
+  if (flags & FLAG.data) record.data = cursor.segment()
+  if (!cursor.isAtEnd) cursor.fail()
+  return record
 }
 
-function unrotated(createdAtMs: number) {
-  const counters = { generation: 0, rolesGeneration: 0, replays: 0, rotationKey: 0 }
-  return { ...counters, rotatedAtMs: createdAtMs, handedOutAtMs: createdAtMs, previousHash: null }
-}
+const NONE: readonly string[] = Object.freeze([])
+const NO_ORIGIN = Object.freeze({})
 
-function decodeRotation(cursor: Cursor, createdAtMs: number) {
-  return {
-    generation: cursor.uint(4),
-    rolesGeneration: cursor.uint(4),
-    replays: cursor.uint(2),
-    rotationKey: cursor.uint(1),
-    rotatedAtMs: createdAtMs + cursor.int(5),
-    handedOutAtMs: createdAtMs + cursor.int(5),
-    previousHash: cursor.uint(1) === 1 ? cursor.bytes(32) : null,
-  }
+function decodeRotation(record: Changing<SessionRecord>, cursor: Cursor): void {
+  record.generation = cursor.uint(4)
+  record.rolesGeneration = cursor.uint(4)
+  record.replays = cursor.uint(2)
+  record.rotationKey = cursor.uint(1)
+  record.rotatedAtMs = record.createdAtMs + cursor.int(5)
+  record.handedOutAtMs = record.createdAtMs + cursor.int(5)
+  if (cursor.uint(1) === 1) record.previousHash = cursor.bytes(32)
 }
 
 function decodeOperations(bytes: Buffer): readonly string[] {

@@ -1,10 +1,12 @@
 import { toBase64url } from '../../internal/bytes.ts'
 import { CountersignError } from '../../internal/errors.ts'
 import type { Runtime } from '../../internal/runtime.ts'
-import type { Floor, Lifecycle, SessionStore, StoreDurability } from '../contract.ts'
+import type { Floor, Lifecycle, SessionStore, StoreDurability, StoreHealth } from '../contract.ts'
 import type { Executor, Reply } from './executor.ts'
 import { closedFault } from './faults.ts'
 import type { Keys } from './keys.ts'
+import { CONNECT_WITHIN_MS } from './node-redis-executor.ts'
+import type { ResolvedRedisOptions } from './options.ts'
 import { Answer } from './outcome.ts'
 import { pairsOf } from './pairs.ts'
 import { int } from './redis-sessions.ts'
@@ -13,9 +15,12 @@ import { corrupt, utf8 } from './segments.ts'
 import { CHECKED_SETTINGS, checkServer, parseInfo, type ServerVerdict } from './server-check.ts'
 import { ServerClock } from './server-clock.ts'
 
+const RETRY_AFTER_MS = 200
+
 const UNCHECKED: ServerVerdict = {
   warnings: ['the settings of the server have not been checked yet'],
   durability: 'local',
+  keepsAll: false,
 }
 
 /** Connecting, the start check, the time of the server, and the floor. */
@@ -26,6 +31,7 @@ export class RedisLifecycle implements Lifecycle {
   readonly #runtime: Runtime
   readonly #clock: ServerClock
   readonly #ownWarnings: readonly string[]
+  readonly #noEviction: boolean
   #placement: string | undefined
   #readying: Promise<void> | undefined
   #isReady = false
@@ -34,7 +40,13 @@ export class RedisLifecycle implements Lifecycle {
   #verdict = UNCHECKED
   #refused: CountersignError | undefined
 
-  constructor(executor: Executor, keys: Keys, runtime: Runtime, ownWarnings: readonly string[]) {
+  constructor(
+    executor: Executor,
+    keys: Keys,
+    { runtime, noEviction }: ResolvedRedisOptions,
+    ownWarnings: readonly string[],
+  ) {
+    this.#noEviction = noEviction
     this.#executor = executor
     this.#floorKey = keys.floor
     this.#runtime = runtime
@@ -59,9 +71,21 @@ export class RedisLifecycle implements Lifecycle {
   }
 
   async #makeReady(placement: string): Promise<void> {
-    await this.#executor.connect()
-    await this.#check(placement)
-    await this.floor()
+    const { clock, timers } = this.#runtime
+    const untilMs = clock.monotonicMs() + CONNECT_WITHIN_MS
+    for (;;) {
+      try {
+        await this.#executor.connect()
+        await this.#check(placement)
+        await this.floor()
+        break
+      } catch (error) {
+        // A server that loads its data or waits for its replicas is ready soon.
+        const mayPass = error instanceof CountersignError && error.retryable === true
+        if (!mayPass || this.#closed || clock.monotonicMs() >= untilMs) throw error
+        await new Promise<void>((resolve) => timers.setTimeout(resolve, RETRY_AFTER_MS))
+      }
+    }
     this.#placement = placement
     this.#isReady = true
   }
@@ -138,10 +162,14 @@ export class RedisLifecycle implements Lifecycle {
     return { notBeforeMs, durability: this.durability() }
   }
 
-  health(): { up: boolean; warnings: readonly string[] } {
+  health(): StoreHealth {
     const refused = this.#refused ? [this.#refused.message] : []
     const settings = this.#isReady ? this.#verdict.warnings : []
-    return { up: this.#executor.isUp && !this.#refused, warnings: [...refused, ...settings, ...this.#ownWarnings] }
+    return {
+      up: this.#executor.isUp && !this.#refused,
+      keepsAll: this.#verdict.keepsAll || this.#noEviction,
+      warnings: [...refused, ...settings, ...this.#ownWarnings],
+    }
   }
 
   nowMs(): number {

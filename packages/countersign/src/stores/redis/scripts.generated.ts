@@ -4,570 +4,472 @@ export const scripts = {
   createSession: {
     name: 'create-session',
     keys: 3,
-    sha1: '6781f2be37a758f9b537f114c3451d28d61c689b',
+    sha1: '44ecfd78016728fffcf83c74e09d1a2727fae7b0',
     source: `#!lua
---[[ create-session-3 - adds a session and evicts what the limit names; steps/create.ts is the reference.
-  @grows: refused when the memory of the server is full.
-  KEYS[1] index of the subject   KEYS[2] its revocation record   KEYS[3] the new session
-  ARGV[1] now, epoch ms   ARGV[2] record   ARGV[3] most live sessions
-  ARGV[4] reject | evict_oldest | evict_least_recent   ARGV[5] epoch expected, or empty   ARGV[6] floor, epoch ms
-  ARGV[7] life of an access token, ms, or 0
-  Returns {created, stamp, id of each evicted} or {limit | blocked | stale_epoch | exists}
-]]
--- What a script answers first. outcome.ts has the same numbers and turns them into answers of the contract.
 local outcome = {
-  unknown = 0,
-  ended = 1,
-  created = 2,
-  limit = 3,
-  blocked = 4,
-  stale_epoch = 5,
-  exists = 6,
-  stored = 7,
-  repeated = 8,
-  conflict = 9,
-  expired = 10,
-  rotated = 11,
-  replayed = 12,
-  current = 13,
-  reused = 14,
-  rolled_back = 15,
-  too_many_replays = 16,
-  replaced = 17,
+unknown = 0,
+ended = 1,
+created = 2,
+limit = 3,
+blocked = 4,
+stale_epoch = 5,
+exists = 6,
+stored = 7,
+repeated = 8,
+conflict = 9,
+expired = 10,
+rotated = 11,
+replayed = 12,
+current = 13,
+reused = 14,
+rolled_back = 15,
+too_many_replays = 16,
+replaced = 17,
 }
---[[ The keys of one subject. Every id starts with the tag of its subject, and every key of the subject carries the tag
-  as its hash tag, so all of them are in the slot of the declared KEYS[1]. The caller cannot declare the keys of
-  sessions whose ids only the index knows; they are made here, from the declared key and the rest of the id.
-  A \`tail\` is an id without its tag: its last 22 characters.
-]]
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
-
 local function session_key(tail)
-  return session_prefix .. tail
+return session_prefix .. tail
 end
-
 local function tail_of(id)
-  return string.sub(id, #tag + 1)
+return string.sub(id, #tag + 1)
 end
-
--- Numbers as Redis wants them; the default conversion may choose an exponent.
 local function whole(number)
-  return string.format('%.0f', number)
+return string.format('%.0f', number)
 end
-
--- By bytes: the comparison of Lua follows the locale of the server.
 local function less(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then
-      return x < y
-    end
-  end
-  return #a < #b
+for i = 1, math.min(#a, #b) do
+local x, y = string.byte(a, i), string.byte(b, i)
+if x ~= y then
+return x < y
 end
--- Length-prefixed pieces of a stored value: one byte of length, or 255 and four bytes.
+end
+return #a < #b
+end
 local function corrupt()
-  error({ err = 'CSCORRUPT stored content cannot be read' })
+error({ err = 'CSCORRUPT stored content cannot be read' })
 end
-
 local function take(bytes, at)
-  local size = string.byte(bytes, at)
-  at = at + 1
-  if size == 255 then
-    size, at = struct.unpack('>I4', bytes, at)
-  end
-  if at + size - 1 > #bytes then
-    corrupt()
-  end
-  return string.sub(bytes, at, at + size - 1), at + size
+local size = string.byte(bytes, at)
+at = at + 1
+if size == 255 then
+size, at = struct.unpack('>I4', bytes, at)
 end
-
+if at + size - 1 > #bytes then
+corrupt()
+end
+return string.sub(bytes, at, at + size - 1), at + size
+end
 local function segment(text)
-  if #text < 255 then
-    return string.char(#text) .. text
-  end
-  return string.char(255) .. struct.pack('>I4', #text) .. text
+if #text < 255 then
+return string.char(#text) .. text
 end
---[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
-  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
-  looked into: cjson would turn empty arrays into objects and round large numbers.
-]]
+return string.char(255) .. struct.pack('>I4', #text) .. text
+end
 local FORMAT, LIVE, ENDED = 1, 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
-  version = 1,
-  last_seen_at = 2,
-  idle_at = 4,
-  refresh_at = 8,
-  last_exp = 16,
-  confirmed_at = 32,
-  auth_time = 64,
-  rotation = 128,
-  tenant = 256,
-  pending = 512,
-  operations = 1024,
-  data = 2048,
-  stamped = 4096,
-  persistent = 8192,
+version = 1,
+last_seen_at = 2,
+idle_at = 4,
+refresh_at = 8,
+last_exp = 16,
+confirmed_at = 32,
+auth_time = 64,
+rotation = 128,
+tenant = 256,
+pending = 512,
+operations = 1024,
+data = 2048,
+stamped = 4096,
+persistent = 8192,
 }
--- In the order in which they are stored.
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
-
 local function default_time(r, name)
-  if name == 'idle_at' or name == 'refresh_at' then
-    return r.absolute_at
-  end
-  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+if name == 'idle_at' or name == 'refresh_at' then
+return r.absolute_at
 end
-
+return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 local function decode_record(bytes)
-  local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
-  local function has(name)
-    return bit.band(flags, FLAG[name]) ~= 0
-  end
-  local function text(name, always)
-    if always or has(name) then
-      r[name], at = take(bytes, at)
-    end
-  end
-  r.absolute_at = r.created_at + r.absolute_at
-  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
-  if has('version') then
-    r.version, at = struct.unpack('>I4', bytes, at)
-  end
-  for _, name in ipairs(TIMES) do
-    r[name] = default_time(r, name)
-    if has(name) then
-      r[name], at = struct.unpack('>i5', bytes, at)
-      r[name] = r.created_at + r[name]
-    end
-  end
-  r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
-  r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has('rotation') then
-    r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
-      struct.unpack(ROTATION, bytes, at)
-    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
-    if previous == 1 then
-      r.previous_hash, at = struct.unpack('c32', bytes, at)
-    end
-  end
-  r.operations = ''
-  text('subject', true)
-  text('tenant')
-  text('identity', true)
-  text('origin', true)
-  text('roles', true)
-  text('pending')
-  text('operations')
-  text('data')
-  if at ~= #bytes + 1 then
-    corrupt()
-  end
-  return r
+local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
+_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+local function has(name)
+return bit.band(flags, FLAG[name]) ~= 0
 end
-
+local function text(name, always)
+if always or has(name) then
+r[name], at = take(bytes, at)
+end
+end
+r.absolute_at = r.created_at + r.absolute_at
+r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+if has('version') then
+r.version, at = struct.unpack('>I4', bytes, at)
+end
+for _, name in ipairs(TIMES) do
+r[name] = default_time(r, name)
+if has(name) then
+r[name], at = struct.unpack('>i5', bytes, at)
+r[name] = r.created_at + r[name]
+end
+end
+r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
+r.rotated_at, r.handed_out_at = r.created_at, r.created_at
+if has('rotation') then
+r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
+struct.unpack(ROTATION, bytes, at)
+r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
+if previous == 1 then
+r.previous_hash, at = struct.unpack('c32', bytes, at)
+end
+end
+r.operations = ''
+text('subject', true)
+text('tenant')
+text('identity', true)
+text('origin', true)
+text('roles', true)
+text('pending')
+text('operations')
+text('data')
+if at ~= #bytes + 1 then
+corrupt()
+end
+return r
+end
 local function encode_record(r)
-  local flags, parts = 0, { '' }
-  local function put(name, bytes)
-    flags = flags + FLAG[name]
-    parts[#parts + 1] = bytes
-  end
-  if r.stamped then
-    put('stamped', '')
-  end
-  if r.persistent then
-    put('persistent', '')
-  end
-  if r.version ~= 1 then
-    put('version', struct.pack('>I4', r.version))
-  end
-  for _, name in ipairs(TIMES) do
-    if r[name] ~= default_time(r, name) then
-      put(name, struct.pack('>i5', r[name] - r.created_at))
-    end
-  end
-  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
-  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
-    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
-    local previous = r.previous_hash and 1 or 0
-    -- stylua: ignore
-    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
-      previous) .. (r.previous_hash or ''))
-  end
-  parts[#parts + 1] = segment(r.subject)
-  if r.tenant then
-    put('tenant', segment(r.tenant))
-  end
-  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
-  if r.pending then
-    put('pending', segment(r.pending))
-  end
-  if r.operations ~= '' then
-    put('operations', segment(r.operations))
-  end
-  if r.data then
-    put('data', segment(r.data))
-  end
-  local absolute = r.absolute_at - r.created_at
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
-  r.bytes = table.concat(parts)
-  return r.bytes
+local flags, parts = 0, { '' }
+local function put(name, bytes)
+flags = flags + FLAG[name]
+parts[#parts + 1] = bytes
 end
-
+if r.stamped then
+put('stamped', '')
+end
+if r.persistent then
+put('persistent', '')
+end
+if r.version ~= 1 then
+put('version', struct.pack('>I4', r.version))
+end
+for _, name in ipairs(TIMES) do
+if r[name] ~= default_time(r, name) then
+put(name, struct.pack('>i5', r[name] - r.created_at))
+end
+end
+local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
+local previous = r.previous_hash and 1 or 0
+put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+previous) .. (r.previous_hash or ''))
+end
+parts[#parts + 1] = segment(r.subject)
+if r.tenant then
+put('tenant', segment(r.tenant))
+end
+parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
+if r.pending then
+put('pending', segment(r.pending))
+end
+if r.operations ~= '' then
+put('operations', segment(r.operations))
+end
+if r.data then
+put('data', segment(r.data))
+end
+local absolute = r.absolute_at - r.created_at
+parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+r.bytes = table.concat(parts)
+return r.bytes
+end
 local function decode_tombstone(bytes)
-  local t, at, _ = { state = ENDED, bytes = bytes }
-  _, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
-  t.replaced_by = take(bytes, at)
-  return t
+local t, at, _ = { state = ENDED, bytes = bytes }
+_, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
+t.replaced_by = take(bytes, at)
+return t
 end
-
 local function encode_tombstone(ended_at, keep_until, why, replaced_by)
-  return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
+return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
 end
-
--- A live record or a tombstone; \`nil\` when it is neither, or was written by a release that this one does not know.
 local function try_decode(bytes)
-  local format, state = string.byte(bytes, 1, 2)
-  if format ~= FORMAT then
-    return nil
-  end
-  local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
-  return ok and (state == LIVE or state == ENDED) and kept or nil
+local format, state = string.byte(bytes, 1, 2)
+if format ~= FORMAT then
+return nil
 end
-
--- \`nil\` when there is no such id.
+local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
+return ok and (state == LIVE or state == ENDED) and kept or nil
+end
 local function find(tail)
-  local bytes = redis.call('GET', session_key(tail))
-  if not bytes then
-    return nil
-  end
-  return try_decode(bytes) or corrupt()
+local bytes = redis.call('GET', session_key(tail))
+if not bytes then
+return nil
 end
-
+return try_decode(bytes) or corrupt()
+end
 local function deadline_of(r)
-  return math.min(r.idle_at, r.absolute_at)
+return math.min(r.idle_at, r.absolute_at)
 end
-
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
+return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
-
 local function is_live(r, now, floor)
-  return deadline_of(r) > now and r.created_at > floor
+return deadline_of(r) > now and r.created_at > floor
 end
-
--- Notes that a session was used. Forward only.
 local function move_forward(r, idle_at, now)
-  r.last_seen_at = math.max(r.last_seen_at, now)
-  r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
+r.last_seen_at = math.max(r.last_seen_at, now)
+r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
 end
-
--- Remembers that an access token may exist until \`stamp + access_ms\`.
 local function add_access(r, stamp, access_ms)
-  if access_ms ~= 0 then
-    r.last_exp = math.max(r.last_exp, stamp + access_ms)
-  end
+if access_ms ~= 0 then
+r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
---[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
-  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
-]]
+end
 local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
-
 local function read_gate()
-  local packed = redis.call('HGET', index_key, 'gate')
-  if not packed then
-    return { epoch = 0, moved_at = 0, blocked = false }
-  end
-  if #packed ~= 13 then
-    corrupt()
-  end
-  local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-  return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local packed = redis.call('HGET', index_key, 'gate')
+if not packed then
+return { epoch = 0, moved_at = 0, blocked = false }
 end
-
--- Sessions as { tail, created_at, last_seen_at, deadline }, tombstones as { tail, ended_at, keep_until }.
+if #packed ~= 13 then
+corrupt()
+end
+local epoch, moved_at, blocked = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+end
 local function read_members()
-  local flat, members = redis.call('HGETALL', index_key), {}
-  for i = 1, #flat, 2 do
-    local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 16 then
-      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
-      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
-      members[#members + 1] = member
-    elseif #packed == 12 then
-      member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
-      members[#members + 1] = member
-    end
-  end
-  return members
+local flat, members = redis.call('HGETALL', index_key), {}
+for i = 1, #flat, 2 do
+local member, packed = { tail = flat[i] }, flat[i + 1]
+if #packed == 16 then
+local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
+members[#members + 1] = member
+elseif #packed == 12 then
+member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
+members[#members + 1] = member
 end
-
--- The server expires records by itself and tells nobody; an entry may outlive what it stands for.
+end
+return members
+end
 local function is_kept(member)
-  return redis.call('EXISTS', session_key(member.tail)) == 1
+return redis.call('EXISTS', session_key(member.tail)) == 1
 end
--- Writing sessions and tombstones together with their entries in the index.
 local MAX_TOMBSTONES, EPOCH_KEEP_MS = 64, 86400000
-
--- Lets the index live as long as what it leads to, and for ever while the subject is blocked. Only ever extends.
 local function keep_index(until_ms)
-  local expires_at = redis.call('PEXPIRETIME', index_key)
-  if expires_at == -1 and read_gate().blocked then
-    return
-  end
-  if expires_at < until_ms then
-    redis.call('PEXPIREAT', index_key, whole(until_ms))
-  end
+local expires_at = redis.call('PEXPIRETIME', index_key)
+if expires_at == -1 and read_gate().blocked then
+return
 end
-
--- Moves the epoch forward, whatever the clock says, so that a login that read the old one is refused.
+if expires_at < until_ms then
+redis.call('PEXPIREAT', index_key, whole(until_ms))
+end
+end
 local function move_epoch(now, blocked)
-  local gate = read_gate()
-  local epoch = math.max(now, gate.epoch + 1)
-  if blocked == nil then
-    blocked = gate.blocked
-  end
-  redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
-  if blocked then
-    redis.call('PERSIST', index_key)
-  else
-    keep_index(now + EPOCH_KEEP_MS)
-  end
-  return epoch
+local gate = read_gate()
+local epoch = math.max(now, gate.epoch + 1)
+if blocked == nil then
+blocked = gate.blocked
 end
-
+redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
+if blocked then
+redis.call('PERSIST', index_key)
+else
+keep_index(now + EPOCH_KEEP_MS)
+end
+return epoch
+end
 local function put(tail, r)
-  local keep_until = keep_until_of(r)
-  redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
-  local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
-  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
-  keep_index(keep_until)
+local keep_until = keep_until_of(r)
+redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
+local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
+keep_index(keep_until)
 end
-
 local function forget(tail)
-  redis.call('DEL', session_key(tail))
-  redis.call('HDEL', index_key, tail)
+redis.call('DEL', session_key(tail))
+redis.call('HDEL', index_key, tail)
 end
-
--- Afterwards call cap_tombstones, once for any number of them.
 local function bury(tail, why, now, keep_until, replaced_by)
-  if keep_until <= now then
-    return forget(tail)
-  end
-  redis.call('SET', session_key(tail), encode_tombstone(now, keep_until, why, replaced_by), 'PXAT', whole(keep_until))
-  redis.call('HSET', index_key, tail, struct.pack(ENDED_ENTRY, now, keep_until))
-  keep_index(keep_until)
+if keep_until <= now then
+return forget(tail)
 end
-
--- Drops entries of what has expired. Returns the others.
+redis.call('SET', session_key(tail), encode_tombstone(now, keep_until, why, replaced_by), 'PXAT', whole(keep_until))
+redis.call('HSET', index_key, tail, struct.pack(ENDED_ENTRY, now, keep_until))
+keep_index(keep_until)
+end
 local function prune(members, now)
-  local kept = {}
-  for _, member in ipairs(members) do
-    if (member.deadline or member.keep_until) > now or is_kept(member) then
-      kept[#kept + 1] = member
-    else
-      redis.call('HDEL', index_key, member.tail)
-    end
-  end
-  return kept
+local kept = {}
+for _, member in ipairs(members) do
+if (member.deadline or member.keep_until) > now or is_kept(member) then
+kept[#kept + 1] = member
+else
+redis.call('HDEL', index_key, member.tail)
 end
-
--- The oldest go first: a forgotten one is \`unknown\`, which is refused all the same.
+end
+return kept
+end
 local function cap_tombstones(now)
-  if redis.call('HLEN', index_key) <= MAX_TOMBSTONES then
-    return
-  end
-  local ended = {}
-  for _, member in ipairs(prune(read_members(), now)) do
-    if member.ended_at then
-      ended[#ended + 1] = member
-    end
-  end
-  table.sort(ended, function(a, b)
-    if a.ended_at ~= b.ended_at then
-      return a.ended_at < b.ended_at
-    end
-    return less(a.tail, b.tail)
-  end)
-  for i = 1, #ended - MAX_TOMBSTONES do
-    forget(ended[i].tail)
-  end
+if redis.call('HLEN', index_key) <= MAX_TOMBSTONES then
+return
 end
---[[ The revocation record of a subject, KEYS[2]: a hash with \`head\`, one field \`s:<tail>\` per ended session and one
-  field \`j:<jti>\` per refused token. Only sessions with the flag \`stamped\` write it.
-]]
+local ended = {}
+for _, member in ipairs(prune(read_members(), now)) do
+if member.ended_at then
+ended[#ended + 1] = member
+end
+end
+table.sort(ended, function(a, b)
+if a.ended_at ~= b.ended_at then
+return a.ended_at < b.ended_at
+end
+return less(a.tail, b.tail)
+end)
+for i = 1, #ended - MAX_TOMBSTONES do
+forget(ended[i].tail)
+end
+end
 local revocations_key = KEYS[2]
 local REVOCATIONS_HEAD = '>I6I6I6'
-
 local function read_revocations()
-  local head = redis.call('HGET', revocations_key, 'head')
-  if not head then
-    return nil
-  end
-  if #head < 20 then
-    corrupt()
-  end
-  local state, at = {}
-  state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
-  state.named = string.sub(head, at)
-  return state
+local head = redis.call('HGET', revocations_key, 'head')
+if not head then
+return nil
 end
-
+if #head < 20 then
+corrupt()
+end
+local state, at = {}
+state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
+state.named = string.sub(head, at)
+return state
+end
 local function write_revocations(state, field, entry)
-  local head = struct.pack(REVOCATIONS_HEAD, state.not_before, state.last_stamp, state.until_ms) .. state.named
-  redis.call('HSET', revocations_key, 'head', head, unpack(field and { field, entry } or {}))
-  redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
+local head = struct.pack(REVOCATIONS_HEAD, state.not_before, state.last_stamp, state.until_ms) .. state.named
+redis.call('HSET', revocations_key, 'head', head, unpack(field and { field, entry } or {}))
+redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
 end
-
---[[ The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`. A new one refuses
-  every token that exists: there is none, or the store has lost the record that said which of them had ended.
-]]
 local function revocations_of(subject, now)
-  local state = read_revocations()
-  if not state then
-    local named = segment(subject.subject) .. segment(subject.tenant or '')
-    return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
-  end
-  local flat = redis.call('HGETALL', revocations_key)
-  for i = 1, #flat, 2 do
-    if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
-      redis.call('HDEL', revocations_key, flat[i])
-    end
-  end
-  return state
+local state = read_revocations()
+if not state then
+local named = segment(subject.subject) .. segment(subject.tenant or '')
+return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
 end
-
--- What an access token made now counts from: above every stamp that has been refused.
+local flat = redis.call('HGETALL', revocations_key)
+for i = 1, #flat, 2 do
+if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
+redis.call('HDEL', revocations_key, flat[i])
+end
+end
+return state
+end
 local function stamp_of(r, floor, now)
-  local state = r.stamped and read_revocations()
-  return math.max(now, floor + 1, (state and state.not_before or 0) + 1)
+local state = r.stamped and read_revocations()
+return math.max(now, floor + 1, (state and state.not_before or 0) + 1)
 end
-
--- Notes that a token of \`r\` with this stamp may exist until its last \`exp\` plus leeway.
 local function note_stamp(r, stamp, now)
-  if not r.stamped then
-    return
-  end
-  local state = revocations_of(r, now)
-  state.last_stamp = math.max(state.last_stamp, stamp)
-  state.until_ms = math.max(state.until_ms, r.last_exp + MAX_LEEWAY_MS)
-  write_revocations(state)
+if not r.stamped then
+return
 end
-
+local state = revocations_of(r, now)
+state.last_stamp = math.max(state.last_stamp, stamp)
+state.until_ms = math.max(state.until_ms, r.last_exp + MAX_LEEWAY_MS)
+write_revocations(state)
+end
 local function deny(subject, field, until_ms, why, now)
-  local state = revocations_of(subject, now)
-  state.until_ms = math.max(state.until_ms, until_ms)
-  write_revocations(state, field, struct.pack('>I6', until_ms) .. why)
+local state = revocations_of(subject, now)
+state.until_ms = math.max(state.until_ms, until_ms)
+write_revocations(state, field, struct.pack('>I6', until_ms) .. why)
 end
-
--- Refuses every token of the subject that exists. Does nothing where none can exist.
 local function raise_not_before(now)
-  local state = read_revocations()
-  if state then
-    state.not_before = math.max(now, state.not_before + 1, state.last_stamp)
-    write_revocations(state)
-  end
+local state = read_revocations()
+if state then
+state.not_before = math.max(now, state.not_before + 1, state.last_stamp)
+write_revocations(state)
 end
-
--- Turns a live record into its tombstone and enters it in the revocation record, which comes first because it could be
--- unreadable. Afterwards call cap_tombstones.
+end
 local function end_record(tail, r, why, now, replaced_by)
-  if r.stamped then
-    deny(r, 's:' .. tail, r.last_exp + MAX_LEEWAY_MS, why, now)
-  end
-  bury(tail, why, now, keep_until_of(r), replaced_by)
+if r.stamped then
+deny(r, 's:' .. tail, r.last_exp + MAX_LEEWAY_MS, why, now)
 end
-
---[[ Ends a record that this release cannot read: nothing may keep a session alive because it is damaged, or because a
-  newer release wrote it. How long its tokens live is known from its key.
-]]
+bury(tail, why, now, keep_until_of(r), replaced_by)
+end
 local function end_unreadable(tail, why, now)
-  local keep_until = redis.call('PEXPIRETIME', session_key(tail))
-  local state = read_revocations()
-  if state then
-    state.until_ms = math.max(state.until_ms, keep_until + MAX_LEEWAY_MS)
-    write_revocations(state, 's:' .. tail, struct.pack('>I6', keep_until + MAX_LEEWAY_MS) .. why)
-  end
-  bury(tail, why, now, keep_until)
+local keep_until = redis.call('PEXPIRETIME', session_key(tail))
+local state = read_revocations()
+if state then
+state.until_ms = math.max(state.until_ms, keep_until + MAX_LEEWAY_MS)
+write_revocations(state, 's:' .. tail, struct.pack('>I6', keep_until + MAX_LEEWAY_MS) .. why)
 end
-
--- The id that took over from one that was replaced, however often.
+bury(tail, why, now, keep_until)
+end
 local function follow(tail)
-  for _ = 1, 1000 do
-    local bytes = redis.call('GET', session_key(tail))
-    local kept = bytes and try_decode(bytes)
-    if not kept or kept.state == LIVE or kept.replaced_by == '' then
-      return tail
-    end
-    tail = tail_of(kept.replaced_by)
-  end
-  corrupt()
+for _ = 1, 1000 do
+local bytes = redis.call('GET', session_key(tail))
+local kept = bytes and try_decode(bytes)
+if not kept or kept.state == LIVE or kept.replaced_by == '' then
+return tail
+end
+tail = tail_of(kept.replaced_by)
+end
+corrupt()
 end
 local now, floor = tonumber(ARGV[1]), tonumber(ARGV[6])
 local max_live, overflow = tonumber(ARGV[3]), ARGV[4]
 local record = decode_record(ARGV[2])
-
 local gate = read_gate()
 if gate.blocked then
-  return { outcome.blocked }
+return { outcome.blocked }
 end
 if ARGV[5] ~= '' and tonumber(ARGV[5]) ~= gate.epoch then
-  return { outcome.stale_epoch }
+return { outcome.stale_epoch }
 end
 if redis.call('EXISTS', KEYS[3]) == 1 then
-  return { outcome.exists }
+return { outcome.exists }
 end
-
 local live = {}
 for _, member in ipairs(prune(read_members(), now)) do
-  if member.deadline and member.deadline > now and member.created_at > floor then
-    live[#live + 1] = member
-  end
+if member.deadline and member.deadline > now and member.created_at > floor then
+live[#live + 1] = member
+end
 end
 if #live >= max_live then
-  -- Only what is really there may count against the limit: the server may have evicted a record.
-  local there = {}
-  for _, member in ipairs(live) do
-    if is_kept(member) then
-      there[#there + 1] = member
-    end
-  end
-  live = there
+local there = {}
+for _, member in ipairs(live) do
+if is_kept(member) then
+there[#there + 1] = member
+end
+end
+live = there
 end
 local surplus = #live - max_live + 1
 if surplus > 0 and overflow == 'reject' then
-  return { outcome.limit }
+return { outcome.limit }
 end
-
 local answer = { outcome.created, 0 }
 if surplus > 0 then
-  local by = overflow == 'evict_oldest' and 'created_at' or 'last_seen_at'
-  table.sort(live, function(a, b)
-    if a[by] ~= b[by] then
-      return a[by] < b[by]
-    end
-    return less(a.tail, b.tail)
-  end)
-  for i = 1, surplus do
-    local tail = live[i].tail
-    local other = try_decode(redis.call('GET', session_key(tail)))
-    if other then
-      end_record(tail, other, 'limit', now)
-    else
-      end_unreadable(tail, 'limit', now)
-    end
-    answer[#answer + 1] = tag .. tail
-  end
-  cap_tombstones(now)
+local by = overflow == 'evict_oldest' and 'created_at' or 'last_seen_at'
+table.sort(live, function(a, b)
+if a[by] ~= b[by] then
+return a[by] < b[by]
 end
-
+return less(a.tail, b.tail)
+end)
+for i = 1, surplus do
+local tail = live[i].tail
+local other = try_decode(redis.call('GET', session_key(tail)))
+if other then
+end_record(tail, other, 'limit', now)
+else
+end_unreadable(tail, 'limit', now)
+end
+answer[#answer + 1] = tag .. tail
+end
+cap_tombstones(now)
+end
 local stamp = stamp_of(record, floor, now)
 add_access(record, stamp, tonumber(ARGV[7]))
 put(string.sub(KEYS[3], #session_prefix + 1), record)
@@ -579,15 +481,10 @@ return answer
   deleteExact: {
     name: 'delete-exact',
     keys: 1,
-    sha1: '6c4a9e76613566b67913bf9609e7a4b00e41162e',
+    sha1: 'bafa2ea729d2944bea3a99c4b695c2e490d7df44',
     source: `#!lua flags=allow-oom
---[[ delete-exact-1 - takes back what a registration that failed half-way has written, and nothing else.
-  KEYS[1] identifier or account
-  ARGV[1] the value that may be deleted
-  Returns 1 deleted, 0 it holds something else
-]]
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
-  return 0
+return 0
 end
 return redis.call('DEL', KEYS[1])
 ` as string,
@@ -595,365 +492,298 @@ return redis.call('DEL', KEYS[1])
   denyToken: {
     name: 'deny-token',
     keys: 2,
-    sha1: '69bb2540717efb2346dbde98c14dfe44ac431fe1',
+    sha1: '0d2f7fa28a256f473a79cd0afe9122edae6af2f1',
     source: `#!lua flags=allow-oom
---[[ deny-token-2 - refuses one token until it is over; steps/end.ts is the reference.
-  KEYS[1] index of the subject   KEYS[2] its revocation record
-  ARGV[1] now, epoch ms   ARGV[2] jti   ARGV[3] until, epoch ms   ARGV[4] subject   ARGV[5] tenant, or empty
-  Returns {epoch}
-]]
---[[ The keys of one subject. Every id starts with the tag of its subject, and every key of the subject carries the tag
-  as its hash tag, so all of them are in the slot of the declared KEYS[1]. The caller cannot declare the keys of
-  sessions whose ids only the index knows; they are made here, from the declared key and the rest of the id.
-  A \`tail\` is an id without its tag: its last 22 characters.
-]]
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
-
 local function session_key(tail)
-  return session_prefix .. tail
+return session_prefix .. tail
 end
-
 local function tail_of(id)
-  return string.sub(id, #tag + 1)
+return string.sub(id, #tag + 1)
 end
-
--- Numbers as Redis wants them; the default conversion may choose an exponent.
 local function whole(number)
-  return string.format('%.0f', number)
+return string.format('%.0f', number)
 end
-
--- By bytes: the comparison of Lua follows the locale of the server.
 local function less(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then
-      return x < y
-    end
-  end
-  return #a < #b
+for i = 1, math.min(#a, #b) do
+local x, y = string.byte(a, i), string.byte(b, i)
+if x ~= y then
+return x < y
 end
--- Length-prefixed pieces of a stored value: one byte of length, or 255 and four bytes.
+end
+return #a < #b
+end
 local function corrupt()
-  error({ err = 'CSCORRUPT stored content cannot be read' })
+error({ err = 'CSCORRUPT stored content cannot be read' })
 end
-
 local function take(bytes, at)
-  local size = string.byte(bytes, at)
-  at = at + 1
-  if size == 255 then
-    size, at = struct.unpack('>I4', bytes, at)
-  end
-  if at + size - 1 > #bytes then
-    corrupt()
-  end
-  return string.sub(bytes, at, at + size - 1), at + size
+local size = string.byte(bytes, at)
+at = at + 1
+if size == 255 then
+size, at = struct.unpack('>I4', bytes, at)
 end
-
+if at + size - 1 > #bytes then
+corrupt()
+end
+return string.sub(bytes, at, at + size - 1), at + size
+end
 local function segment(text)
-  if #text < 255 then
-    return string.char(#text) .. text
-  end
-  return string.char(255) .. struct.pack('>I4', #text) .. text
+if #text < 255 then
+return string.char(#text) .. text
 end
---[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
-  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
-  looked into: cjson would turn empty arrays into objects and round large numbers.
-]]
+return string.char(255) .. struct.pack('>I4', #text) .. text
+end
 local FORMAT, LIVE, ENDED = 1, 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
-  version = 1,
-  last_seen_at = 2,
-  idle_at = 4,
-  refresh_at = 8,
-  last_exp = 16,
-  confirmed_at = 32,
-  auth_time = 64,
-  rotation = 128,
-  tenant = 256,
-  pending = 512,
-  operations = 1024,
-  data = 2048,
-  stamped = 4096,
-  persistent = 8192,
+version = 1,
+last_seen_at = 2,
+idle_at = 4,
+refresh_at = 8,
+last_exp = 16,
+confirmed_at = 32,
+auth_time = 64,
+rotation = 128,
+tenant = 256,
+pending = 512,
+operations = 1024,
+data = 2048,
+stamped = 4096,
+persistent = 8192,
 }
--- In the order in which they are stored.
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
-
 local function default_time(r, name)
-  if name == 'idle_at' or name == 'refresh_at' then
-    return r.absolute_at
-  end
-  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+if name == 'idle_at' or name == 'refresh_at' then
+return r.absolute_at
 end
-
+return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 local function decode_record(bytes)
-  local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
-  local function has(name)
-    return bit.band(flags, FLAG[name]) ~= 0
-  end
-  local function text(name, always)
-    if always or has(name) then
-      r[name], at = take(bytes, at)
-    end
-  end
-  r.absolute_at = r.created_at + r.absolute_at
-  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
-  if has('version') then
-    r.version, at = struct.unpack('>I4', bytes, at)
-  end
-  for _, name in ipairs(TIMES) do
-    r[name] = default_time(r, name)
-    if has(name) then
-      r[name], at = struct.unpack('>i5', bytes, at)
-      r[name] = r.created_at + r[name]
-    end
-  end
-  r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
-  r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has('rotation') then
-    r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
-      struct.unpack(ROTATION, bytes, at)
-    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
-    if previous == 1 then
-      r.previous_hash, at = struct.unpack('c32', bytes, at)
-    end
-  end
-  r.operations = ''
-  text('subject', true)
-  text('tenant')
-  text('identity', true)
-  text('origin', true)
-  text('roles', true)
-  text('pending')
-  text('operations')
-  text('data')
-  if at ~= #bytes + 1 then
-    corrupt()
-  end
-  return r
+local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
+_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+local function has(name)
+return bit.band(flags, FLAG[name]) ~= 0
 end
-
+local function text(name, always)
+if always or has(name) then
+r[name], at = take(bytes, at)
+end
+end
+r.absolute_at = r.created_at + r.absolute_at
+r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+if has('version') then
+r.version, at = struct.unpack('>I4', bytes, at)
+end
+for _, name in ipairs(TIMES) do
+r[name] = default_time(r, name)
+if has(name) then
+r[name], at = struct.unpack('>i5', bytes, at)
+r[name] = r.created_at + r[name]
+end
+end
+r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
+r.rotated_at, r.handed_out_at = r.created_at, r.created_at
+if has('rotation') then
+r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
+struct.unpack(ROTATION, bytes, at)
+r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
+if previous == 1 then
+r.previous_hash, at = struct.unpack('c32', bytes, at)
+end
+end
+r.operations = ''
+text('subject', true)
+text('tenant')
+text('identity', true)
+text('origin', true)
+text('roles', true)
+text('pending')
+text('operations')
+text('data')
+if at ~= #bytes + 1 then
+corrupt()
+end
+return r
+end
 local function encode_record(r)
-  local flags, parts = 0, { '' }
-  local function put(name, bytes)
-    flags = flags + FLAG[name]
-    parts[#parts + 1] = bytes
-  end
-  if r.stamped then
-    put('stamped', '')
-  end
-  if r.persistent then
-    put('persistent', '')
-  end
-  if r.version ~= 1 then
-    put('version', struct.pack('>I4', r.version))
-  end
-  for _, name in ipairs(TIMES) do
-    if r[name] ~= default_time(r, name) then
-      put(name, struct.pack('>i5', r[name] - r.created_at))
-    end
-  end
-  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
-  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
-    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
-    local previous = r.previous_hash and 1 or 0
-    -- stylua: ignore
-    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
-      previous) .. (r.previous_hash or ''))
-  end
-  parts[#parts + 1] = segment(r.subject)
-  if r.tenant then
-    put('tenant', segment(r.tenant))
-  end
-  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
-  if r.pending then
-    put('pending', segment(r.pending))
-  end
-  if r.operations ~= '' then
-    put('operations', segment(r.operations))
-  end
-  if r.data then
-    put('data', segment(r.data))
-  end
-  local absolute = r.absolute_at - r.created_at
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
-  r.bytes = table.concat(parts)
-  return r.bytes
+local flags, parts = 0, { '' }
+local function put(name, bytes)
+flags = flags + FLAG[name]
+parts[#parts + 1] = bytes
 end
-
+if r.stamped then
+put('stamped', '')
+end
+if r.persistent then
+put('persistent', '')
+end
+if r.version ~= 1 then
+put('version', struct.pack('>I4', r.version))
+end
+for _, name in ipairs(TIMES) do
+if r[name] ~= default_time(r, name) then
+put(name, struct.pack('>i5', r[name] - r.created_at))
+end
+end
+local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
+local previous = r.previous_hash and 1 or 0
+put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+previous) .. (r.previous_hash or ''))
+end
+parts[#parts + 1] = segment(r.subject)
+if r.tenant then
+put('tenant', segment(r.tenant))
+end
+parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
+if r.pending then
+put('pending', segment(r.pending))
+end
+if r.operations ~= '' then
+put('operations', segment(r.operations))
+end
+if r.data then
+put('data', segment(r.data))
+end
+local absolute = r.absolute_at - r.created_at
+parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+r.bytes = table.concat(parts)
+return r.bytes
+end
 local function decode_tombstone(bytes)
-  local t, at, _ = { state = ENDED, bytes = bytes }
-  _, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
-  t.replaced_by = take(bytes, at)
-  return t
+local t, at, _ = { state = ENDED, bytes = bytes }
+_, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
+t.replaced_by = take(bytes, at)
+return t
 end
-
 local function encode_tombstone(ended_at, keep_until, why, replaced_by)
-  return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
+return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
 end
-
--- A live record or a tombstone; \`nil\` when it is neither, or was written by a release that this one does not know.
 local function try_decode(bytes)
-  local format, state = string.byte(bytes, 1, 2)
-  if format ~= FORMAT then
-    return nil
-  end
-  local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
-  return ok and (state == LIVE or state == ENDED) and kept or nil
+local format, state = string.byte(bytes, 1, 2)
+if format ~= FORMAT then
+return nil
 end
-
--- \`nil\` when there is no such id.
+local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
+return ok and (state == LIVE or state == ENDED) and kept or nil
+end
 local function find(tail)
-  local bytes = redis.call('GET', session_key(tail))
-  if not bytes then
-    return nil
-  end
-  return try_decode(bytes) or corrupt()
+local bytes = redis.call('GET', session_key(tail))
+if not bytes then
+return nil
 end
-
+return try_decode(bytes) or corrupt()
+end
 local function deadline_of(r)
-  return math.min(r.idle_at, r.absolute_at)
+return math.min(r.idle_at, r.absolute_at)
 end
-
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
+return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
-
 local function is_live(r, now, floor)
-  return deadline_of(r) > now and r.created_at > floor
+return deadline_of(r) > now and r.created_at > floor
 end
-
--- Notes that a session was used. Forward only.
 local function move_forward(r, idle_at, now)
-  r.last_seen_at = math.max(r.last_seen_at, now)
-  r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
+r.last_seen_at = math.max(r.last_seen_at, now)
+r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
 end
-
--- Remembers that an access token may exist until \`stamp + access_ms\`.
 local function add_access(r, stamp, access_ms)
-  if access_ms ~= 0 then
-    r.last_exp = math.max(r.last_exp, stamp + access_ms)
-  end
+if access_ms ~= 0 then
+r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
---[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
-  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
-]]
+end
 local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
-
 local function read_gate()
-  local packed = redis.call('HGET', index_key, 'gate')
-  if not packed then
-    return { epoch = 0, moved_at = 0, blocked = false }
-  end
-  if #packed ~= 13 then
-    corrupt()
-  end
-  local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-  return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local packed = redis.call('HGET', index_key, 'gate')
+if not packed then
+return { epoch = 0, moved_at = 0, blocked = false }
 end
-
--- Sessions as { tail, created_at, last_seen_at, deadline }, tombstones as { tail, ended_at, keep_until }.
+if #packed ~= 13 then
+corrupt()
+end
+local epoch, moved_at, blocked = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+end
 local function read_members()
-  local flat, members = redis.call('HGETALL', index_key), {}
-  for i = 1, #flat, 2 do
-    local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 16 then
-      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
-      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
-      members[#members + 1] = member
-    elseif #packed == 12 then
-      member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
-      members[#members + 1] = member
-    end
-  end
-  return members
+local flat, members = redis.call('HGETALL', index_key), {}
+for i = 1, #flat, 2 do
+local member, packed = { tail = flat[i] }, flat[i + 1]
+if #packed == 16 then
+local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
+members[#members + 1] = member
+elseif #packed == 12 then
+member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
+members[#members + 1] = member
 end
-
--- The server expires records by itself and tells nobody; an entry may outlive what it stands for.
+end
+return members
+end
 local function is_kept(member)
-  return redis.call('EXISTS', session_key(member.tail)) == 1
+return redis.call('EXISTS', session_key(member.tail)) == 1
 end
---[[ The revocation record of a subject, KEYS[2]: a hash with \`head\`, one field \`s:<tail>\` per ended session and one
-  field \`j:<jti>\` per refused token. Only sessions with the flag \`stamped\` write it.
-]]
 local revocations_key = KEYS[2]
 local REVOCATIONS_HEAD = '>I6I6I6'
-
 local function read_revocations()
-  local head = redis.call('HGET', revocations_key, 'head')
-  if not head then
-    return nil
-  end
-  if #head < 20 then
-    corrupt()
-  end
-  local state, at = {}
-  state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
-  state.named = string.sub(head, at)
-  return state
+local head = redis.call('HGET', revocations_key, 'head')
+if not head then
+return nil
 end
-
+if #head < 20 then
+corrupt()
+end
+local state, at = {}
+state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
+state.named = string.sub(head, at)
+return state
+end
 local function write_revocations(state, field, entry)
-  local head = struct.pack(REVOCATIONS_HEAD, state.not_before, state.last_stamp, state.until_ms) .. state.named
-  redis.call('HSET', revocations_key, 'head', head, unpack(field and { field, entry } or {}))
-  redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
+local head = struct.pack(REVOCATIONS_HEAD, state.not_before, state.last_stamp, state.until_ms) .. state.named
+redis.call('HSET', revocations_key, 'head', head, unpack(field and { field, entry } or {}))
+redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
 end
-
---[[ The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`. A new one refuses
-  every token that exists: there is none, or the store has lost the record that said which of them had ended.
-]]
 local function revocations_of(subject, now)
-  local state = read_revocations()
-  if not state then
-    local named = segment(subject.subject) .. segment(subject.tenant or '')
-    return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
-  end
-  local flat = redis.call('HGETALL', revocations_key)
-  for i = 1, #flat, 2 do
-    if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
-      redis.call('HDEL', revocations_key, flat[i])
-    end
-  end
-  return state
+local state = read_revocations()
+if not state then
+local named = segment(subject.subject) .. segment(subject.tenant or '')
+return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
 end
-
--- What an access token made now counts from: above every stamp that has been refused.
+local flat = redis.call('HGETALL', revocations_key)
+for i = 1, #flat, 2 do
+if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
+redis.call('HDEL', revocations_key, flat[i])
+end
+end
+return state
+end
 local function stamp_of(r, floor, now)
-  local state = r.stamped and read_revocations()
-  return math.max(now, floor + 1, (state and state.not_before or 0) + 1)
+local state = r.stamped and read_revocations()
+return math.max(now, floor + 1, (state and state.not_before or 0) + 1)
 end
-
--- Notes that a token of \`r\` with this stamp may exist until its last \`exp\` plus leeway.
 local function note_stamp(r, stamp, now)
-  if not r.stamped then
-    return
-  end
-  local state = revocations_of(r, now)
-  state.last_stamp = math.max(state.last_stamp, stamp)
-  state.until_ms = math.max(state.until_ms, r.last_exp + MAX_LEEWAY_MS)
-  write_revocations(state)
+if not r.stamped then
+return
 end
-
+local state = revocations_of(r, now)
+state.last_stamp = math.max(state.last_stamp, stamp)
+state.until_ms = math.max(state.until_ms, r.last_exp + MAX_LEEWAY_MS)
+write_revocations(state)
+end
 local function deny(subject, field, until_ms, why, now)
-  local state = revocations_of(subject, now)
-  state.until_ms = math.max(state.until_ms, until_ms)
-  write_revocations(state, field, struct.pack('>I6', until_ms) .. why)
+local state = revocations_of(subject, now)
+state.until_ms = math.max(state.until_ms, until_ms)
+write_revocations(state, field, struct.pack('>I6', until_ms) .. why)
 end
-
--- Refuses every token of the subject that exists. Does nothing where none can exist.
 local function raise_not_before(now)
-  local state = read_revocations()
-  if state then
-    state.not_before = math.max(now, state.not_before + 1, state.last_stamp)
-    write_revocations(state)
-  end
+local state = read_revocations()
+if state then
+state.not_before = math.max(now, state.not_before + 1, state.last_stamp)
+write_revocations(state)
+end
 end
 local subject = { subject = ARGV[4], tenant = ARGV[5] }
 deny(subject, 'j:' .. ARGV[2], tonumber(ARGV[3]), '', tonumber(ARGV[1]))
@@ -963,508 +793,417 @@ return { read_gate().epoch }
   endSession: {
     name: 'end-session',
     keys: 3,
-    sha1: 'f309b9857d3f4b0093de0cd497b0f97821bb47e6',
+    sha1: 'f790135905d4a2072b07a363825fa7a5cbca5901',
     source: `#!lua flags=allow-oom
---[[ end-session-3 - ends one session, following ids that were replaced; steps/end.ts is the reference.
-  KEYS[1] index of the subject   KEYS[2] its revocation record   KEYS[3] the session
-  ARGV[1] now, epoch ms   ARGV[2] reason   ARGV[3] how long an unknown id is remembered, epoch ms
-  ARGV[4] 1 when an unknown id is entered in the revocation record as well
-  Returns {epoch, id that this call ended, if it was live}
-]]
---[[ The keys of one subject. Every id starts with the tag of its subject, and every key of the subject carries the tag
-  as its hash tag, so all of them are in the slot of the declared KEYS[1]. The caller cannot declare the keys of
-  sessions whose ids only the index knows; they are made here, from the declared key and the rest of the id.
-  A \`tail\` is an id without its tag: its last 22 characters.
-]]
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
-
 local function session_key(tail)
-  return session_prefix .. tail
+return session_prefix .. tail
 end
-
 local function tail_of(id)
-  return string.sub(id, #tag + 1)
+return string.sub(id, #tag + 1)
 end
-
--- Numbers as Redis wants them; the default conversion may choose an exponent.
 local function whole(number)
-  return string.format('%.0f', number)
+return string.format('%.0f', number)
 end
-
--- By bytes: the comparison of Lua follows the locale of the server.
 local function less(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then
-      return x < y
-    end
-  end
-  return #a < #b
+for i = 1, math.min(#a, #b) do
+local x, y = string.byte(a, i), string.byte(b, i)
+if x ~= y then
+return x < y
 end
--- Length-prefixed pieces of a stored value: one byte of length, or 255 and four bytes.
+end
+return #a < #b
+end
 local function corrupt()
-  error({ err = 'CSCORRUPT stored content cannot be read' })
+error({ err = 'CSCORRUPT stored content cannot be read' })
 end
-
 local function take(bytes, at)
-  local size = string.byte(bytes, at)
-  at = at + 1
-  if size == 255 then
-    size, at = struct.unpack('>I4', bytes, at)
-  end
-  if at + size - 1 > #bytes then
-    corrupt()
-  end
-  return string.sub(bytes, at, at + size - 1), at + size
+local size = string.byte(bytes, at)
+at = at + 1
+if size == 255 then
+size, at = struct.unpack('>I4', bytes, at)
 end
-
+if at + size - 1 > #bytes then
+corrupt()
+end
+return string.sub(bytes, at, at + size - 1), at + size
+end
 local function segment(text)
-  if #text < 255 then
-    return string.char(#text) .. text
-  end
-  return string.char(255) .. struct.pack('>I4', #text) .. text
+if #text < 255 then
+return string.char(#text) .. text
 end
---[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
-  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
-  looked into: cjson would turn empty arrays into objects and round large numbers.
-]]
+return string.char(255) .. struct.pack('>I4', #text) .. text
+end
 local FORMAT, LIVE, ENDED = 1, 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
-  version = 1,
-  last_seen_at = 2,
-  idle_at = 4,
-  refresh_at = 8,
-  last_exp = 16,
-  confirmed_at = 32,
-  auth_time = 64,
-  rotation = 128,
-  tenant = 256,
-  pending = 512,
-  operations = 1024,
-  data = 2048,
-  stamped = 4096,
-  persistent = 8192,
+version = 1,
+last_seen_at = 2,
+idle_at = 4,
+refresh_at = 8,
+last_exp = 16,
+confirmed_at = 32,
+auth_time = 64,
+rotation = 128,
+tenant = 256,
+pending = 512,
+operations = 1024,
+data = 2048,
+stamped = 4096,
+persistent = 8192,
 }
--- In the order in which they are stored.
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
-
 local function default_time(r, name)
-  if name == 'idle_at' or name == 'refresh_at' then
-    return r.absolute_at
-  end
-  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+if name == 'idle_at' or name == 'refresh_at' then
+return r.absolute_at
 end
-
+return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 local function decode_record(bytes)
-  local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
-  local function has(name)
-    return bit.band(flags, FLAG[name]) ~= 0
-  end
-  local function text(name, always)
-    if always or has(name) then
-      r[name], at = take(bytes, at)
-    end
-  end
-  r.absolute_at = r.created_at + r.absolute_at
-  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
-  if has('version') then
-    r.version, at = struct.unpack('>I4', bytes, at)
-  end
-  for _, name in ipairs(TIMES) do
-    r[name] = default_time(r, name)
-    if has(name) then
-      r[name], at = struct.unpack('>i5', bytes, at)
-      r[name] = r.created_at + r[name]
-    end
-  end
-  r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
-  r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has('rotation') then
-    r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
-      struct.unpack(ROTATION, bytes, at)
-    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
-    if previous == 1 then
-      r.previous_hash, at = struct.unpack('c32', bytes, at)
-    end
-  end
-  r.operations = ''
-  text('subject', true)
-  text('tenant')
-  text('identity', true)
-  text('origin', true)
-  text('roles', true)
-  text('pending')
-  text('operations')
-  text('data')
-  if at ~= #bytes + 1 then
-    corrupt()
-  end
-  return r
+local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
+_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+local function has(name)
+return bit.band(flags, FLAG[name]) ~= 0
 end
-
+local function text(name, always)
+if always or has(name) then
+r[name], at = take(bytes, at)
+end
+end
+r.absolute_at = r.created_at + r.absolute_at
+r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+if has('version') then
+r.version, at = struct.unpack('>I4', bytes, at)
+end
+for _, name in ipairs(TIMES) do
+r[name] = default_time(r, name)
+if has(name) then
+r[name], at = struct.unpack('>i5', bytes, at)
+r[name] = r.created_at + r[name]
+end
+end
+r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
+r.rotated_at, r.handed_out_at = r.created_at, r.created_at
+if has('rotation') then
+r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
+struct.unpack(ROTATION, bytes, at)
+r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
+if previous == 1 then
+r.previous_hash, at = struct.unpack('c32', bytes, at)
+end
+end
+r.operations = ''
+text('subject', true)
+text('tenant')
+text('identity', true)
+text('origin', true)
+text('roles', true)
+text('pending')
+text('operations')
+text('data')
+if at ~= #bytes + 1 then
+corrupt()
+end
+return r
+end
 local function encode_record(r)
-  local flags, parts = 0, { '' }
-  local function put(name, bytes)
-    flags = flags + FLAG[name]
-    parts[#parts + 1] = bytes
-  end
-  if r.stamped then
-    put('stamped', '')
-  end
-  if r.persistent then
-    put('persistent', '')
-  end
-  if r.version ~= 1 then
-    put('version', struct.pack('>I4', r.version))
-  end
-  for _, name in ipairs(TIMES) do
-    if r[name] ~= default_time(r, name) then
-      put(name, struct.pack('>i5', r[name] - r.created_at))
-    end
-  end
-  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
-  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
-    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
-    local previous = r.previous_hash and 1 or 0
-    -- stylua: ignore
-    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
-      previous) .. (r.previous_hash or ''))
-  end
-  parts[#parts + 1] = segment(r.subject)
-  if r.tenant then
-    put('tenant', segment(r.tenant))
-  end
-  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
-  if r.pending then
-    put('pending', segment(r.pending))
-  end
-  if r.operations ~= '' then
-    put('operations', segment(r.operations))
-  end
-  if r.data then
-    put('data', segment(r.data))
-  end
-  local absolute = r.absolute_at - r.created_at
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
-  r.bytes = table.concat(parts)
-  return r.bytes
+local flags, parts = 0, { '' }
+local function put(name, bytes)
+flags = flags + FLAG[name]
+parts[#parts + 1] = bytes
 end
-
+if r.stamped then
+put('stamped', '')
+end
+if r.persistent then
+put('persistent', '')
+end
+if r.version ~= 1 then
+put('version', struct.pack('>I4', r.version))
+end
+for _, name in ipairs(TIMES) do
+if r[name] ~= default_time(r, name) then
+put(name, struct.pack('>i5', r[name] - r.created_at))
+end
+end
+local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
+local previous = r.previous_hash and 1 or 0
+put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+previous) .. (r.previous_hash or ''))
+end
+parts[#parts + 1] = segment(r.subject)
+if r.tenant then
+put('tenant', segment(r.tenant))
+end
+parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
+if r.pending then
+put('pending', segment(r.pending))
+end
+if r.operations ~= '' then
+put('operations', segment(r.operations))
+end
+if r.data then
+put('data', segment(r.data))
+end
+local absolute = r.absolute_at - r.created_at
+parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+r.bytes = table.concat(parts)
+return r.bytes
+end
 local function decode_tombstone(bytes)
-  local t, at, _ = { state = ENDED, bytes = bytes }
-  _, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
-  t.replaced_by = take(bytes, at)
-  return t
+local t, at, _ = { state = ENDED, bytes = bytes }
+_, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
+t.replaced_by = take(bytes, at)
+return t
 end
-
 local function encode_tombstone(ended_at, keep_until, why, replaced_by)
-  return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
+return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
 end
-
--- A live record or a tombstone; \`nil\` when it is neither, or was written by a release that this one does not know.
 local function try_decode(bytes)
-  local format, state = string.byte(bytes, 1, 2)
-  if format ~= FORMAT then
-    return nil
-  end
-  local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
-  return ok and (state == LIVE or state == ENDED) and kept or nil
+local format, state = string.byte(bytes, 1, 2)
+if format ~= FORMAT then
+return nil
 end
-
--- \`nil\` when there is no such id.
+local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
+return ok and (state == LIVE or state == ENDED) and kept or nil
+end
 local function find(tail)
-  local bytes = redis.call('GET', session_key(tail))
-  if not bytes then
-    return nil
-  end
-  return try_decode(bytes) or corrupt()
+local bytes = redis.call('GET', session_key(tail))
+if not bytes then
+return nil
 end
-
+return try_decode(bytes) or corrupt()
+end
 local function deadline_of(r)
-  return math.min(r.idle_at, r.absolute_at)
+return math.min(r.idle_at, r.absolute_at)
 end
-
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
+return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
-
 local function is_live(r, now, floor)
-  return deadline_of(r) > now and r.created_at > floor
+return deadline_of(r) > now and r.created_at > floor
 end
-
--- Notes that a session was used. Forward only.
 local function move_forward(r, idle_at, now)
-  r.last_seen_at = math.max(r.last_seen_at, now)
-  r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
+r.last_seen_at = math.max(r.last_seen_at, now)
+r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
 end
-
--- Remembers that an access token may exist until \`stamp + access_ms\`.
 local function add_access(r, stamp, access_ms)
-  if access_ms ~= 0 then
-    r.last_exp = math.max(r.last_exp, stamp + access_ms)
-  end
+if access_ms ~= 0 then
+r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
---[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
-  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
-]]
+end
 local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
-
 local function read_gate()
-  local packed = redis.call('HGET', index_key, 'gate')
-  if not packed then
-    return { epoch = 0, moved_at = 0, blocked = false }
-  end
-  if #packed ~= 13 then
-    corrupt()
-  end
-  local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-  return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local packed = redis.call('HGET', index_key, 'gate')
+if not packed then
+return { epoch = 0, moved_at = 0, blocked = false }
 end
-
--- Sessions as { tail, created_at, last_seen_at, deadline }, tombstones as { tail, ended_at, keep_until }.
+if #packed ~= 13 then
+corrupt()
+end
+local epoch, moved_at, blocked = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+end
 local function read_members()
-  local flat, members = redis.call('HGETALL', index_key), {}
-  for i = 1, #flat, 2 do
-    local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 16 then
-      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
-      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
-      members[#members + 1] = member
-    elseif #packed == 12 then
-      member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
-      members[#members + 1] = member
-    end
-  end
-  return members
+local flat, members = redis.call('HGETALL', index_key), {}
+for i = 1, #flat, 2 do
+local member, packed = { tail = flat[i] }, flat[i + 1]
+if #packed == 16 then
+local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
+members[#members + 1] = member
+elseif #packed == 12 then
+member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
+members[#members + 1] = member
 end
-
--- The server expires records by itself and tells nobody; an entry may outlive what it stands for.
+end
+return members
+end
 local function is_kept(member)
-  return redis.call('EXISTS', session_key(member.tail)) == 1
+return redis.call('EXISTS', session_key(member.tail)) == 1
 end
--- Writing sessions and tombstones together with their entries in the index.
 local MAX_TOMBSTONES, EPOCH_KEEP_MS = 64, 86400000
-
--- Lets the index live as long as what it leads to, and for ever while the subject is blocked. Only ever extends.
 local function keep_index(until_ms)
-  local expires_at = redis.call('PEXPIRETIME', index_key)
-  if expires_at == -1 and read_gate().blocked then
-    return
-  end
-  if expires_at < until_ms then
-    redis.call('PEXPIREAT', index_key, whole(until_ms))
-  end
+local expires_at = redis.call('PEXPIRETIME', index_key)
+if expires_at == -1 and read_gate().blocked then
+return
 end
-
--- Moves the epoch forward, whatever the clock says, so that a login that read the old one is refused.
+if expires_at < until_ms then
+redis.call('PEXPIREAT', index_key, whole(until_ms))
+end
+end
 local function move_epoch(now, blocked)
-  local gate = read_gate()
-  local epoch = math.max(now, gate.epoch + 1)
-  if blocked == nil then
-    blocked = gate.blocked
-  end
-  redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
-  if blocked then
-    redis.call('PERSIST', index_key)
-  else
-    keep_index(now + EPOCH_KEEP_MS)
-  end
-  return epoch
+local gate = read_gate()
+local epoch = math.max(now, gate.epoch + 1)
+if blocked == nil then
+blocked = gate.blocked
 end
-
+redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
+if blocked then
+redis.call('PERSIST', index_key)
+else
+keep_index(now + EPOCH_KEEP_MS)
+end
+return epoch
+end
 local function put(tail, r)
-  local keep_until = keep_until_of(r)
-  redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
-  local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
-  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
-  keep_index(keep_until)
+local keep_until = keep_until_of(r)
+redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
+local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
+keep_index(keep_until)
 end
-
 local function forget(tail)
-  redis.call('DEL', session_key(tail))
-  redis.call('HDEL', index_key, tail)
+redis.call('DEL', session_key(tail))
+redis.call('HDEL', index_key, tail)
 end
-
--- Afterwards call cap_tombstones, once for any number of them.
 local function bury(tail, why, now, keep_until, replaced_by)
-  if keep_until <= now then
-    return forget(tail)
-  end
-  redis.call('SET', session_key(tail), encode_tombstone(now, keep_until, why, replaced_by), 'PXAT', whole(keep_until))
-  redis.call('HSET', index_key, tail, struct.pack(ENDED_ENTRY, now, keep_until))
-  keep_index(keep_until)
+if keep_until <= now then
+return forget(tail)
 end
-
--- Drops entries of what has expired. Returns the others.
+redis.call('SET', session_key(tail), encode_tombstone(now, keep_until, why, replaced_by), 'PXAT', whole(keep_until))
+redis.call('HSET', index_key, tail, struct.pack(ENDED_ENTRY, now, keep_until))
+keep_index(keep_until)
+end
 local function prune(members, now)
-  local kept = {}
-  for _, member in ipairs(members) do
-    if (member.deadline or member.keep_until) > now or is_kept(member) then
-      kept[#kept + 1] = member
-    else
-      redis.call('HDEL', index_key, member.tail)
-    end
-  end
-  return kept
+local kept = {}
+for _, member in ipairs(members) do
+if (member.deadline or member.keep_until) > now or is_kept(member) then
+kept[#kept + 1] = member
+else
+redis.call('HDEL', index_key, member.tail)
 end
-
--- The oldest go first: a forgotten one is \`unknown\`, which is refused all the same.
+end
+return kept
+end
 local function cap_tombstones(now)
-  if redis.call('HLEN', index_key) <= MAX_TOMBSTONES then
-    return
-  end
-  local ended = {}
-  for _, member in ipairs(prune(read_members(), now)) do
-    if member.ended_at then
-      ended[#ended + 1] = member
-    end
-  end
-  table.sort(ended, function(a, b)
-    if a.ended_at ~= b.ended_at then
-      return a.ended_at < b.ended_at
-    end
-    return less(a.tail, b.tail)
-  end)
-  for i = 1, #ended - MAX_TOMBSTONES do
-    forget(ended[i].tail)
-  end
+if redis.call('HLEN', index_key) <= MAX_TOMBSTONES then
+return
 end
---[[ The revocation record of a subject, KEYS[2]: a hash with \`head\`, one field \`s:<tail>\` per ended session and one
-  field \`j:<jti>\` per refused token. Only sessions with the flag \`stamped\` write it.
-]]
+local ended = {}
+for _, member in ipairs(prune(read_members(), now)) do
+if member.ended_at then
+ended[#ended + 1] = member
+end
+end
+table.sort(ended, function(a, b)
+if a.ended_at ~= b.ended_at then
+return a.ended_at < b.ended_at
+end
+return less(a.tail, b.tail)
+end)
+for i = 1, #ended - MAX_TOMBSTONES do
+forget(ended[i].tail)
+end
+end
 local revocations_key = KEYS[2]
 local REVOCATIONS_HEAD = '>I6I6I6'
-
 local function read_revocations()
-  local head = redis.call('HGET', revocations_key, 'head')
-  if not head then
-    return nil
-  end
-  if #head < 20 then
-    corrupt()
-  end
-  local state, at = {}
-  state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
-  state.named = string.sub(head, at)
-  return state
+local head = redis.call('HGET', revocations_key, 'head')
+if not head then
+return nil
 end
-
+if #head < 20 then
+corrupt()
+end
+local state, at = {}
+state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
+state.named = string.sub(head, at)
+return state
+end
 local function write_revocations(state, field, entry)
-  local head = struct.pack(REVOCATIONS_HEAD, state.not_before, state.last_stamp, state.until_ms) .. state.named
-  redis.call('HSET', revocations_key, 'head', head, unpack(field and { field, entry } or {}))
-  redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
+local head = struct.pack(REVOCATIONS_HEAD, state.not_before, state.last_stamp, state.until_ms) .. state.named
+redis.call('HSET', revocations_key, 'head', head, unpack(field and { field, entry } or {}))
+redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
 end
-
---[[ The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`. A new one refuses
-  every token that exists: there is none, or the store has lost the record that said which of them had ended.
-]]
 local function revocations_of(subject, now)
-  local state = read_revocations()
-  if not state then
-    local named = segment(subject.subject) .. segment(subject.tenant or '')
-    return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
-  end
-  local flat = redis.call('HGETALL', revocations_key)
-  for i = 1, #flat, 2 do
-    if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
-      redis.call('HDEL', revocations_key, flat[i])
-    end
-  end
-  return state
+local state = read_revocations()
+if not state then
+local named = segment(subject.subject) .. segment(subject.tenant or '')
+return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
 end
-
--- What an access token made now counts from: above every stamp that has been refused.
+local flat = redis.call('HGETALL', revocations_key)
+for i = 1, #flat, 2 do
+if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
+redis.call('HDEL', revocations_key, flat[i])
+end
+end
+return state
+end
 local function stamp_of(r, floor, now)
-  local state = r.stamped and read_revocations()
-  return math.max(now, floor + 1, (state and state.not_before or 0) + 1)
+local state = r.stamped and read_revocations()
+return math.max(now, floor + 1, (state and state.not_before or 0) + 1)
 end
-
--- Notes that a token of \`r\` with this stamp may exist until its last \`exp\` plus leeway.
 local function note_stamp(r, stamp, now)
-  if not r.stamped then
-    return
-  end
-  local state = revocations_of(r, now)
-  state.last_stamp = math.max(state.last_stamp, stamp)
-  state.until_ms = math.max(state.until_ms, r.last_exp + MAX_LEEWAY_MS)
-  write_revocations(state)
+if not r.stamped then
+return
 end
-
+local state = revocations_of(r, now)
+state.last_stamp = math.max(state.last_stamp, stamp)
+state.until_ms = math.max(state.until_ms, r.last_exp + MAX_LEEWAY_MS)
+write_revocations(state)
+end
 local function deny(subject, field, until_ms, why, now)
-  local state = revocations_of(subject, now)
-  state.until_ms = math.max(state.until_ms, until_ms)
-  write_revocations(state, field, struct.pack('>I6', until_ms) .. why)
+local state = revocations_of(subject, now)
+state.until_ms = math.max(state.until_ms, until_ms)
+write_revocations(state, field, struct.pack('>I6', until_ms) .. why)
 end
-
--- Refuses every token of the subject that exists. Does nothing where none can exist.
 local function raise_not_before(now)
-  local state = read_revocations()
-  if state then
-    state.not_before = math.max(now, state.not_before + 1, state.last_stamp)
-    write_revocations(state)
-  end
+local state = read_revocations()
+if state then
+state.not_before = math.max(now, state.not_before + 1, state.last_stamp)
+write_revocations(state)
 end
-
--- Turns a live record into its tombstone and enters it in the revocation record, which comes first because it could be
--- unreadable. Afterwards call cap_tombstones.
+end
 local function end_record(tail, r, why, now, replaced_by)
-  if r.stamped then
-    deny(r, 's:' .. tail, r.last_exp + MAX_LEEWAY_MS, why, now)
-  end
-  bury(tail, why, now, keep_until_of(r), replaced_by)
+if r.stamped then
+deny(r, 's:' .. tail, r.last_exp + MAX_LEEWAY_MS, why, now)
 end
-
---[[ Ends a record that this release cannot read: nothing may keep a session alive because it is damaged, or because a
-  newer release wrote it. How long its tokens live is known from its key.
-]]
+bury(tail, why, now, keep_until_of(r), replaced_by)
+end
 local function end_unreadable(tail, why, now)
-  local keep_until = redis.call('PEXPIRETIME', session_key(tail))
-  local state = read_revocations()
-  if state then
-    state.until_ms = math.max(state.until_ms, keep_until + MAX_LEEWAY_MS)
-    write_revocations(state, 's:' .. tail, struct.pack('>I6', keep_until + MAX_LEEWAY_MS) .. why)
-  end
-  bury(tail, why, now, keep_until)
+local keep_until = redis.call('PEXPIRETIME', session_key(tail))
+local state = read_revocations()
+if state then
+state.until_ms = math.max(state.until_ms, keep_until + MAX_LEEWAY_MS)
+write_revocations(state, 's:' .. tail, struct.pack('>I6', keep_until + MAX_LEEWAY_MS) .. why)
 end
-
--- The id that took over from one that was replaced, however often.
+bury(tail, why, now, keep_until)
+end
 local function follow(tail)
-  for _ = 1, 1000 do
-    local bytes = redis.call('GET', session_key(tail))
-    local kept = bytes and try_decode(bytes)
-    if not kept or kept.state == LIVE or kept.replaced_by == '' then
-      return tail
-    end
-    tail = tail_of(kept.replaced_by)
-  end
-  corrupt()
+for _ = 1, 1000 do
+local bytes = redis.call('GET', session_key(tail))
+local kept = bytes and try_decode(bytes)
+if not kept or kept.state == LIVE or kept.replaced_by == '' then
+return tail
+end
+tail = tail_of(kept.replaced_by)
+end
+corrupt()
 end
 local now, why, unknown_until = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local answer = { read_gate().epoch }
-
 local tail = follow(string.sub(KEYS[3], #session_prefix + 1))
 local bytes = redis.call('GET', session_key(tail))
 local kept = bytes and try_decode(bytes)
 if not bytes then
-  bury(tail, why, now, unknown_until)
-  if ARGV[4] == '1' and read_revocations() then
-    deny(nil, 's:' .. tail, unknown_until, why, now)
-  end
+bury(tail, why, now, unknown_until)
+if ARGV[4] == '1' and read_revocations() then
+deny(nil, 's:' .. tail, unknown_until, why, now)
+end
 elseif not kept then
-  end_unreadable(tail, why, now)
-  answer[2] = tag .. tail
+end_unreadable(tail, why, now)
+answer[2] = tag .. tail
 elseif kept.state == LIVE then
-  end_record(tail, kept, why, now)
-  if is_live(kept, now, 0) then
-    answer[2] = tag .. tail
-  end
+end_record(tail, kept, why, now)
+if is_live(kept, now, 0) then
+answer[2] = tag .. tail
+end
 end
 cap_tombstones(now)
 return answer
@@ -1473,529 +1212,434 @@ return answer
   endSubject: {
     name: 'end-subject',
     keys: 2,
-    sha1: '2384d56db6623aa46cd036ce760d8e45ed6fd654',
+    sha1: 'fad8226199d05bb6550e716617e57166a4684537',
     source: `#!lua flags=allow-oom
---[[ end-subject-2 - ends all sessions of a subject and moves its epoch; steps/end.ts is the reference.
-  KEYS[1] index of the subject   KEYS[2] its revocation record
-  ARGV[1] now, epoch ms   ARGV[2] reason   ARGV[3] id of the session to spare, or empty
-  ARGV[4] 1 blocks, 0 unblocks, empty leaves it
-  Returns {epoch, id of each live session that this call ended}
-]]
---[[ The keys of one subject. Every id starts with the tag of its subject, and every key of the subject carries the tag
-  as its hash tag, so all of them are in the slot of the declared KEYS[1]. The caller cannot declare the keys of
-  sessions whose ids only the index knows; they are made here, from the declared key and the rest of the id.
-  A \`tail\` is an id without its tag: its last 22 characters.
-]]
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
-
 local function session_key(tail)
-  return session_prefix .. tail
+return session_prefix .. tail
 end
-
 local function tail_of(id)
-  return string.sub(id, #tag + 1)
+return string.sub(id, #tag + 1)
 end
-
--- Numbers as Redis wants them; the default conversion may choose an exponent.
 local function whole(number)
-  return string.format('%.0f', number)
+return string.format('%.0f', number)
 end
-
--- By bytes: the comparison of Lua follows the locale of the server.
 local function less(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then
-      return x < y
-    end
-  end
-  return #a < #b
+for i = 1, math.min(#a, #b) do
+local x, y = string.byte(a, i), string.byte(b, i)
+if x ~= y then
+return x < y
 end
--- Length-prefixed pieces of a stored value: one byte of length, or 255 and four bytes.
+end
+return #a < #b
+end
 local function corrupt()
-  error({ err = 'CSCORRUPT stored content cannot be read' })
+error({ err = 'CSCORRUPT stored content cannot be read' })
 end
-
 local function take(bytes, at)
-  local size = string.byte(bytes, at)
-  at = at + 1
-  if size == 255 then
-    size, at = struct.unpack('>I4', bytes, at)
-  end
-  if at + size - 1 > #bytes then
-    corrupt()
-  end
-  return string.sub(bytes, at, at + size - 1), at + size
+local size = string.byte(bytes, at)
+at = at + 1
+if size == 255 then
+size, at = struct.unpack('>I4', bytes, at)
 end
-
+if at + size - 1 > #bytes then
+corrupt()
+end
+return string.sub(bytes, at, at + size - 1), at + size
+end
 local function segment(text)
-  if #text < 255 then
-    return string.char(#text) .. text
-  end
-  return string.char(255) .. struct.pack('>I4', #text) .. text
+if #text < 255 then
+return string.char(#text) .. text
 end
---[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
-  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
-  looked into: cjson would turn empty arrays into objects and round large numbers.
-]]
+return string.char(255) .. struct.pack('>I4', #text) .. text
+end
 local FORMAT, LIVE, ENDED = 1, 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
-  version = 1,
-  last_seen_at = 2,
-  idle_at = 4,
-  refresh_at = 8,
-  last_exp = 16,
-  confirmed_at = 32,
-  auth_time = 64,
-  rotation = 128,
-  tenant = 256,
-  pending = 512,
-  operations = 1024,
-  data = 2048,
-  stamped = 4096,
-  persistent = 8192,
+version = 1,
+last_seen_at = 2,
+idle_at = 4,
+refresh_at = 8,
+last_exp = 16,
+confirmed_at = 32,
+auth_time = 64,
+rotation = 128,
+tenant = 256,
+pending = 512,
+operations = 1024,
+data = 2048,
+stamped = 4096,
+persistent = 8192,
 }
--- In the order in which they are stored.
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
-
 local function default_time(r, name)
-  if name == 'idle_at' or name == 'refresh_at' then
-    return r.absolute_at
-  end
-  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+if name == 'idle_at' or name == 'refresh_at' then
+return r.absolute_at
 end
-
+return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 local function decode_record(bytes)
-  local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
-  local function has(name)
-    return bit.band(flags, FLAG[name]) ~= 0
-  end
-  local function text(name, always)
-    if always or has(name) then
-      r[name], at = take(bytes, at)
-    end
-  end
-  r.absolute_at = r.created_at + r.absolute_at
-  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
-  if has('version') then
-    r.version, at = struct.unpack('>I4', bytes, at)
-  end
-  for _, name in ipairs(TIMES) do
-    r[name] = default_time(r, name)
-    if has(name) then
-      r[name], at = struct.unpack('>i5', bytes, at)
-      r[name] = r.created_at + r[name]
-    end
-  end
-  r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
-  r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has('rotation') then
-    r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
-      struct.unpack(ROTATION, bytes, at)
-    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
-    if previous == 1 then
-      r.previous_hash, at = struct.unpack('c32', bytes, at)
-    end
-  end
-  r.operations = ''
-  text('subject', true)
-  text('tenant')
-  text('identity', true)
-  text('origin', true)
-  text('roles', true)
-  text('pending')
-  text('operations')
-  text('data')
-  if at ~= #bytes + 1 then
-    corrupt()
-  end
-  return r
+local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
+_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+local function has(name)
+return bit.band(flags, FLAG[name]) ~= 0
 end
-
+local function text(name, always)
+if always or has(name) then
+r[name], at = take(bytes, at)
+end
+end
+r.absolute_at = r.created_at + r.absolute_at
+r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+if has('version') then
+r.version, at = struct.unpack('>I4', bytes, at)
+end
+for _, name in ipairs(TIMES) do
+r[name] = default_time(r, name)
+if has(name) then
+r[name], at = struct.unpack('>i5', bytes, at)
+r[name] = r.created_at + r[name]
+end
+end
+r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
+r.rotated_at, r.handed_out_at = r.created_at, r.created_at
+if has('rotation') then
+r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
+struct.unpack(ROTATION, bytes, at)
+r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
+if previous == 1 then
+r.previous_hash, at = struct.unpack('c32', bytes, at)
+end
+end
+r.operations = ''
+text('subject', true)
+text('tenant')
+text('identity', true)
+text('origin', true)
+text('roles', true)
+text('pending')
+text('operations')
+text('data')
+if at ~= #bytes + 1 then
+corrupt()
+end
+return r
+end
 local function encode_record(r)
-  local flags, parts = 0, { '' }
-  local function put(name, bytes)
-    flags = flags + FLAG[name]
-    parts[#parts + 1] = bytes
-  end
-  if r.stamped then
-    put('stamped', '')
-  end
-  if r.persistent then
-    put('persistent', '')
-  end
-  if r.version ~= 1 then
-    put('version', struct.pack('>I4', r.version))
-  end
-  for _, name in ipairs(TIMES) do
-    if r[name] ~= default_time(r, name) then
-      put(name, struct.pack('>i5', r[name] - r.created_at))
-    end
-  end
-  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
-  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
-    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
-    local previous = r.previous_hash and 1 or 0
-    -- stylua: ignore
-    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
-      previous) .. (r.previous_hash or ''))
-  end
-  parts[#parts + 1] = segment(r.subject)
-  if r.tenant then
-    put('tenant', segment(r.tenant))
-  end
-  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
-  if r.pending then
-    put('pending', segment(r.pending))
-  end
-  if r.operations ~= '' then
-    put('operations', segment(r.operations))
-  end
-  if r.data then
-    put('data', segment(r.data))
-  end
-  local absolute = r.absolute_at - r.created_at
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
-  r.bytes = table.concat(parts)
-  return r.bytes
+local flags, parts = 0, { '' }
+local function put(name, bytes)
+flags = flags + FLAG[name]
+parts[#parts + 1] = bytes
 end
-
+if r.stamped then
+put('stamped', '')
+end
+if r.persistent then
+put('persistent', '')
+end
+if r.version ~= 1 then
+put('version', struct.pack('>I4', r.version))
+end
+for _, name in ipairs(TIMES) do
+if r[name] ~= default_time(r, name) then
+put(name, struct.pack('>i5', r[name] - r.created_at))
+end
+end
+local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
+local previous = r.previous_hash and 1 or 0
+put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+previous) .. (r.previous_hash or ''))
+end
+parts[#parts + 1] = segment(r.subject)
+if r.tenant then
+put('tenant', segment(r.tenant))
+end
+parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
+if r.pending then
+put('pending', segment(r.pending))
+end
+if r.operations ~= '' then
+put('operations', segment(r.operations))
+end
+if r.data then
+put('data', segment(r.data))
+end
+local absolute = r.absolute_at - r.created_at
+parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+r.bytes = table.concat(parts)
+return r.bytes
+end
 local function decode_tombstone(bytes)
-  local t, at, _ = { state = ENDED, bytes = bytes }
-  _, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
-  t.replaced_by = take(bytes, at)
-  return t
+local t, at, _ = { state = ENDED, bytes = bytes }
+_, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
+t.replaced_by = take(bytes, at)
+return t
 end
-
 local function encode_tombstone(ended_at, keep_until, why, replaced_by)
-  return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
+return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
 end
-
--- A live record or a tombstone; \`nil\` when it is neither, or was written by a release that this one does not know.
 local function try_decode(bytes)
-  local format, state = string.byte(bytes, 1, 2)
-  if format ~= FORMAT then
-    return nil
-  end
-  local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
-  return ok and (state == LIVE or state == ENDED) and kept or nil
+local format, state = string.byte(bytes, 1, 2)
+if format ~= FORMAT then
+return nil
 end
-
--- \`nil\` when there is no such id.
+local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
+return ok and (state == LIVE or state == ENDED) and kept or nil
+end
 local function find(tail)
-  local bytes = redis.call('GET', session_key(tail))
-  if not bytes then
-    return nil
-  end
-  return try_decode(bytes) or corrupt()
+local bytes = redis.call('GET', session_key(tail))
+if not bytes then
+return nil
 end
-
+return try_decode(bytes) or corrupt()
+end
 local function deadline_of(r)
-  return math.min(r.idle_at, r.absolute_at)
+return math.min(r.idle_at, r.absolute_at)
 end
-
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
+return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
-
 local function is_live(r, now, floor)
-  return deadline_of(r) > now and r.created_at > floor
+return deadline_of(r) > now and r.created_at > floor
 end
-
--- Notes that a session was used. Forward only.
 local function move_forward(r, idle_at, now)
-  r.last_seen_at = math.max(r.last_seen_at, now)
-  r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
+r.last_seen_at = math.max(r.last_seen_at, now)
+r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
 end
-
--- Remembers that an access token may exist until \`stamp + access_ms\`.
 local function add_access(r, stamp, access_ms)
-  if access_ms ~= 0 then
-    r.last_exp = math.max(r.last_exp, stamp + access_ms)
-  end
+if access_ms ~= 0 then
+r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
---[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
-  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
-]]
+end
 local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
-
 local function read_gate()
-  local packed = redis.call('HGET', index_key, 'gate')
-  if not packed then
-    return { epoch = 0, moved_at = 0, blocked = false }
-  end
-  if #packed ~= 13 then
-    corrupt()
-  end
-  local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-  return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local packed = redis.call('HGET', index_key, 'gate')
+if not packed then
+return { epoch = 0, moved_at = 0, blocked = false }
 end
-
--- Sessions as { tail, created_at, last_seen_at, deadline }, tombstones as { tail, ended_at, keep_until }.
+if #packed ~= 13 then
+corrupt()
+end
+local epoch, moved_at, blocked = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+end
 local function read_members()
-  local flat, members = redis.call('HGETALL', index_key), {}
-  for i = 1, #flat, 2 do
-    local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 16 then
-      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
-      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
-      members[#members + 1] = member
-    elseif #packed == 12 then
-      member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
-      members[#members + 1] = member
-    end
-  end
-  return members
+local flat, members = redis.call('HGETALL', index_key), {}
+for i = 1, #flat, 2 do
+local member, packed = { tail = flat[i] }, flat[i + 1]
+if #packed == 16 then
+local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
+members[#members + 1] = member
+elseif #packed == 12 then
+member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
+members[#members + 1] = member
 end
-
--- The server expires records by itself and tells nobody; an entry may outlive what it stands for.
+end
+return members
+end
 local function is_kept(member)
-  return redis.call('EXISTS', session_key(member.tail)) == 1
+return redis.call('EXISTS', session_key(member.tail)) == 1
 end
--- Writing sessions and tombstones together with their entries in the index.
 local MAX_TOMBSTONES, EPOCH_KEEP_MS = 64, 86400000
-
--- Lets the index live as long as what it leads to, and for ever while the subject is blocked. Only ever extends.
 local function keep_index(until_ms)
-  local expires_at = redis.call('PEXPIRETIME', index_key)
-  if expires_at == -1 and read_gate().blocked then
-    return
-  end
-  if expires_at < until_ms then
-    redis.call('PEXPIREAT', index_key, whole(until_ms))
-  end
+local expires_at = redis.call('PEXPIRETIME', index_key)
+if expires_at == -1 and read_gate().blocked then
+return
 end
-
--- Moves the epoch forward, whatever the clock says, so that a login that read the old one is refused.
+if expires_at < until_ms then
+redis.call('PEXPIREAT', index_key, whole(until_ms))
+end
+end
 local function move_epoch(now, blocked)
-  local gate = read_gate()
-  local epoch = math.max(now, gate.epoch + 1)
-  if blocked == nil then
-    blocked = gate.blocked
-  end
-  redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
-  if blocked then
-    redis.call('PERSIST', index_key)
-  else
-    keep_index(now + EPOCH_KEEP_MS)
-  end
-  return epoch
+local gate = read_gate()
+local epoch = math.max(now, gate.epoch + 1)
+if blocked == nil then
+blocked = gate.blocked
 end
-
+redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
+if blocked then
+redis.call('PERSIST', index_key)
+else
+keep_index(now + EPOCH_KEEP_MS)
+end
+return epoch
+end
 local function put(tail, r)
-  local keep_until = keep_until_of(r)
-  redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
-  local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
-  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
-  keep_index(keep_until)
+local keep_until = keep_until_of(r)
+redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
+local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
+keep_index(keep_until)
 end
-
 local function forget(tail)
-  redis.call('DEL', session_key(tail))
-  redis.call('HDEL', index_key, tail)
+redis.call('DEL', session_key(tail))
+redis.call('HDEL', index_key, tail)
 end
-
--- Afterwards call cap_tombstones, once for any number of them.
 local function bury(tail, why, now, keep_until, replaced_by)
-  if keep_until <= now then
-    return forget(tail)
-  end
-  redis.call('SET', session_key(tail), encode_tombstone(now, keep_until, why, replaced_by), 'PXAT', whole(keep_until))
-  redis.call('HSET', index_key, tail, struct.pack(ENDED_ENTRY, now, keep_until))
-  keep_index(keep_until)
+if keep_until <= now then
+return forget(tail)
 end
-
--- Drops entries of what has expired. Returns the others.
+redis.call('SET', session_key(tail), encode_tombstone(now, keep_until, why, replaced_by), 'PXAT', whole(keep_until))
+redis.call('HSET', index_key, tail, struct.pack(ENDED_ENTRY, now, keep_until))
+keep_index(keep_until)
+end
 local function prune(members, now)
-  local kept = {}
-  for _, member in ipairs(members) do
-    if (member.deadline or member.keep_until) > now or is_kept(member) then
-      kept[#kept + 1] = member
-    else
-      redis.call('HDEL', index_key, member.tail)
-    end
-  end
-  return kept
+local kept = {}
+for _, member in ipairs(members) do
+if (member.deadline or member.keep_until) > now or is_kept(member) then
+kept[#kept + 1] = member
+else
+redis.call('HDEL', index_key, member.tail)
 end
-
--- The oldest go first: a forgotten one is \`unknown\`, which is refused all the same.
+end
+return kept
+end
 local function cap_tombstones(now)
-  if redis.call('HLEN', index_key) <= MAX_TOMBSTONES then
-    return
-  end
-  local ended = {}
-  for _, member in ipairs(prune(read_members(), now)) do
-    if member.ended_at then
-      ended[#ended + 1] = member
-    end
-  end
-  table.sort(ended, function(a, b)
-    if a.ended_at ~= b.ended_at then
-      return a.ended_at < b.ended_at
-    end
-    return less(a.tail, b.tail)
-  end)
-  for i = 1, #ended - MAX_TOMBSTONES do
-    forget(ended[i].tail)
-  end
+if redis.call('HLEN', index_key) <= MAX_TOMBSTONES then
+return
 end
---[[ The revocation record of a subject, KEYS[2]: a hash with \`head\`, one field \`s:<tail>\` per ended session and one
-  field \`j:<jti>\` per refused token. Only sessions with the flag \`stamped\` write it.
-]]
+local ended = {}
+for _, member in ipairs(prune(read_members(), now)) do
+if member.ended_at then
+ended[#ended + 1] = member
+end
+end
+table.sort(ended, function(a, b)
+if a.ended_at ~= b.ended_at then
+return a.ended_at < b.ended_at
+end
+return less(a.tail, b.tail)
+end)
+for i = 1, #ended - MAX_TOMBSTONES do
+forget(ended[i].tail)
+end
+end
 local revocations_key = KEYS[2]
 local REVOCATIONS_HEAD = '>I6I6I6'
-
 local function read_revocations()
-  local head = redis.call('HGET', revocations_key, 'head')
-  if not head then
-    return nil
-  end
-  if #head < 20 then
-    corrupt()
-  end
-  local state, at = {}
-  state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
-  state.named = string.sub(head, at)
-  return state
+local head = redis.call('HGET', revocations_key, 'head')
+if not head then
+return nil
 end
-
+if #head < 20 then
+corrupt()
+end
+local state, at = {}
+state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
+state.named = string.sub(head, at)
+return state
+end
 local function write_revocations(state, field, entry)
-  local head = struct.pack(REVOCATIONS_HEAD, state.not_before, state.last_stamp, state.until_ms) .. state.named
-  redis.call('HSET', revocations_key, 'head', head, unpack(field and { field, entry } or {}))
-  redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
+local head = struct.pack(REVOCATIONS_HEAD, state.not_before, state.last_stamp, state.until_ms) .. state.named
+redis.call('HSET', revocations_key, 'head', head, unpack(field and { field, entry } or {}))
+redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
 end
-
---[[ The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`. A new one refuses
-  every token that exists: there is none, or the store has lost the record that said which of them had ended.
-]]
 local function revocations_of(subject, now)
-  local state = read_revocations()
-  if not state then
-    local named = segment(subject.subject) .. segment(subject.tenant or '')
-    return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
-  end
-  local flat = redis.call('HGETALL', revocations_key)
-  for i = 1, #flat, 2 do
-    if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
-      redis.call('HDEL', revocations_key, flat[i])
-    end
-  end
-  return state
+local state = read_revocations()
+if not state then
+local named = segment(subject.subject) .. segment(subject.tenant or '')
+return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
 end
-
--- What an access token made now counts from: above every stamp that has been refused.
+local flat = redis.call('HGETALL', revocations_key)
+for i = 1, #flat, 2 do
+if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
+redis.call('HDEL', revocations_key, flat[i])
+end
+end
+return state
+end
 local function stamp_of(r, floor, now)
-  local state = r.stamped and read_revocations()
-  return math.max(now, floor + 1, (state and state.not_before or 0) + 1)
+local state = r.stamped and read_revocations()
+return math.max(now, floor + 1, (state and state.not_before or 0) + 1)
 end
-
--- Notes that a token of \`r\` with this stamp may exist until its last \`exp\` plus leeway.
 local function note_stamp(r, stamp, now)
-  if not r.stamped then
-    return
-  end
-  local state = revocations_of(r, now)
-  state.last_stamp = math.max(state.last_stamp, stamp)
-  state.until_ms = math.max(state.until_ms, r.last_exp + MAX_LEEWAY_MS)
-  write_revocations(state)
+if not r.stamped then
+return
 end
-
+local state = revocations_of(r, now)
+state.last_stamp = math.max(state.last_stamp, stamp)
+state.until_ms = math.max(state.until_ms, r.last_exp + MAX_LEEWAY_MS)
+write_revocations(state)
+end
 local function deny(subject, field, until_ms, why, now)
-  local state = revocations_of(subject, now)
-  state.until_ms = math.max(state.until_ms, until_ms)
-  write_revocations(state, field, struct.pack('>I6', until_ms) .. why)
+local state = revocations_of(subject, now)
+state.until_ms = math.max(state.until_ms, until_ms)
+write_revocations(state, field, struct.pack('>I6', until_ms) .. why)
 end
-
--- Refuses every token of the subject that exists. Does nothing where none can exist.
 local function raise_not_before(now)
-  local state = read_revocations()
-  if state then
-    state.not_before = math.max(now, state.not_before + 1, state.last_stamp)
-    write_revocations(state)
-  end
+local state = read_revocations()
+if state then
+state.not_before = math.max(now, state.not_before + 1, state.last_stamp)
+write_revocations(state)
 end
-
--- Turns a live record into its tombstone and enters it in the revocation record, which comes first because it could be
--- unreadable. Afterwards call cap_tombstones.
+end
 local function end_record(tail, r, why, now, replaced_by)
-  if r.stamped then
-    deny(r, 's:' .. tail, r.last_exp + MAX_LEEWAY_MS, why, now)
-  end
-  bury(tail, why, now, keep_until_of(r), replaced_by)
+if r.stamped then
+deny(r, 's:' .. tail, r.last_exp + MAX_LEEWAY_MS, why, now)
 end
-
---[[ Ends a record that this release cannot read: nothing may keep a session alive because it is damaged, or because a
-  newer release wrote it. How long its tokens live is known from its key.
-]]
+bury(tail, why, now, keep_until_of(r), replaced_by)
+end
 local function end_unreadable(tail, why, now)
-  local keep_until = redis.call('PEXPIRETIME', session_key(tail))
-  local state = read_revocations()
-  if state then
-    state.until_ms = math.max(state.until_ms, keep_until + MAX_LEEWAY_MS)
-    write_revocations(state, 's:' .. tail, struct.pack('>I6', keep_until + MAX_LEEWAY_MS) .. why)
-  end
-  bury(tail, why, now, keep_until)
+local keep_until = redis.call('PEXPIRETIME', session_key(tail))
+local state = read_revocations()
+if state then
+state.until_ms = math.max(state.until_ms, keep_until + MAX_LEEWAY_MS)
+write_revocations(state, 's:' .. tail, struct.pack('>I6', keep_until + MAX_LEEWAY_MS) .. why)
 end
-
--- The id that took over from one that was replaced, however often.
+bury(tail, why, now, keep_until)
+end
 local function follow(tail)
-  for _ = 1, 1000 do
-    local bytes = redis.call('GET', session_key(tail))
-    local kept = bytes and try_decode(bytes)
-    if not kept or kept.state == LIVE or kept.replaced_by == '' then
-      return tail
-    end
-    tail = tail_of(kept.replaced_by)
-  end
-  corrupt()
+for _ = 1, 1000 do
+local bytes = redis.call('GET', session_key(tail))
+local kept = bytes and try_decode(bytes)
+if not kept or kept.state == LIVE or kept.replaced_by == '' then
+return tail
+end
+tail = tail_of(kept.replaced_by)
+end
+corrupt()
 end
 local now, why = tonumber(ARGV[1]), ARGV[2]
 local spared = ARGV[3] ~= '' and follow(tail_of(ARGV[3])) or nil
 local answer, last_until = { 0 }, 0
-
--- Whatever could fail fails here, before anything is written.
 read_gate()
 read_revocations()
-
 for _, member in ipairs(read_members()) do
-  local tail = member.tail
-  local bytes = member.deadline and redis.call('GET', session_key(tail))
-  if member.keep_until then
-    last_until = math.max(last_until, member.keep_until)
-  elseif not bytes then
-    redis.call('HDEL', index_key, tail)
-  else
-    local record = try_decode(bytes)
-    local keep_until = record and keep_until_of(record) or redis.call('PEXPIRETIME', session_key(tail))
-    last_until = math.max(last_until, keep_until)
-    if tail ~= spared then
-      if not record or is_live(record, now, 0) then
-        answer[#answer + 1] = tag .. tail
-      end
-      if record then
-        end_record(tail, record, why, now)
-      else
-        end_unreadable(tail, why, now)
-      end
-    end
-  end
+local tail = member.tail
+local bytes = member.deadline and redis.call('GET', session_key(tail))
+if member.keep_until then
+last_until = math.max(last_until, member.keep_until)
+elseif not bytes then
+redis.call('HDEL', index_key, tail)
+else
+local record = try_decode(bytes)
+local keep_until = record and keep_until_of(record) or redis.call('PEXPIRETIME', session_key(tail))
+last_until = math.max(last_until, keep_until)
+if tail ~= spared then
+if not record or is_live(record, now, 0) then
+answer[#answer + 1] = tag .. tail
+end
+if record then
+end_record(tail, record, why, now)
+else
+end_unreadable(tail, why, now)
+end
+end
+end
 end
 cap_tombstones(now)
 raise_not_before(now)
-
 local blocked
 if ARGV[4] ~= '' then
-  blocked = ARGV[4] == '1'
+blocked = ARGV[4] == '1'
 end
 answer[1] = move_epoch(now, blocked)
--- A subject that was blocked had an index without an end; now it needs the right one again.
 keep_index(last_until)
 return answer
 ` as string,
@@ -2003,16 +1647,11 @@ return answer
   keepIdentifier: {
     name: 'keep-identifier',
     keys: 1,
-    sha1: '52bfb1fc11aa27812ae5a4aa928a4d3a42f777e0',
+    sha1: '8ba833dbcc376453ca3207facff541d582db1c47',
     source: `#!lua flags=allow-oom
---[[ keep-identifier-1 - makes the lease of an identifier permanent, once the account exists. Takes it again if it ran out.
-  KEYS[1] identifier
-  ARGV[1] leased value   ARGV[2] permanent value
-  Returns 1 when the identifier belongs to this account now, 0 when somebody else has it
-]]
 local held = redis.call('GET', KEYS[1])
 if held and held ~= ARGV[1] and held ~= ARGV[2] then
-  return 0
+return 0
 end
 redis.call('SET', KEYS[1], ARGV[2])
 return 1
@@ -2021,135 +1660,104 @@ return 1
   listSessions: {
     name: 'list-sessions',
     keys: 1,
-    sha1: '31b6c1db3a8bf77641dc7571e40b736add7b46d7',
+    sha1: 'dcd4c7fe51c9d380fe872d5c48abac315a4bb2f5',
     source: `#!lua flags=no-writes
---[[ list-sessions-1 - @readonly live sessions by creation time and id; steps/list.ts is the reference.
-  KEYS[1] index of the subject
-  ARGV[1] now, epoch ms   ARGV[2] cursor to start after, or empty   ARGV[3] most sessions   ARGV[4] floor, epoch ms
-  Returns {cursor for the next page or empty, then id and record of each session}
-]]
---[[ The keys of one subject. Every id starts with the tag of its subject, and every key of the subject carries the tag
-  as its hash tag, so all of them are in the slot of the declared KEYS[1]. The caller cannot declare the keys of
-  sessions whose ids only the index knows; they are made here, from the declared key and the rest of the id.
-  A \`tail\` is an id without its tag: its last 22 characters.
-]]
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
-
 local function session_key(tail)
-  return session_prefix .. tail
+return session_prefix .. tail
 end
-
 local function tail_of(id)
-  return string.sub(id, #tag + 1)
+return string.sub(id, #tag + 1)
 end
-
--- Numbers as Redis wants them; the default conversion may choose an exponent.
 local function whole(number)
-  return string.format('%.0f', number)
+return string.format('%.0f', number)
 end
-
--- By bytes: the comparison of Lua follows the locale of the server.
 local function less(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then
-      return x < y
-    end
-  end
-  return #a < #b
+for i = 1, math.min(#a, #b) do
+local x, y = string.byte(a, i), string.byte(b, i)
+if x ~= y then
+return x < y
 end
--- Length-prefixed pieces of a stored value: one byte of length, or 255 and four bytes.
+end
+return #a < #b
+end
 local function corrupt()
-  error({ err = 'CSCORRUPT stored content cannot be read' })
+error({ err = 'CSCORRUPT stored content cannot be read' })
 end
-
 local function take(bytes, at)
-  local size = string.byte(bytes, at)
-  at = at + 1
-  if size == 255 then
-    size, at = struct.unpack('>I4', bytes, at)
-  end
-  if at + size - 1 > #bytes then
-    corrupt()
-  end
-  return string.sub(bytes, at, at + size - 1), at + size
+local size = string.byte(bytes, at)
+at = at + 1
+if size == 255 then
+size, at = struct.unpack('>I4', bytes, at)
 end
-
+if at + size - 1 > #bytes then
+corrupt()
+end
+return string.sub(bytes, at, at + size - 1), at + size
+end
 local function segment(text)
-  if #text < 255 then
-    return string.char(#text) .. text
-  end
-  return string.char(255) .. struct.pack('>I4', #text) .. text
+if #text < 255 then
+return string.char(#text) .. text
 end
---[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
-  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
-]]
+return string.char(255) .. struct.pack('>I4', #text) .. text
+end
 local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
-
 local function read_gate()
-  local packed = redis.call('HGET', index_key, 'gate')
-  if not packed then
-    return { epoch = 0, moved_at = 0, blocked = false }
-  end
-  if #packed ~= 13 then
-    corrupt()
-  end
-  local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-  return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local packed = redis.call('HGET', index_key, 'gate')
+if not packed then
+return { epoch = 0, moved_at = 0, blocked = false }
 end
-
--- Sessions as { tail, created_at, last_seen_at, deadline }, tombstones as { tail, ended_at, keep_until }.
+if #packed ~= 13 then
+corrupt()
+end
+local epoch, moved_at, blocked = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+end
 local function read_members()
-  local flat, members = redis.call('HGETALL', index_key), {}
-  for i = 1, #flat, 2 do
-    local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 16 then
-      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
-      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
-      members[#members + 1] = member
-    elseif #packed == 12 then
-      member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
-      members[#members + 1] = member
-    end
-  end
-  return members
+local flat, members = redis.call('HGETALL', index_key), {}
+for i = 1, #flat, 2 do
+local member, packed = { tail = flat[i] }, flat[i + 1]
+if #packed == 16 then
+local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
+members[#members + 1] = member
+elseif #packed == 12 then
+member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
+members[#members + 1] = member
 end
-
--- The server expires records by itself and tells nobody; an entry may outlive what it stands for.
+end
+return members
+end
 local function is_kept(member)
-  return redis.call('EXISTS', session_key(member.tail)) == 1
+return redis.call('EXISTS', session_key(member.tail)) == 1
 end
 local now, after, limit, floor = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-
 local places = {}
 for _, member in ipairs(read_members()) do
-  if member.deadline and member.deadline > now and member.created_at > floor then
-    local place = string.format('%015.0f', member.created_at) .. '.' .. tag .. member.tail
-    if less(after, place) then
-      places[#places + 1] = { place = place, tail = member.tail }
-    end
-  end
+if member.deadline and member.deadline > now and member.created_at > floor then
+local place = string.format('%015.0f', member.created_at) .. '.' .. tag .. member.tail
+if less(after, place) then
+places[#places + 1] = { place = place, tail = member.tail }
+end
+end
 end
 table.sort(places, function(a, b)
-  return less(a.place, b.place)
+return less(a.place, b.place)
 end)
-
 local answer, last = { '' }, ''
 for _, at in ipairs(places) do
-  -- Loads no more than a page; an entry whose record has gone is no session.
-  local bytes = redis.call('GET', session_key(at.tail))
-  if bytes then
-    if #answer > 2 * limit then
-      answer[1] = last
-      break
-    end
-    answer[#answer + 1] = tag .. at.tail
-    answer[#answer + 1] = bytes
-    last = at.place
-  end
+local bytes = redis.call('GET', session_key(at.tail))
+if bytes then
+if #answer > 2 * limit then
+answer[1] = last
+break
+end
+answer[#answer + 1] = tag .. at.tail
+answer[#answer + 1] = bytes
+last = at.place
+end
 end
 return answer
 ` as string,
@@ -2157,13 +1765,8 @@ return answer
   openStore: {
     name: 'open-store',
     keys: 1,
-    sha1: '4189796a2b3b2d76ddf4c1cdef02bbcd4639af8d',
+    sha1: '904b0778b5dc1d2ddb730a623bb4f25f9a5fa176',
     source: `#!lua flags=allow-oom
---[[ open-store-1 - the first of all processes leaves a marker and the fingerprint of the placement key; the others compare.
-  KEYS[1] floor
-  ARGV[1] fingerprint   ARGV[2] marker, kept if there is none yet
-  Returns 1 when the fingerprint is the one that the store was made with, else 0
-]]
 redis.call('HSETNX', KEYS[1], 'marker', ARGV[2])
 redis.call('HSETNX', KEYS[1], 'placement', ARGV[1])
 return redis.call('HGET', KEYS[1], 'placement') == ARGV[1] and 1 or 0
@@ -2172,16 +1775,11 @@ return redis.call('HGET', KEYS[1], 'placement') == ARGV[1] and 1 or 0
   raiseFloor: {
     name: 'raise-floor',
     keys: 1,
-    sha1: '320804528a87909ae10f009a5cf422ddab5b4eaf',
+    sha1: '5809fa65f34bb14658e7272a828b3aa6ceab8230',
     source: `#!lua flags=allow-oom
---[[ raise-floor-1 - ends every session of the store that was created up to now. Never lowers the floor.
-  KEYS[1] floor
-  ARGV[1] now, epoch ms   ARGV[2] reason
-  Returns the floor after the call, epoch ms
-]]
 local not_before = tonumber(redis.call('HGET', KEYS[1], 'notBeforeMs') or '0') or 0
 if tonumber(ARGV[1]) <= not_before then
-  return not_before
+return not_before
 end
 redis.call('HSET', KEYS[1], 'notBeforeMs', ARGV[1], 'why', ARGV[2])
 return tonumber(ARGV[1])
@@ -2190,13 +1788,8 @@ return tonumber(ARGV[1])
   readFloor: {
     name: 'read-floor',
     keys: 1,
-    sha1: '51a417073d06b37faa372f12cc60fd981246ff0e',
+    sha1: '6aa92615d315b26ab063a3e00df2a5d675493528',
     source: `#!lua flags=no-writes
---[[ read-floor-1 - @readonly the floor, the marker and the time of the server, all of the same moment.
-  The one script that asks for the time: it is the fence by which callers know it (docs/storage-schema.md).
-  KEYS[1] floor
-  Returns {marker or empty, floor in epoch ms, what raised it, seconds, microseconds}
-]]
 local floor = redis.call('HMGET', KEYS[1], 'marker', 'notBeforeMs', 'why')
 local time = redis.call('TIME')
 return { floor[1] or '', tonumber(floor[2] or '0'), floor[3] or 'admin', tonumber(time[1]), tonumber(time[2]) }
@@ -2205,112 +1798,84 @@ return { floor[1] or '', tonumber(floor[2] or '0'), floor[3] or 'admin', tonumbe
   readSubject: {
     name: 'read-subject',
     keys: 1,
-    sha1: '8ca83dd46f026f6af8e11b535a39f761469db390',
+    sha1: '3c925e5c5a2c2a4ebdab897087a6d75d97e67300',
     source: `#!lua flags=no-writes
---[[ read-subject-1 - @readonly the gate of a subject; steps/list.ts is the reference.
-  KEYS[1] index of the subject
-  ARGV[1] now, epoch ms
-  Returns {epoch, 1 when blocked, number of live sessions}
-]]
---[[ The keys of one subject. Every id starts with the tag of its subject, and every key of the subject carries the tag
-  as its hash tag, so all of them are in the slot of the declared KEYS[1]. The caller cannot declare the keys of
-  sessions whose ids only the index knows; they are made here, from the declared key and the rest of the id.
-  A \`tail\` is an id without its tag: its last 22 characters.
-]]
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
-
 local function session_key(tail)
-  return session_prefix .. tail
+return session_prefix .. tail
 end
-
 local function tail_of(id)
-  return string.sub(id, #tag + 1)
+return string.sub(id, #tag + 1)
 end
-
--- Numbers as Redis wants them; the default conversion may choose an exponent.
 local function whole(number)
-  return string.format('%.0f', number)
+return string.format('%.0f', number)
 end
-
--- By bytes: the comparison of Lua follows the locale of the server.
 local function less(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then
-      return x < y
-    end
-  end
-  return #a < #b
+for i = 1, math.min(#a, #b) do
+local x, y = string.byte(a, i), string.byte(b, i)
+if x ~= y then
+return x < y
 end
--- Length-prefixed pieces of a stored value: one byte of length, or 255 and four bytes.
+end
+return #a < #b
+end
 local function corrupt()
-  error({ err = 'CSCORRUPT stored content cannot be read' })
+error({ err = 'CSCORRUPT stored content cannot be read' })
 end
-
 local function take(bytes, at)
-  local size = string.byte(bytes, at)
-  at = at + 1
-  if size == 255 then
-    size, at = struct.unpack('>I4', bytes, at)
-  end
-  if at + size - 1 > #bytes then
-    corrupt()
-  end
-  return string.sub(bytes, at, at + size - 1), at + size
+local size = string.byte(bytes, at)
+at = at + 1
+if size == 255 then
+size, at = struct.unpack('>I4', bytes, at)
 end
-
+if at + size - 1 > #bytes then
+corrupt()
+end
+return string.sub(bytes, at, at + size - 1), at + size
+end
 local function segment(text)
-  if #text < 255 then
-    return string.char(#text) .. text
-  end
-  return string.char(255) .. struct.pack('>I4', #text) .. text
+if #text < 255 then
+return string.char(#text) .. text
 end
---[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
-  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
-]]
+return string.char(255) .. struct.pack('>I4', #text) .. text
+end
 local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
-
 local function read_gate()
-  local packed = redis.call('HGET', index_key, 'gate')
-  if not packed then
-    return { epoch = 0, moved_at = 0, blocked = false }
-  end
-  if #packed ~= 13 then
-    corrupt()
-  end
-  local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-  return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local packed = redis.call('HGET', index_key, 'gate')
+if not packed then
+return { epoch = 0, moved_at = 0, blocked = false }
 end
-
--- Sessions as { tail, created_at, last_seen_at, deadline }, tombstones as { tail, ended_at, keep_until }.
+if #packed ~= 13 then
+corrupt()
+end
+local epoch, moved_at, blocked = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+end
 local function read_members()
-  local flat, members = redis.call('HGETALL', index_key), {}
-  for i = 1, #flat, 2 do
-    local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 16 then
-      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
-      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
-      members[#members + 1] = member
-    elseif #packed == 12 then
-      member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
-      members[#members + 1] = member
-    end
-  end
-  return members
+local flat, members = redis.call('HGETALL', index_key), {}
+for i = 1, #flat, 2 do
+local member, packed = { tail = flat[i] }, flat[i + 1]
+if #packed == 16 then
+local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
+members[#members + 1] = member
+elseif #packed == 12 then
+member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
+members[#members + 1] = member
 end
-
--- The server expires records by itself and tells nobody; an entry may outlive what it stands for.
+end
+return members
+end
 local function is_kept(member)
-  return redis.call('EXISTS', session_key(member.tail)) == 1
+return redis.call('EXISTS', session_key(member.tail)) == 1
 end
 local now, live = tonumber(ARGV[1]), 0
 for _, member in ipairs(read_members()) do
-  if member.deadline and member.deadline > now and is_kept(member) then
-    live = live + 1
-  end
+if member.deadline and member.deadline > now and is_kept(member) then
+live = live + 1
+end
 end
 local gate = read_gate()
 return { gate.epoch, gate.blocked and 1 or 0, live }
@@ -2319,46 +1884,38 @@ return { gate.epoch, gate.blocked and 1 or 0, live }
   replaceAccount: {
     name: 'replace-account',
     keys: 1,
-    sha1: '6a1acdda4bbdb4de6c360bca16ee833a583a42d4',
+    sha1: 'd2abc76d2d574ec4ccd25c918010da6ed9d113b2',
     source: `#!lua flags=allow-oom
---[[ replace-account-1 - replaces an account if nobody else did. The identifier stays what it was.
-  KEYS[1] account
-  ARGV[1] version expected   ARGV[2] head of the new account   ARGV[3] rest of it, after the identifier
-  Returns 1 stored, 0 there is another version, -1 there is no account
-]]
--- Length-prefixed pieces of a stored value: one byte of length, or 255 and four bytes.
 local function corrupt()
-  error({ err = 'CSCORRUPT stored content cannot be read' })
+error({ err = 'CSCORRUPT stored content cannot be read' })
 end
-
 local function take(bytes, at)
-  local size = string.byte(bytes, at)
-  at = at + 1
-  if size == 255 then
-    size, at = struct.unpack('>I4', bytes, at)
-  end
-  if at + size - 1 > #bytes then
-    corrupt()
-  end
-  return string.sub(bytes, at, at + size - 1), at + size
+local size = string.byte(bytes, at)
+at = at + 1
+if size == 255 then
+size, at = struct.unpack('>I4', bytes, at)
 end
-
+if at + size - 1 > #bytes then
+corrupt()
+end
+return string.sub(bytes, at, at + size - 1), at + size
+end
 local function segment(text)
-  if #text < 255 then
-    return string.char(#text) .. text
-  end
-  return string.char(255) .. struct.pack('>I4', #text) .. text
+if #text < 255 then
+return string.char(#text) .. text
+end
+return string.char(255) .. struct.pack('>I4', #text) .. text
 end
 local kept = redis.call('GET', KEYS[1])
 if not kept then
-  return -1
+return -1
 end
 if #kept < 6 or string.byte(kept) ~= 1 then
-  corrupt()
+corrupt()
 end
 local version, at = struct.unpack('>I4', kept, 2)
 if version ~= tonumber(ARGV[1]) then
-  return 0
+return 0
 end
 redis.call('SET', KEYS[1], ARGV[2] .. segment((take(kept, at))) .. ARGV[3])
 return 1
@@ -2367,537 +1924,443 @@ return 1
   replaceSession: {
     name: 'replace-session',
     keys: 4,
-    sha1: '0ea7c4dbd476a7a2684db5af12c00bf53ea09c59',
+    sha1: '5234a60f844ed5c2db36bbca059a1865a016f2de',
     source: `#!lua flags=allow-oom
---[[ replace-session-4 - gives a live session a new id and new secrets; steps/create.ts is the reference.
-  KEYS[1] index of the subject   KEYS[2] its revocation record   KEYS[3] the old session   KEYS[4] the new one
-  ARGV[1] now, epoch ms   ARGV[2] record of the new session   ARGV[3] life of an access token, ms, or 0
-  ARGV[4] floor, epoch ms
-  Returns {replaced, record, stamp} or {expired, old record} or {ended, tombstone} or {unknown | blocked | exists}
-]]
--- What a script answers first. outcome.ts has the same numbers and turns them into answers of the contract.
 local outcome = {
-  unknown = 0,
-  ended = 1,
-  created = 2,
-  limit = 3,
-  blocked = 4,
-  stale_epoch = 5,
-  exists = 6,
-  stored = 7,
-  repeated = 8,
-  conflict = 9,
-  expired = 10,
-  rotated = 11,
-  replayed = 12,
-  current = 13,
-  reused = 14,
-  rolled_back = 15,
-  too_many_replays = 16,
-  replaced = 17,
+unknown = 0,
+ended = 1,
+created = 2,
+limit = 3,
+blocked = 4,
+stale_epoch = 5,
+exists = 6,
+stored = 7,
+repeated = 8,
+conflict = 9,
+expired = 10,
+rotated = 11,
+replayed = 12,
+current = 13,
+reused = 14,
+rolled_back = 15,
+too_many_replays = 16,
+replaced = 17,
 }
---[[ The keys of one subject. Every id starts with the tag of its subject, and every key of the subject carries the tag
-  as its hash tag, so all of them are in the slot of the declared KEYS[1]. The caller cannot declare the keys of
-  sessions whose ids only the index knows; they are made here, from the declared key and the rest of the id.
-  A \`tail\` is an id without its tag: its last 22 characters.
-]]
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
-
 local function session_key(tail)
-  return session_prefix .. tail
+return session_prefix .. tail
 end
-
 local function tail_of(id)
-  return string.sub(id, #tag + 1)
+return string.sub(id, #tag + 1)
 end
-
--- Numbers as Redis wants them; the default conversion may choose an exponent.
 local function whole(number)
-  return string.format('%.0f', number)
+return string.format('%.0f', number)
 end
-
--- By bytes: the comparison of Lua follows the locale of the server.
 local function less(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then
-      return x < y
-    end
-  end
-  return #a < #b
+for i = 1, math.min(#a, #b) do
+local x, y = string.byte(a, i), string.byte(b, i)
+if x ~= y then
+return x < y
 end
--- Length-prefixed pieces of a stored value: one byte of length, or 255 and four bytes.
+end
+return #a < #b
+end
 local function corrupt()
-  error({ err = 'CSCORRUPT stored content cannot be read' })
+error({ err = 'CSCORRUPT stored content cannot be read' })
 end
-
 local function take(bytes, at)
-  local size = string.byte(bytes, at)
-  at = at + 1
-  if size == 255 then
-    size, at = struct.unpack('>I4', bytes, at)
-  end
-  if at + size - 1 > #bytes then
-    corrupt()
-  end
-  return string.sub(bytes, at, at + size - 1), at + size
+local size = string.byte(bytes, at)
+at = at + 1
+if size == 255 then
+size, at = struct.unpack('>I4', bytes, at)
 end
-
+if at + size - 1 > #bytes then
+corrupt()
+end
+return string.sub(bytes, at, at + size - 1), at + size
+end
 local function segment(text)
-  if #text < 255 then
-    return string.char(#text) .. text
-  end
-  return string.char(255) .. struct.pack('>I4', #text) .. text
+if #text < 255 then
+return string.char(#text) .. text
 end
---[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
-  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
-  looked into: cjson would turn empty arrays into objects and round large numbers.
-]]
+return string.char(255) .. struct.pack('>I4', #text) .. text
+end
 local FORMAT, LIVE, ENDED = 1, 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
-  version = 1,
-  last_seen_at = 2,
-  idle_at = 4,
-  refresh_at = 8,
-  last_exp = 16,
-  confirmed_at = 32,
-  auth_time = 64,
-  rotation = 128,
-  tenant = 256,
-  pending = 512,
-  operations = 1024,
-  data = 2048,
-  stamped = 4096,
-  persistent = 8192,
+version = 1,
+last_seen_at = 2,
+idle_at = 4,
+refresh_at = 8,
+last_exp = 16,
+confirmed_at = 32,
+auth_time = 64,
+rotation = 128,
+tenant = 256,
+pending = 512,
+operations = 1024,
+data = 2048,
+stamped = 4096,
+persistent = 8192,
 }
--- In the order in which they are stored.
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
-
 local function default_time(r, name)
-  if name == 'idle_at' or name == 'refresh_at' then
-    return r.absolute_at
-  end
-  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+if name == 'idle_at' or name == 'refresh_at' then
+return r.absolute_at
 end
-
+return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 local function decode_record(bytes)
-  local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
-  local function has(name)
-    return bit.band(flags, FLAG[name]) ~= 0
-  end
-  local function text(name, always)
-    if always or has(name) then
-      r[name], at = take(bytes, at)
-    end
-  end
-  r.absolute_at = r.created_at + r.absolute_at
-  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
-  if has('version') then
-    r.version, at = struct.unpack('>I4', bytes, at)
-  end
-  for _, name in ipairs(TIMES) do
-    r[name] = default_time(r, name)
-    if has(name) then
-      r[name], at = struct.unpack('>i5', bytes, at)
-      r[name] = r.created_at + r[name]
-    end
-  end
-  r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
-  r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has('rotation') then
-    r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
-      struct.unpack(ROTATION, bytes, at)
-    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
-    if previous == 1 then
-      r.previous_hash, at = struct.unpack('c32', bytes, at)
-    end
-  end
-  r.operations = ''
-  text('subject', true)
-  text('tenant')
-  text('identity', true)
-  text('origin', true)
-  text('roles', true)
-  text('pending')
-  text('operations')
-  text('data')
-  if at ~= #bytes + 1 then
-    corrupt()
-  end
-  return r
+local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
+_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+local function has(name)
+return bit.band(flags, FLAG[name]) ~= 0
 end
-
+local function text(name, always)
+if always or has(name) then
+r[name], at = take(bytes, at)
+end
+end
+r.absolute_at = r.created_at + r.absolute_at
+r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+if has('version') then
+r.version, at = struct.unpack('>I4', bytes, at)
+end
+for _, name in ipairs(TIMES) do
+r[name] = default_time(r, name)
+if has(name) then
+r[name], at = struct.unpack('>i5', bytes, at)
+r[name] = r.created_at + r[name]
+end
+end
+r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
+r.rotated_at, r.handed_out_at = r.created_at, r.created_at
+if has('rotation') then
+r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
+struct.unpack(ROTATION, bytes, at)
+r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
+if previous == 1 then
+r.previous_hash, at = struct.unpack('c32', bytes, at)
+end
+end
+r.operations = ''
+text('subject', true)
+text('tenant')
+text('identity', true)
+text('origin', true)
+text('roles', true)
+text('pending')
+text('operations')
+text('data')
+if at ~= #bytes + 1 then
+corrupt()
+end
+return r
+end
 local function encode_record(r)
-  local flags, parts = 0, { '' }
-  local function put(name, bytes)
-    flags = flags + FLAG[name]
-    parts[#parts + 1] = bytes
-  end
-  if r.stamped then
-    put('stamped', '')
-  end
-  if r.persistent then
-    put('persistent', '')
-  end
-  if r.version ~= 1 then
-    put('version', struct.pack('>I4', r.version))
-  end
-  for _, name in ipairs(TIMES) do
-    if r[name] ~= default_time(r, name) then
-      put(name, struct.pack('>i5', r[name] - r.created_at))
-    end
-  end
-  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
-  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
-    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
-    local previous = r.previous_hash and 1 or 0
-    -- stylua: ignore
-    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
-      previous) .. (r.previous_hash or ''))
-  end
-  parts[#parts + 1] = segment(r.subject)
-  if r.tenant then
-    put('tenant', segment(r.tenant))
-  end
-  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
-  if r.pending then
-    put('pending', segment(r.pending))
-  end
-  if r.operations ~= '' then
-    put('operations', segment(r.operations))
-  end
-  if r.data then
-    put('data', segment(r.data))
-  end
-  local absolute = r.absolute_at - r.created_at
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
-  r.bytes = table.concat(parts)
-  return r.bytes
+local flags, parts = 0, { '' }
+local function put(name, bytes)
+flags = flags + FLAG[name]
+parts[#parts + 1] = bytes
 end
-
+if r.stamped then
+put('stamped', '')
+end
+if r.persistent then
+put('persistent', '')
+end
+if r.version ~= 1 then
+put('version', struct.pack('>I4', r.version))
+end
+for _, name in ipairs(TIMES) do
+if r[name] ~= default_time(r, name) then
+put(name, struct.pack('>i5', r[name] - r.created_at))
+end
+end
+local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
+local previous = r.previous_hash and 1 or 0
+put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+previous) .. (r.previous_hash or ''))
+end
+parts[#parts + 1] = segment(r.subject)
+if r.tenant then
+put('tenant', segment(r.tenant))
+end
+parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
+if r.pending then
+put('pending', segment(r.pending))
+end
+if r.operations ~= '' then
+put('operations', segment(r.operations))
+end
+if r.data then
+put('data', segment(r.data))
+end
+local absolute = r.absolute_at - r.created_at
+parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+r.bytes = table.concat(parts)
+return r.bytes
+end
 local function decode_tombstone(bytes)
-  local t, at, _ = { state = ENDED, bytes = bytes }
-  _, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
-  t.replaced_by = take(bytes, at)
-  return t
+local t, at, _ = { state = ENDED, bytes = bytes }
+_, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
+t.replaced_by = take(bytes, at)
+return t
 end
-
 local function encode_tombstone(ended_at, keep_until, why, replaced_by)
-  return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
+return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
 end
-
--- A live record or a tombstone; \`nil\` when it is neither, or was written by a release that this one does not know.
 local function try_decode(bytes)
-  local format, state = string.byte(bytes, 1, 2)
-  if format ~= FORMAT then
-    return nil
-  end
-  local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
-  return ok and (state == LIVE or state == ENDED) and kept or nil
+local format, state = string.byte(bytes, 1, 2)
+if format ~= FORMAT then
+return nil
 end
-
--- \`nil\` when there is no such id.
+local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
+return ok and (state == LIVE or state == ENDED) and kept or nil
+end
 local function find(tail)
-  local bytes = redis.call('GET', session_key(tail))
-  if not bytes then
-    return nil
-  end
-  return try_decode(bytes) or corrupt()
+local bytes = redis.call('GET', session_key(tail))
+if not bytes then
+return nil
 end
-
+return try_decode(bytes) or corrupt()
+end
 local function deadline_of(r)
-  return math.min(r.idle_at, r.absolute_at)
+return math.min(r.idle_at, r.absolute_at)
 end
-
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
+return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
-
 local function is_live(r, now, floor)
-  return deadline_of(r) > now and r.created_at > floor
+return deadline_of(r) > now and r.created_at > floor
 end
-
--- Notes that a session was used. Forward only.
 local function move_forward(r, idle_at, now)
-  r.last_seen_at = math.max(r.last_seen_at, now)
-  r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
+r.last_seen_at = math.max(r.last_seen_at, now)
+r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
 end
-
--- Remembers that an access token may exist until \`stamp + access_ms\`.
 local function add_access(r, stamp, access_ms)
-  if access_ms ~= 0 then
-    r.last_exp = math.max(r.last_exp, stamp + access_ms)
-  end
+if access_ms ~= 0 then
+r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
---[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
-  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
-]]
+end
 local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
-
 local function read_gate()
-  local packed = redis.call('HGET', index_key, 'gate')
-  if not packed then
-    return { epoch = 0, moved_at = 0, blocked = false }
-  end
-  if #packed ~= 13 then
-    corrupt()
-  end
-  local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-  return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local packed = redis.call('HGET', index_key, 'gate')
+if not packed then
+return { epoch = 0, moved_at = 0, blocked = false }
 end
-
--- Sessions as { tail, created_at, last_seen_at, deadline }, tombstones as { tail, ended_at, keep_until }.
+if #packed ~= 13 then
+corrupt()
+end
+local epoch, moved_at, blocked = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+end
 local function read_members()
-  local flat, members = redis.call('HGETALL', index_key), {}
-  for i = 1, #flat, 2 do
-    local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 16 then
-      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
-      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
-      members[#members + 1] = member
-    elseif #packed == 12 then
-      member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
-      members[#members + 1] = member
-    end
-  end
-  return members
+local flat, members = redis.call('HGETALL', index_key), {}
+for i = 1, #flat, 2 do
+local member, packed = { tail = flat[i] }, flat[i + 1]
+if #packed == 16 then
+local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
+members[#members + 1] = member
+elseif #packed == 12 then
+member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
+members[#members + 1] = member
 end
-
--- The server expires records by itself and tells nobody; an entry may outlive what it stands for.
+end
+return members
+end
 local function is_kept(member)
-  return redis.call('EXISTS', session_key(member.tail)) == 1
+return redis.call('EXISTS', session_key(member.tail)) == 1
 end
--- Writing sessions and tombstones together with their entries in the index.
 local MAX_TOMBSTONES, EPOCH_KEEP_MS = 64, 86400000
-
--- Lets the index live as long as what it leads to, and for ever while the subject is blocked. Only ever extends.
 local function keep_index(until_ms)
-  local expires_at = redis.call('PEXPIRETIME', index_key)
-  if expires_at == -1 and read_gate().blocked then
-    return
-  end
-  if expires_at < until_ms then
-    redis.call('PEXPIREAT', index_key, whole(until_ms))
-  end
+local expires_at = redis.call('PEXPIRETIME', index_key)
+if expires_at == -1 and read_gate().blocked then
+return
 end
-
--- Moves the epoch forward, whatever the clock says, so that a login that read the old one is refused.
+if expires_at < until_ms then
+redis.call('PEXPIREAT', index_key, whole(until_ms))
+end
+end
 local function move_epoch(now, blocked)
-  local gate = read_gate()
-  local epoch = math.max(now, gate.epoch + 1)
-  if blocked == nil then
-    blocked = gate.blocked
-  end
-  redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
-  if blocked then
-    redis.call('PERSIST', index_key)
-  else
-    keep_index(now + EPOCH_KEEP_MS)
-  end
-  return epoch
+local gate = read_gate()
+local epoch = math.max(now, gate.epoch + 1)
+if blocked == nil then
+blocked = gate.blocked
 end
-
+redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
+if blocked then
+redis.call('PERSIST', index_key)
+else
+keep_index(now + EPOCH_KEEP_MS)
+end
+return epoch
+end
 local function put(tail, r)
-  local keep_until = keep_until_of(r)
-  redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
-  local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
-  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
-  keep_index(keep_until)
+local keep_until = keep_until_of(r)
+redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
+local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
+keep_index(keep_until)
 end
-
 local function forget(tail)
-  redis.call('DEL', session_key(tail))
-  redis.call('HDEL', index_key, tail)
+redis.call('DEL', session_key(tail))
+redis.call('HDEL', index_key, tail)
 end
-
--- Afterwards call cap_tombstones, once for any number of them.
 local function bury(tail, why, now, keep_until, replaced_by)
-  if keep_until <= now then
-    return forget(tail)
-  end
-  redis.call('SET', session_key(tail), encode_tombstone(now, keep_until, why, replaced_by), 'PXAT', whole(keep_until))
-  redis.call('HSET', index_key, tail, struct.pack(ENDED_ENTRY, now, keep_until))
-  keep_index(keep_until)
+if keep_until <= now then
+return forget(tail)
 end
-
--- Drops entries of what has expired. Returns the others.
+redis.call('SET', session_key(tail), encode_tombstone(now, keep_until, why, replaced_by), 'PXAT', whole(keep_until))
+redis.call('HSET', index_key, tail, struct.pack(ENDED_ENTRY, now, keep_until))
+keep_index(keep_until)
+end
 local function prune(members, now)
-  local kept = {}
-  for _, member in ipairs(members) do
-    if (member.deadline or member.keep_until) > now or is_kept(member) then
-      kept[#kept + 1] = member
-    else
-      redis.call('HDEL', index_key, member.tail)
-    end
-  end
-  return kept
+local kept = {}
+for _, member in ipairs(members) do
+if (member.deadline or member.keep_until) > now or is_kept(member) then
+kept[#kept + 1] = member
+else
+redis.call('HDEL', index_key, member.tail)
 end
-
--- The oldest go first: a forgotten one is \`unknown\`, which is refused all the same.
+end
+return kept
+end
 local function cap_tombstones(now)
-  if redis.call('HLEN', index_key) <= MAX_TOMBSTONES then
-    return
-  end
-  local ended = {}
-  for _, member in ipairs(prune(read_members(), now)) do
-    if member.ended_at then
-      ended[#ended + 1] = member
-    end
-  end
-  table.sort(ended, function(a, b)
-    if a.ended_at ~= b.ended_at then
-      return a.ended_at < b.ended_at
-    end
-    return less(a.tail, b.tail)
-  end)
-  for i = 1, #ended - MAX_TOMBSTONES do
-    forget(ended[i].tail)
-  end
+if redis.call('HLEN', index_key) <= MAX_TOMBSTONES then
+return
 end
---[[ The revocation record of a subject, KEYS[2]: a hash with \`head\`, one field \`s:<tail>\` per ended session and one
-  field \`j:<jti>\` per refused token. Only sessions with the flag \`stamped\` write it.
-]]
+local ended = {}
+for _, member in ipairs(prune(read_members(), now)) do
+if member.ended_at then
+ended[#ended + 1] = member
+end
+end
+table.sort(ended, function(a, b)
+if a.ended_at ~= b.ended_at then
+return a.ended_at < b.ended_at
+end
+return less(a.tail, b.tail)
+end)
+for i = 1, #ended - MAX_TOMBSTONES do
+forget(ended[i].tail)
+end
+end
 local revocations_key = KEYS[2]
 local REVOCATIONS_HEAD = '>I6I6I6'
-
 local function read_revocations()
-  local head = redis.call('HGET', revocations_key, 'head')
-  if not head then
-    return nil
-  end
-  if #head < 20 then
-    corrupt()
-  end
-  local state, at = {}
-  state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
-  state.named = string.sub(head, at)
-  return state
+local head = redis.call('HGET', revocations_key, 'head')
+if not head then
+return nil
 end
-
+if #head < 20 then
+corrupt()
+end
+local state, at = {}
+state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
+state.named = string.sub(head, at)
+return state
+end
 local function write_revocations(state, field, entry)
-  local head = struct.pack(REVOCATIONS_HEAD, state.not_before, state.last_stamp, state.until_ms) .. state.named
-  redis.call('HSET', revocations_key, 'head', head, unpack(field and { field, entry } or {}))
-  redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
+local head = struct.pack(REVOCATIONS_HEAD, state.not_before, state.last_stamp, state.until_ms) .. state.named
+redis.call('HSET', revocations_key, 'head', head, unpack(field and { field, entry } or {}))
+redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
 end
-
---[[ The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`. A new one refuses
-  every token that exists: there is none, or the store has lost the record that said which of them had ended.
-]]
 local function revocations_of(subject, now)
-  local state = read_revocations()
-  if not state then
-    local named = segment(subject.subject) .. segment(subject.tenant or '')
-    return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
-  end
-  local flat = redis.call('HGETALL', revocations_key)
-  for i = 1, #flat, 2 do
-    if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
-      redis.call('HDEL', revocations_key, flat[i])
-    end
-  end
-  return state
+local state = read_revocations()
+if not state then
+local named = segment(subject.subject) .. segment(subject.tenant or '')
+return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
 end
-
--- What an access token made now counts from: above every stamp that has been refused.
+local flat = redis.call('HGETALL', revocations_key)
+for i = 1, #flat, 2 do
+if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
+redis.call('HDEL', revocations_key, flat[i])
+end
+end
+return state
+end
 local function stamp_of(r, floor, now)
-  local state = r.stamped and read_revocations()
-  return math.max(now, floor + 1, (state and state.not_before or 0) + 1)
+local state = r.stamped and read_revocations()
+return math.max(now, floor + 1, (state and state.not_before or 0) + 1)
 end
-
--- Notes that a token of \`r\` with this stamp may exist until its last \`exp\` plus leeway.
 local function note_stamp(r, stamp, now)
-  if not r.stamped then
-    return
-  end
-  local state = revocations_of(r, now)
-  state.last_stamp = math.max(state.last_stamp, stamp)
-  state.until_ms = math.max(state.until_ms, r.last_exp + MAX_LEEWAY_MS)
-  write_revocations(state)
+if not r.stamped then
+return
 end
-
+local state = revocations_of(r, now)
+state.last_stamp = math.max(state.last_stamp, stamp)
+state.until_ms = math.max(state.until_ms, r.last_exp + MAX_LEEWAY_MS)
+write_revocations(state)
+end
 local function deny(subject, field, until_ms, why, now)
-  local state = revocations_of(subject, now)
-  state.until_ms = math.max(state.until_ms, until_ms)
-  write_revocations(state, field, struct.pack('>I6', until_ms) .. why)
+local state = revocations_of(subject, now)
+state.until_ms = math.max(state.until_ms, until_ms)
+write_revocations(state, field, struct.pack('>I6', until_ms) .. why)
 end
-
--- Refuses every token of the subject that exists. Does nothing where none can exist.
 local function raise_not_before(now)
-  local state = read_revocations()
-  if state then
-    state.not_before = math.max(now, state.not_before + 1, state.last_stamp)
-    write_revocations(state)
-  end
+local state = read_revocations()
+if state then
+state.not_before = math.max(now, state.not_before + 1, state.last_stamp)
+write_revocations(state)
 end
-
--- Turns a live record into its tombstone and enters it in the revocation record, which comes first because it could be
--- unreadable. Afterwards call cap_tombstones.
+end
 local function end_record(tail, r, why, now, replaced_by)
-  if r.stamped then
-    deny(r, 's:' .. tail, r.last_exp + MAX_LEEWAY_MS, why, now)
-  end
-  bury(tail, why, now, keep_until_of(r), replaced_by)
+if r.stamped then
+deny(r, 's:' .. tail, r.last_exp + MAX_LEEWAY_MS, why, now)
 end
-
---[[ Ends a record that this release cannot read: nothing may keep a session alive because it is damaged, or because a
-  newer release wrote it. How long its tokens live is known from its key.
-]]
+bury(tail, why, now, keep_until_of(r), replaced_by)
+end
 local function end_unreadable(tail, why, now)
-  local keep_until = redis.call('PEXPIRETIME', session_key(tail))
-  local state = read_revocations()
-  if state then
-    state.until_ms = math.max(state.until_ms, keep_until + MAX_LEEWAY_MS)
-    write_revocations(state, 's:' .. tail, struct.pack('>I6', keep_until + MAX_LEEWAY_MS) .. why)
-  end
-  bury(tail, why, now, keep_until)
+local keep_until = redis.call('PEXPIRETIME', session_key(tail))
+local state = read_revocations()
+if state then
+state.until_ms = math.max(state.until_ms, keep_until + MAX_LEEWAY_MS)
+write_revocations(state, 's:' .. tail, struct.pack('>I6', keep_until + MAX_LEEWAY_MS) .. why)
 end
-
--- The id that took over from one that was replaced, however often.
+bury(tail, why, now, keep_until)
+end
 local function follow(tail)
-  for _ = 1, 1000 do
-    local bytes = redis.call('GET', session_key(tail))
-    local kept = bytes and try_decode(bytes)
-    if not kept or kept.state == LIVE or kept.replaced_by == '' then
-      return tail
-    end
-    tail = tail_of(kept.replaced_by)
-  end
-  corrupt()
+for _ = 1, 1000 do
+local bytes = redis.call('GET', session_key(tail))
+local kept = bytes and try_decode(bytes)
+if not kept or kept.state == LIVE or kept.replaced_by == '' then
+return tail
+end
+tail = tail_of(kept.replaced_by)
+end
+corrupt()
 end
 local now, floor = tonumber(ARGV[1]), tonumber(ARGV[4])
 local old_tail, new_tail = string.sub(KEYS[3], #session_prefix + 1), string.sub(KEYS[4], #session_prefix + 1)
 local record = decode_record(ARGV[2])
-
 local old = find(old_tail)
 if not old then
-  return { outcome.unknown }
+return { outcome.unknown }
 end
 if old.state == ENDED then
-  return { outcome.ended, old.bytes }
+return { outcome.ended, old.bytes }
 end
 if not is_live(old, now, floor) then
-  return { outcome.expired, old.bytes }
+return { outcome.expired, old.bytes }
 end
 if read_gate().blocked then
-  return { outcome.blocked }
+return { outcome.blocked }
 end
 if redis.call('EXISTS', KEYS[4]) == 1 then
-  return { outcome.exists }
+return { outcome.exists }
 end
-
 record.data, record.version, record.operations = old.data, old.version, old.operations
 record.roles, record.pending, record.roles_generation = old.pending or old.roles, nil, 0
 record.created_at, record.absolute_at = old.created_at, old.absolute_at
 record.idle_at = math.min(record.idle_at, old.absolute_at)
 record.refresh_at = math.min(record.refresh_at, old.absolute_at)
-
 local stamp = stamp_of(record, floor, now)
 add_access(record, stamp, tonumber(ARGV[3]))
 put(new_tail, record)
@@ -2910,1088 +2373,904 @@ return { outcome.replaced, record.bytes, stamp }
   rotateSession: {
     name: 'rotate-session',
     keys: 3,
-    sha1: '41c919c2963802ea658903b043ce9156d09d05be',
+    sha1: '9e8a7ea5181b8cff15b08b05515307bd34502878',
     source: `#!lua flags=allow-oom
---[[ rotate-session-3 - the refresh table; steps/rotate.ts is the reference, docs/design/0003 has the rows.
-  KEYS[1] index of the subject   KEYS[2] its revocation record   KEYS[3] the session
-  ARGV[1] now, epoch ms   ARGV[2] generation presented   ARGV[3] hash presented
-  ARGV[4] hash of the successor   ARGV[5] its rotation key   ARGV[6] its MAC key   ARGV[7] refresh deadline, epoch ms
-  ARGV[8] origin   ARGV[9] grace, ms   ARGV[10] until_seen | never   ARGV[11] most late repeats
-  ARGV[12] life of an access token, ms, or 0   ARGV[13] floor, epoch ms
-  ARGV[14] idle deadline where a refresh is activity, epoch ms, or empty   ARGV[15] the same for a persistent session
-  Returns {rotated | replayed | current, record, stamp, previous origin}
-    or {reused | rolled_back | expired | too_many_replays, record} or {ended, tombstone} or {unknown}
-]]
--- What a script answers first. outcome.ts has the same numbers and turns them into answers of the contract.
 local outcome = {
-  unknown = 0,
-  ended = 1,
-  created = 2,
-  limit = 3,
-  blocked = 4,
-  stale_epoch = 5,
-  exists = 6,
-  stored = 7,
-  repeated = 8,
-  conflict = 9,
-  expired = 10,
-  rotated = 11,
-  replayed = 12,
-  current = 13,
-  reused = 14,
-  rolled_back = 15,
-  too_many_replays = 16,
-  replaced = 17,
+unknown = 0,
+ended = 1,
+created = 2,
+limit = 3,
+blocked = 4,
+stale_epoch = 5,
+exists = 6,
+stored = 7,
+repeated = 8,
+conflict = 9,
+expired = 10,
+rotated = 11,
+replayed = 12,
+current = 13,
+reused = 14,
+rolled_back = 15,
+too_many_replays = 16,
+replaced = 17,
 }
---[[ The keys of one subject. Every id starts with the tag of its subject, and every key of the subject carries the tag
-  as its hash tag, so all of them are in the slot of the declared KEYS[1]. The caller cannot declare the keys of
-  sessions whose ids only the index knows; they are made here, from the declared key and the rest of the id.
-  A \`tail\` is an id without its tag: its last 22 characters.
-]]
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
-
 local function session_key(tail)
-  return session_prefix .. tail
+return session_prefix .. tail
 end
-
 local function tail_of(id)
-  return string.sub(id, #tag + 1)
+return string.sub(id, #tag + 1)
 end
-
--- Numbers as Redis wants them; the default conversion may choose an exponent.
 local function whole(number)
-  return string.format('%.0f', number)
+return string.format('%.0f', number)
 end
-
--- By bytes: the comparison of Lua follows the locale of the server.
 local function less(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then
-      return x < y
-    end
-  end
-  return #a < #b
+for i = 1, math.min(#a, #b) do
+local x, y = string.byte(a, i), string.byte(b, i)
+if x ~= y then
+return x < y
 end
--- Length-prefixed pieces of a stored value: one byte of length, or 255 and four bytes.
+end
+return #a < #b
+end
 local function corrupt()
-  error({ err = 'CSCORRUPT stored content cannot be read' })
+error({ err = 'CSCORRUPT stored content cannot be read' })
 end
-
 local function take(bytes, at)
-  local size = string.byte(bytes, at)
-  at = at + 1
-  if size == 255 then
-    size, at = struct.unpack('>I4', bytes, at)
-  end
-  if at + size - 1 > #bytes then
-    corrupt()
-  end
-  return string.sub(bytes, at, at + size - 1), at + size
+local size = string.byte(bytes, at)
+at = at + 1
+if size == 255 then
+size, at = struct.unpack('>I4', bytes, at)
 end
-
+if at + size - 1 > #bytes then
+corrupt()
+end
+return string.sub(bytes, at, at + size - 1), at + size
+end
 local function segment(text)
-  if #text < 255 then
-    return string.char(#text) .. text
-  end
-  return string.char(255) .. struct.pack('>I4', #text) .. text
+if #text < 255 then
+return string.char(#text) .. text
 end
---[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
-  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
-  looked into: cjson would turn empty arrays into objects and round large numbers.
-]]
+return string.char(255) .. struct.pack('>I4', #text) .. text
+end
 local FORMAT, LIVE, ENDED = 1, 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
-  version = 1,
-  last_seen_at = 2,
-  idle_at = 4,
-  refresh_at = 8,
-  last_exp = 16,
-  confirmed_at = 32,
-  auth_time = 64,
-  rotation = 128,
-  tenant = 256,
-  pending = 512,
-  operations = 1024,
-  data = 2048,
-  stamped = 4096,
-  persistent = 8192,
+version = 1,
+last_seen_at = 2,
+idle_at = 4,
+refresh_at = 8,
+last_exp = 16,
+confirmed_at = 32,
+auth_time = 64,
+rotation = 128,
+tenant = 256,
+pending = 512,
+operations = 1024,
+data = 2048,
+stamped = 4096,
+persistent = 8192,
 }
--- In the order in which they are stored.
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
-
 local function default_time(r, name)
-  if name == 'idle_at' or name == 'refresh_at' then
-    return r.absolute_at
-  end
-  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+if name == 'idle_at' or name == 'refresh_at' then
+return r.absolute_at
 end
-
+return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 local function decode_record(bytes)
-  local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
-  local function has(name)
-    return bit.band(flags, FLAG[name]) ~= 0
-  end
-  local function text(name, always)
-    if always or has(name) then
-      r[name], at = take(bytes, at)
-    end
-  end
-  r.absolute_at = r.created_at + r.absolute_at
-  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
-  if has('version') then
-    r.version, at = struct.unpack('>I4', bytes, at)
-  end
-  for _, name in ipairs(TIMES) do
-    r[name] = default_time(r, name)
-    if has(name) then
-      r[name], at = struct.unpack('>i5', bytes, at)
-      r[name] = r.created_at + r[name]
-    end
-  end
-  r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
-  r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has('rotation') then
-    r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
-      struct.unpack(ROTATION, bytes, at)
-    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
-    if previous == 1 then
-      r.previous_hash, at = struct.unpack('c32', bytes, at)
-    end
-  end
-  r.operations = ''
-  text('subject', true)
-  text('tenant')
-  text('identity', true)
-  text('origin', true)
-  text('roles', true)
-  text('pending')
-  text('operations')
-  text('data')
-  if at ~= #bytes + 1 then
-    corrupt()
-  end
-  return r
+local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
+_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+local function has(name)
+return bit.band(flags, FLAG[name]) ~= 0
 end
-
+local function text(name, always)
+if always or has(name) then
+r[name], at = take(bytes, at)
+end
+end
+r.absolute_at = r.created_at + r.absolute_at
+r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+if has('version') then
+r.version, at = struct.unpack('>I4', bytes, at)
+end
+for _, name in ipairs(TIMES) do
+r[name] = default_time(r, name)
+if has(name) then
+r[name], at = struct.unpack('>i5', bytes, at)
+r[name] = r.created_at + r[name]
+end
+end
+r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
+r.rotated_at, r.handed_out_at = r.created_at, r.created_at
+if has('rotation') then
+r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
+struct.unpack(ROTATION, bytes, at)
+r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
+if previous == 1 then
+r.previous_hash, at = struct.unpack('c32', bytes, at)
+end
+end
+r.operations = ''
+text('subject', true)
+text('tenant')
+text('identity', true)
+text('origin', true)
+text('roles', true)
+text('pending')
+text('operations')
+text('data')
+if at ~= #bytes + 1 then
+corrupt()
+end
+return r
+end
 local function encode_record(r)
-  local flags, parts = 0, { '' }
-  local function put(name, bytes)
-    flags = flags + FLAG[name]
-    parts[#parts + 1] = bytes
-  end
-  if r.stamped then
-    put('stamped', '')
-  end
-  if r.persistent then
-    put('persistent', '')
-  end
-  if r.version ~= 1 then
-    put('version', struct.pack('>I4', r.version))
-  end
-  for _, name in ipairs(TIMES) do
-    if r[name] ~= default_time(r, name) then
-      put(name, struct.pack('>i5', r[name] - r.created_at))
-    end
-  end
-  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
-  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
-    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
-    local previous = r.previous_hash and 1 or 0
-    -- stylua: ignore
-    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
-      previous) .. (r.previous_hash or ''))
-  end
-  parts[#parts + 1] = segment(r.subject)
-  if r.tenant then
-    put('tenant', segment(r.tenant))
-  end
-  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
-  if r.pending then
-    put('pending', segment(r.pending))
-  end
-  if r.operations ~= '' then
-    put('operations', segment(r.operations))
-  end
-  if r.data then
-    put('data', segment(r.data))
-  end
-  local absolute = r.absolute_at - r.created_at
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
-  r.bytes = table.concat(parts)
-  return r.bytes
+local flags, parts = 0, { '' }
+local function put(name, bytes)
+flags = flags + FLAG[name]
+parts[#parts + 1] = bytes
 end
-
+if r.stamped then
+put('stamped', '')
+end
+if r.persistent then
+put('persistent', '')
+end
+if r.version ~= 1 then
+put('version', struct.pack('>I4', r.version))
+end
+for _, name in ipairs(TIMES) do
+if r[name] ~= default_time(r, name) then
+put(name, struct.pack('>i5', r[name] - r.created_at))
+end
+end
+local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
+local previous = r.previous_hash and 1 or 0
+put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+previous) .. (r.previous_hash or ''))
+end
+parts[#parts + 1] = segment(r.subject)
+if r.tenant then
+put('tenant', segment(r.tenant))
+end
+parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
+if r.pending then
+put('pending', segment(r.pending))
+end
+if r.operations ~= '' then
+put('operations', segment(r.operations))
+end
+if r.data then
+put('data', segment(r.data))
+end
+local absolute = r.absolute_at - r.created_at
+parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+r.bytes = table.concat(parts)
+return r.bytes
+end
 local function decode_tombstone(bytes)
-  local t, at, _ = { state = ENDED, bytes = bytes }
-  _, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
-  t.replaced_by = take(bytes, at)
-  return t
+local t, at, _ = { state = ENDED, bytes = bytes }
+_, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
+t.replaced_by = take(bytes, at)
+return t
 end
-
 local function encode_tombstone(ended_at, keep_until, why, replaced_by)
-  return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
+return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
 end
-
--- A live record or a tombstone; \`nil\` when it is neither, or was written by a release that this one does not know.
 local function try_decode(bytes)
-  local format, state = string.byte(bytes, 1, 2)
-  if format ~= FORMAT then
-    return nil
-  end
-  local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
-  return ok and (state == LIVE or state == ENDED) and kept or nil
+local format, state = string.byte(bytes, 1, 2)
+if format ~= FORMAT then
+return nil
 end
-
--- \`nil\` when there is no such id.
+local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
+return ok and (state == LIVE or state == ENDED) and kept or nil
+end
 local function find(tail)
-  local bytes = redis.call('GET', session_key(tail))
-  if not bytes then
-    return nil
-  end
-  return try_decode(bytes) or corrupt()
+local bytes = redis.call('GET', session_key(tail))
+if not bytes then
+return nil
 end
-
+return try_decode(bytes) or corrupt()
+end
 local function deadline_of(r)
-  return math.min(r.idle_at, r.absolute_at)
+return math.min(r.idle_at, r.absolute_at)
 end
-
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
+return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
-
 local function is_live(r, now, floor)
-  return deadline_of(r) > now and r.created_at > floor
+return deadline_of(r) > now and r.created_at > floor
 end
-
--- Notes that a session was used. Forward only.
 local function move_forward(r, idle_at, now)
-  r.last_seen_at = math.max(r.last_seen_at, now)
-  r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
+r.last_seen_at = math.max(r.last_seen_at, now)
+r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
 end
-
--- Remembers that an access token may exist until \`stamp + access_ms\`.
 local function add_access(r, stamp, access_ms)
-  if access_ms ~= 0 then
-    r.last_exp = math.max(r.last_exp, stamp + access_ms)
-  end
+if access_ms ~= 0 then
+r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
---[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
-  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
-]]
+end
 local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
-
 local function read_gate()
-  local packed = redis.call('HGET', index_key, 'gate')
-  if not packed then
-    return { epoch = 0, moved_at = 0, blocked = false }
-  end
-  if #packed ~= 13 then
-    corrupt()
-  end
-  local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-  return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local packed = redis.call('HGET', index_key, 'gate')
+if not packed then
+return { epoch = 0, moved_at = 0, blocked = false }
 end
-
--- Sessions as { tail, created_at, last_seen_at, deadline }, tombstones as { tail, ended_at, keep_until }.
+if #packed ~= 13 then
+corrupt()
+end
+local epoch, moved_at, blocked = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+end
 local function read_members()
-  local flat, members = redis.call('HGETALL', index_key), {}
-  for i = 1, #flat, 2 do
-    local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 16 then
-      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
-      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
-      members[#members + 1] = member
-    elseif #packed == 12 then
-      member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
-      members[#members + 1] = member
-    end
-  end
-  return members
+local flat, members = redis.call('HGETALL', index_key), {}
+for i = 1, #flat, 2 do
+local member, packed = { tail = flat[i] }, flat[i + 1]
+if #packed == 16 then
+local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
+members[#members + 1] = member
+elseif #packed == 12 then
+member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
+members[#members + 1] = member
 end
-
--- The server expires records by itself and tells nobody; an entry may outlive what it stands for.
+end
+return members
+end
 local function is_kept(member)
-  return redis.call('EXISTS', session_key(member.tail)) == 1
+return redis.call('EXISTS', session_key(member.tail)) == 1
 end
--- Writing sessions and tombstones together with their entries in the index.
 local MAX_TOMBSTONES, EPOCH_KEEP_MS = 64, 86400000
-
--- Lets the index live as long as what it leads to, and for ever while the subject is blocked. Only ever extends.
 local function keep_index(until_ms)
-  local expires_at = redis.call('PEXPIRETIME', index_key)
-  if expires_at == -1 and read_gate().blocked then
-    return
-  end
-  if expires_at < until_ms then
-    redis.call('PEXPIREAT', index_key, whole(until_ms))
-  end
+local expires_at = redis.call('PEXPIRETIME', index_key)
+if expires_at == -1 and read_gate().blocked then
+return
 end
-
--- Moves the epoch forward, whatever the clock says, so that a login that read the old one is refused.
+if expires_at < until_ms then
+redis.call('PEXPIREAT', index_key, whole(until_ms))
+end
+end
 local function move_epoch(now, blocked)
-  local gate = read_gate()
-  local epoch = math.max(now, gate.epoch + 1)
-  if blocked == nil then
-    blocked = gate.blocked
-  end
-  redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
-  if blocked then
-    redis.call('PERSIST', index_key)
-  else
-    keep_index(now + EPOCH_KEEP_MS)
-  end
-  return epoch
+local gate = read_gate()
+local epoch = math.max(now, gate.epoch + 1)
+if blocked == nil then
+blocked = gate.blocked
 end
-
+redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
+if blocked then
+redis.call('PERSIST', index_key)
+else
+keep_index(now + EPOCH_KEEP_MS)
+end
+return epoch
+end
 local function put(tail, r)
-  local keep_until = keep_until_of(r)
-  redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
-  local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
-  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
-  keep_index(keep_until)
+local keep_until = keep_until_of(r)
+redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
+local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
+keep_index(keep_until)
 end
-
 local function forget(tail)
-  redis.call('DEL', session_key(tail))
-  redis.call('HDEL', index_key, tail)
+redis.call('DEL', session_key(tail))
+redis.call('HDEL', index_key, tail)
 end
-
--- Afterwards call cap_tombstones, once for any number of them.
 local function bury(tail, why, now, keep_until, replaced_by)
-  if keep_until <= now then
-    return forget(tail)
-  end
-  redis.call('SET', session_key(tail), encode_tombstone(now, keep_until, why, replaced_by), 'PXAT', whole(keep_until))
-  redis.call('HSET', index_key, tail, struct.pack(ENDED_ENTRY, now, keep_until))
-  keep_index(keep_until)
+if keep_until <= now then
+return forget(tail)
 end
-
--- Drops entries of what has expired. Returns the others.
+redis.call('SET', session_key(tail), encode_tombstone(now, keep_until, why, replaced_by), 'PXAT', whole(keep_until))
+redis.call('HSET', index_key, tail, struct.pack(ENDED_ENTRY, now, keep_until))
+keep_index(keep_until)
+end
 local function prune(members, now)
-  local kept = {}
-  for _, member in ipairs(members) do
-    if (member.deadline or member.keep_until) > now or is_kept(member) then
-      kept[#kept + 1] = member
-    else
-      redis.call('HDEL', index_key, member.tail)
-    end
-  end
-  return kept
+local kept = {}
+for _, member in ipairs(members) do
+if (member.deadline or member.keep_until) > now or is_kept(member) then
+kept[#kept + 1] = member
+else
+redis.call('HDEL', index_key, member.tail)
 end
-
--- The oldest go first: a forgotten one is \`unknown\`, which is refused all the same.
+end
+return kept
+end
 local function cap_tombstones(now)
-  if redis.call('HLEN', index_key) <= MAX_TOMBSTONES then
-    return
-  end
-  local ended = {}
-  for _, member in ipairs(prune(read_members(), now)) do
-    if member.ended_at then
-      ended[#ended + 1] = member
-    end
-  end
-  table.sort(ended, function(a, b)
-    if a.ended_at ~= b.ended_at then
-      return a.ended_at < b.ended_at
-    end
-    return less(a.tail, b.tail)
-  end)
-  for i = 1, #ended - MAX_TOMBSTONES do
-    forget(ended[i].tail)
-  end
+if redis.call('HLEN', index_key) <= MAX_TOMBSTONES then
+return
 end
---[[ The revocation record of a subject, KEYS[2]: a hash with \`head\`, one field \`s:<tail>\` per ended session and one
-  field \`j:<jti>\` per refused token. Only sessions with the flag \`stamped\` write it.
-]]
+local ended = {}
+for _, member in ipairs(prune(read_members(), now)) do
+if member.ended_at then
+ended[#ended + 1] = member
+end
+end
+table.sort(ended, function(a, b)
+if a.ended_at ~= b.ended_at then
+return a.ended_at < b.ended_at
+end
+return less(a.tail, b.tail)
+end)
+for i = 1, #ended - MAX_TOMBSTONES do
+forget(ended[i].tail)
+end
+end
 local revocations_key = KEYS[2]
 local REVOCATIONS_HEAD = '>I6I6I6'
-
 local function read_revocations()
-  local head = redis.call('HGET', revocations_key, 'head')
-  if not head then
-    return nil
-  end
-  if #head < 20 then
-    corrupt()
-  end
-  local state, at = {}
-  state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
-  state.named = string.sub(head, at)
-  return state
+local head = redis.call('HGET', revocations_key, 'head')
+if not head then
+return nil
 end
-
+if #head < 20 then
+corrupt()
+end
+local state, at = {}
+state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
+state.named = string.sub(head, at)
+return state
+end
 local function write_revocations(state, field, entry)
-  local head = struct.pack(REVOCATIONS_HEAD, state.not_before, state.last_stamp, state.until_ms) .. state.named
-  redis.call('HSET', revocations_key, 'head', head, unpack(field and { field, entry } or {}))
-  redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
+local head = struct.pack(REVOCATIONS_HEAD, state.not_before, state.last_stamp, state.until_ms) .. state.named
+redis.call('HSET', revocations_key, 'head', head, unpack(field and { field, entry } or {}))
+redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
 end
-
---[[ The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`. A new one refuses
-  every token that exists: there is none, or the store has lost the record that said which of them had ended.
-]]
 local function revocations_of(subject, now)
-  local state = read_revocations()
-  if not state then
-    local named = segment(subject.subject) .. segment(subject.tenant or '')
-    return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
-  end
-  local flat = redis.call('HGETALL', revocations_key)
-  for i = 1, #flat, 2 do
-    if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
-      redis.call('HDEL', revocations_key, flat[i])
-    end
-  end
-  return state
+local state = read_revocations()
+if not state then
+local named = segment(subject.subject) .. segment(subject.tenant or '')
+return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
 end
-
--- What an access token made now counts from: above every stamp that has been refused.
+local flat = redis.call('HGETALL', revocations_key)
+for i = 1, #flat, 2 do
+if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
+redis.call('HDEL', revocations_key, flat[i])
+end
+end
+return state
+end
 local function stamp_of(r, floor, now)
-  local state = r.stamped and read_revocations()
-  return math.max(now, floor + 1, (state and state.not_before or 0) + 1)
+local state = r.stamped and read_revocations()
+return math.max(now, floor + 1, (state and state.not_before or 0) + 1)
 end
-
--- Notes that a token of \`r\` with this stamp may exist until its last \`exp\` plus leeway.
 local function note_stamp(r, stamp, now)
-  if not r.stamped then
-    return
-  end
-  local state = revocations_of(r, now)
-  state.last_stamp = math.max(state.last_stamp, stamp)
-  state.until_ms = math.max(state.until_ms, r.last_exp + MAX_LEEWAY_MS)
-  write_revocations(state)
+if not r.stamped then
+return
 end
-
+local state = revocations_of(r, now)
+state.last_stamp = math.max(state.last_stamp, stamp)
+state.until_ms = math.max(state.until_ms, r.last_exp + MAX_LEEWAY_MS)
+write_revocations(state)
+end
 local function deny(subject, field, until_ms, why, now)
-  local state = revocations_of(subject, now)
-  state.until_ms = math.max(state.until_ms, until_ms)
-  write_revocations(state, field, struct.pack('>I6', until_ms) .. why)
+local state = revocations_of(subject, now)
+state.until_ms = math.max(state.until_ms, until_ms)
+write_revocations(state, field, struct.pack('>I6', until_ms) .. why)
 end
-
--- Refuses every token of the subject that exists. Does nothing where none can exist.
 local function raise_not_before(now)
-  local state = read_revocations()
-  if state then
-    state.not_before = math.max(now, state.not_before + 1, state.last_stamp)
-    write_revocations(state)
-  end
+local state = read_revocations()
+if state then
+state.not_before = math.max(now, state.not_before + 1, state.last_stamp)
+write_revocations(state)
 end
-
--- Turns a live record into its tombstone and enters it in the revocation record, which comes first because it could be
--- unreadable. Afterwards call cap_tombstones.
+end
 local function end_record(tail, r, why, now, replaced_by)
-  if r.stamped then
-    deny(r, 's:' .. tail, r.last_exp + MAX_LEEWAY_MS, why, now)
-  end
-  bury(tail, why, now, keep_until_of(r), replaced_by)
+if r.stamped then
+deny(r, 's:' .. tail, r.last_exp + MAX_LEEWAY_MS, why, now)
 end
-
---[[ Ends a record that this release cannot read: nothing may keep a session alive because it is damaged, or because a
-  newer release wrote it. How long its tokens live is known from its key.
-]]
+bury(tail, why, now, keep_until_of(r), replaced_by)
+end
 local function end_unreadable(tail, why, now)
-  local keep_until = redis.call('PEXPIRETIME', session_key(tail))
-  local state = read_revocations()
-  if state then
-    state.until_ms = math.max(state.until_ms, keep_until + MAX_LEEWAY_MS)
-    write_revocations(state, 's:' .. tail, struct.pack('>I6', keep_until + MAX_LEEWAY_MS) .. why)
-  end
-  bury(tail, why, now, keep_until)
+local keep_until = redis.call('PEXPIRETIME', session_key(tail))
+local state = read_revocations()
+if state then
+state.until_ms = math.max(state.until_ms, keep_until + MAX_LEEWAY_MS)
+write_revocations(state, 's:' .. tail, struct.pack('>I6', keep_until + MAX_LEEWAY_MS) .. why)
 end
-
--- The id that took over from one that was replaced, however often.
+bury(tail, why, now, keep_until)
+end
 local function follow(tail)
-  for _ = 1, 1000 do
-    local bytes = redis.call('GET', session_key(tail))
-    local kept = bytes and try_decode(bytes)
-    if not kept or kept.state == LIVE or kept.replaced_by == '' then
-      return tail
-    end
-    tail = tail_of(kept.replaced_by)
-  end
-  corrupt()
+for _ = 1, 1000 do
+local bytes = redis.call('GET', session_key(tail))
+local kept = bytes and try_decode(bytes)
+if not kept or kept.state == LIVE or kept.replaced_by == '' then
+return tail
+end
+tail = tail_of(kept.replaced_by)
+end
+corrupt()
 end
 local now, floor = tonumber(ARGV[1]), tonumber(ARGV[13])
 local presented, hash = tonumber(ARGV[2]), ARGV[3]
 local grace = tonumber(ARGV[9])
 local tail = string.sub(KEYS[3], #session_prefix + 1)
-
 local record = find(tail)
 if not record then
-  return { outcome.unknown } -- row 9
+return { outcome.unknown }
 end
 if record.state == ENDED then
-  return { outcome.ended, record.bytes } -- row 9
+return { outcome.ended, record.bytes }
 end
 if not is_live(record, now, floor) or record.refresh_at <= now then
-  return { outcome.expired, record.bytes }
+return { outcome.expired, record.bytes }
 end
 local previous_origin = record.origin
-
 local function finish(is)
-  end_record(tail, record, is, now)
-  cap_tombstones(now)
-  return { outcome[is], record.bytes }
+end_record(tail, record, is, now)
+cap_tombstones(now)
+return { outcome[is], record.bytes }
 end
-
 local function hand(is)
-  if ARGV[14] ~= '' then
-    move_forward(record, tonumber(record.persistent and ARGV[15] or ARGV[14]), now)
-  end
-  local stamp = stamp_of(record, floor, now)
-  add_access(record, stamp, tonumber(ARGV[12]))
-  put(tail, record)
-  note_stamp(record, stamp, now)
-  return { outcome[is], record.bytes, stamp, previous_origin }
+if ARGV[14] ~= '' then
+move_forward(record, tonumber(record.persistent and ARGV[15] or ARGV[14]), now)
 end
-
+local stamp = stamp_of(record, floor, now)
+add_access(record, stamp, tonumber(ARGV[12]))
+put(tail, record)
+note_stamp(record, stamp, now)
+return { outcome[is], record.bytes, stamp, previous_origin }
+end
 if presented > record.generation then
-  return finish('rolled_back') -- row 8
+return finish('rolled_back')
 end
-
 if presented == record.generation then
-  if hash ~= record.hash then
-    return finish('rolled_back') -- row 7
-  end
-  if now - record.handed_out_at < grace then
-    if record.confirmed_at == 0 then
-      record.confirmed_at = now
-    end
-    return hand('current') -- row 3
-  end
-  record.generation = record.generation + 1
-  record.previous_hash, record.hash = record.hash, ARGV[4]
-  record.rotation_key, record.mac_key = tonumber(ARGV[5]), tonumber(ARGV[6])
-  record.rotated_at, record.handed_out_at, record.confirmed_at, record.replays = now, now, 0, 0
-  record.origin = ARGV[8]
-  record.refresh_at = math.min(tonumber(ARGV[7]), record.absolute_at)
-  if record.pending then
-    record.roles, record.pending, record.roles_generation = record.pending, nil, record.generation
-  end
-  return hand('rotated') -- row 2
+if hash ~= record.hash then
+return finish('rolled_back')
 end
-
+if now - record.handed_out_at < grace then
+if record.confirmed_at == 0 then
+record.confirmed_at = now
+end
+return hand('current')
+end
+record.generation = record.generation + 1
+record.previous_hash, record.hash = record.hash, ARGV[4]
+record.rotation_key, record.mac_key = tonumber(ARGV[5]), tonumber(ARGV[6])
+record.rotated_at, record.handed_out_at, record.confirmed_at, record.replays = now, now, 0, 0
+record.origin = ARGV[8]
+record.refresh_at = math.min(tonumber(ARGV[7]), record.absolute_at)
+if record.pending then
+record.roles, record.pending, record.roles_generation = record.pending, nil, record.generation
+end
+return hand('rotated')
+end
 if presented < record.generation - 1 then
-  return finish('reused') -- row 6
+return finish('reused')
 end
 if hash ~= record.previous_hash then
-  return finish('rolled_back') -- row 7
+return finish('rolled_back')
 end
 local unconfirmed_or_fresh = record.confirmed_at == 0 or now - record.confirmed_at < grace
 if ARGV[10] == 'never' or not unconfirmed_or_fresh then
-  return finish('reused') -- row 5
+return finish('reused')
 end
 if now - record.rotated_at >= grace then
-  if record.replays >= tonumber(ARGV[11]) then
-    return { outcome.too_many_replays, record.bytes }
-  end
-  record.replays = record.replays + 1
+if record.replays >= tonumber(ARGV[11]) then
+return { outcome.too_many_replays, record.bytes }
+end
+record.replays = record.replays + 1
 end
 record.handed_out_at = now
-return hand('replayed') -- row 4
+return hand('replayed')
 ` as string,
   },
   setRoles: {
     name: 'set-roles',
     keys: 2,
-    sha1: 'd012484dc5d081ee850832780fa7e9a3fe21afdc',
+    sha1: '3667ac95b600d85ee0cb33ffa8aea07f53dc9756',
     source: `#!lua flags=allow-oom
---[[ set-roles-2 - sets the roles of all sessions of a subject and moves its epoch; steps/end.ts is the reference.
-  KEYS[1] index of the subject   KEYS[2] its revocation record
-  ARGV[1] now, epoch ms   ARGV[2] roles, joined by commas
-  Returns {epoch, id of each live session that changed}
-]]
---[[ The keys of one subject. Every id starts with the tag of its subject, and every key of the subject carries the tag
-  as its hash tag, so all of them are in the slot of the declared KEYS[1]. The caller cannot declare the keys of
-  sessions whose ids only the index knows; they are made here, from the declared key and the rest of the id.
-  A \`tail\` is an id without its tag: its last 22 characters.
-]]
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
-
 local function session_key(tail)
-  return session_prefix .. tail
+return session_prefix .. tail
 end
-
 local function tail_of(id)
-  return string.sub(id, #tag + 1)
+return string.sub(id, #tag + 1)
 end
-
--- Numbers as Redis wants them; the default conversion may choose an exponent.
 local function whole(number)
-  return string.format('%.0f', number)
+return string.format('%.0f', number)
 end
-
--- By bytes: the comparison of Lua follows the locale of the server.
 local function less(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then
-      return x < y
-    end
-  end
-  return #a < #b
+for i = 1, math.min(#a, #b) do
+local x, y = string.byte(a, i), string.byte(b, i)
+if x ~= y then
+return x < y
 end
--- Length-prefixed pieces of a stored value: one byte of length, or 255 and four bytes.
+end
+return #a < #b
+end
 local function corrupt()
-  error({ err = 'CSCORRUPT stored content cannot be read' })
+error({ err = 'CSCORRUPT stored content cannot be read' })
 end
-
 local function take(bytes, at)
-  local size = string.byte(bytes, at)
-  at = at + 1
-  if size == 255 then
-    size, at = struct.unpack('>I4', bytes, at)
-  end
-  if at + size - 1 > #bytes then
-    corrupt()
-  end
-  return string.sub(bytes, at, at + size - 1), at + size
+local size = string.byte(bytes, at)
+at = at + 1
+if size == 255 then
+size, at = struct.unpack('>I4', bytes, at)
 end
-
+if at + size - 1 > #bytes then
+corrupt()
+end
+return string.sub(bytes, at, at + size - 1), at + size
+end
 local function segment(text)
-  if #text < 255 then
-    return string.char(#text) .. text
-  end
-  return string.char(255) .. struct.pack('>I4', #text) .. text
+if #text < 255 then
+return string.char(#text) .. text
 end
---[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
-  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
-  looked into: cjson would turn empty arrays into objects and round large numbers.
-]]
+return string.char(255) .. struct.pack('>I4', #text) .. text
+end
 local FORMAT, LIVE, ENDED = 1, 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
-  version = 1,
-  last_seen_at = 2,
-  idle_at = 4,
-  refresh_at = 8,
-  last_exp = 16,
-  confirmed_at = 32,
-  auth_time = 64,
-  rotation = 128,
-  tenant = 256,
-  pending = 512,
-  operations = 1024,
-  data = 2048,
-  stamped = 4096,
-  persistent = 8192,
+version = 1,
+last_seen_at = 2,
+idle_at = 4,
+refresh_at = 8,
+last_exp = 16,
+confirmed_at = 32,
+auth_time = 64,
+rotation = 128,
+tenant = 256,
+pending = 512,
+operations = 1024,
+data = 2048,
+stamped = 4096,
+persistent = 8192,
 }
--- In the order in which they are stored.
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
-
 local function default_time(r, name)
-  if name == 'idle_at' or name == 'refresh_at' then
-    return r.absolute_at
-  end
-  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+if name == 'idle_at' or name == 'refresh_at' then
+return r.absolute_at
 end
-
+return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 local function decode_record(bytes)
-  local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
-  local function has(name)
-    return bit.band(flags, FLAG[name]) ~= 0
-  end
-  local function text(name, always)
-    if always or has(name) then
-      r[name], at = take(bytes, at)
-    end
-  end
-  r.absolute_at = r.created_at + r.absolute_at
-  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
-  if has('version') then
-    r.version, at = struct.unpack('>I4', bytes, at)
-  end
-  for _, name in ipairs(TIMES) do
-    r[name] = default_time(r, name)
-    if has(name) then
-      r[name], at = struct.unpack('>i5', bytes, at)
-      r[name] = r.created_at + r[name]
-    end
-  end
-  r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
-  r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has('rotation') then
-    r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
-      struct.unpack(ROTATION, bytes, at)
-    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
-    if previous == 1 then
-      r.previous_hash, at = struct.unpack('c32', bytes, at)
-    end
-  end
-  r.operations = ''
-  text('subject', true)
-  text('tenant')
-  text('identity', true)
-  text('origin', true)
-  text('roles', true)
-  text('pending')
-  text('operations')
-  text('data')
-  if at ~= #bytes + 1 then
-    corrupt()
-  end
-  return r
+local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
+_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+local function has(name)
+return bit.band(flags, FLAG[name]) ~= 0
 end
-
+local function text(name, always)
+if always or has(name) then
+r[name], at = take(bytes, at)
+end
+end
+r.absolute_at = r.created_at + r.absolute_at
+r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+if has('version') then
+r.version, at = struct.unpack('>I4', bytes, at)
+end
+for _, name in ipairs(TIMES) do
+r[name] = default_time(r, name)
+if has(name) then
+r[name], at = struct.unpack('>i5', bytes, at)
+r[name] = r.created_at + r[name]
+end
+end
+r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
+r.rotated_at, r.handed_out_at = r.created_at, r.created_at
+if has('rotation') then
+r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
+struct.unpack(ROTATION, bytes, at)
+r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
+if previous == 1 then
+r.previous_hash, at = struct.unpack('c32', bytes, at)
+end
+end
+r.operations = ''
+text('subject', true)
+text('tenant')
+text('identity', true)
+text('origin', true)
+text('roles', true)
+text('pending')
+text('operations')
+text('data')
+if at ~= #bytes + 1 then
+corrupt()
+end
+return r
+end
 local function encode_record(r)
-  local flags, parts = 0, { '' }
-  local function put(name, bytes)
-    flags = flags + FLAG[name]
-    parts[#parts + 1] = bytes
-  end
-  if r.stamped then
-    put('stamped', '')
-  end
-  if r.persistent then
-    put('persistent', '')
-  end
-  if r.version ~= 1 then
-    put('version', struct.pack('>I4', r.version))
-  end
-  for _, name in ipairs(TIMES) do
-    if r[name] ~= default_time(r, name) then
-      put(name, struct.pack('>i5', r[name] - r.created_at))
-    end
-  end
-  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
-  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
-    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
-    local previous = r.previous_hash and 1 or 0
-    -- stylua: ignore
-    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
-      previous) .. (r.previous_hash or ''))
-  end
-  parts[#parts + 1] = segment(r.subject)
-  if r.tenant then
-    put('tenant', segment(r.tenant))
-  end
-  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
-  if r.pending then
-    put('pending', segment(r.pending))
-  end
-  if r.operations ~= '' then
-    put('operations', segment(r.operations))
-  end
-  if r.data then
-    put('data', segment(r.data))
-  end
-  local absolute = r.absolute_at - r.created_at
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
-  r.bytes = table.concat(parts)
-  return r.bytes
+local flags, parts = 0, { '' }
+local function put(name, bytes)
+flags = flags + FLAG[name]
+parts[#parts + 1] = bytes
 end
-
+if r.stamped then
+put('stamped', '')
+end
+if r.persistent then
+put('persistent', '')
+end
+if r.version ~= 1 then
+put('version', struct.pack('>I4', r.version))
+end
+for _, name in ipairs(TIMES) do
+if r[name] ~= default_time(r, name) then
+put(name, struct.pack('>i5', r[name] - r.created_at))
+end
+end
+local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
+local previous = r.previous_hash and 1 or 0
+put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+previous) .. (r.previous_hash or ''))
+end
+parts[#parts + 1] = segment(r.subject)
+if r.tenant then
+put('tenant', segment(r.tenant))
+end
+parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
+if r.pending then
+put('pending', segment(r.pending))
+end
+if r.operations ~= '' then
+put('operations', segment(r.operations))
+end
+if r.data then
+put('data', segment(r.data))
+end
+local absolute = r.absolute_at - r.created_at
+parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+r.bytes = table.concat(parts)
+return r.bytes
+end
 local function decode_tombstone(bytes)
-  local t, at, _ = { state = ENDED, bytes = bytes }
-  _, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
-  t.replaced_by = take(bytes, at)
-  return t
+local t, at, _ = { state = ENDED, bytes = bytes }
+_, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
+t.replaced_by = take(bytes, at)
+return t
 end
-
 local function encode_tombstone(ended_at, keep_until, why, replaced_by)
-  return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
+return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
 end
-
--- A live record or a tombstone; \`nil\` when it is neither, or was written by a release that this one does not know.
 local function try_decode(bytes)
-  local format, state = string.byte(bytes, 1, 2)
-  if format ~= FORMAT then
-    return nil
-  end
-  local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
-  return ok and (state == LIVE or state == ENDED) and kept or nil
+local format, state = string.byte(bytes, 1, 2)
+if format ~= FORMAT then
+return nil
 end
-
--- \`nil\` when there is no such id.
+local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
+return ok and (state == LIVE or state == ENDED) and kept or nil
+end
 local function find(tail)
-  local bytes = redis.call('GET', session_key(tail))
-  if not bytes then
-    return nil
-  end
-  return try_decode(bytes) or corrupt()
+local bytes = redis.call('GET', session_key(tail))
+if not bytes then
+return nil
 end
-
+return try_decode(bytes) or corrupt()
+end
 local function deadline_of(r)
-  return math.min(r.idle_at, r.absolute_at)
+return math.min(r.idle_at, r.absolute_at)
 end
-
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
+return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
-
 local function is_live(r, now, floor)
-  return deadline_of(r) > now and r.created_at > floor
+return deadline_of(r) > now and r.created_at > floor
 end
-
--- Notes that a session was used. Forward only.
 local function move_forward(r, idle_at, now)
-  r.last_seen_at = math.max(r.last_seen_at, now)
-  r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
+r.last_seen_at = math.max(r.last_seen_at, now)
+r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
 end
-
--- Remembers that an access token may exist until \`stamp + access_ms\`.
 local function add_access(r, stamp, access_ms)
-  if access_ms ~= 0 then
-    r.last_exp = math.max(r.last_exp, stamp + access_ms)
-  end
+if access_ms ~= 0 then
+r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
---[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
-  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
-]]
+end
 local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
-
 local function read_gate()
-  local packed = redis.call('HGET', index_key, 'gate')
-  if not packed then
-    return { epoch = 0, moved_at = 0, blocked = false }
-  end
-  if #packed ~= 13 then
-    corrupt()
-  end
-  local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-  return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local packed = redis.call('HGET', index_key, 'gate')
+if not packed then
+return { epoch = 0, moved_at = 0, blocked = false }
 end
-
--- Sessions as { tail, created_at, last_seen_at, deadline }, tombstones as { tail, ended_at, keep_until }.
+if #packed ~= 13 then
+corrupt()
+end
+local epoch, moved_at, blocked = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+end
 local function read_members()
-  local flat, members = redis.call('HGETALL', index_key), {}
-  for i = 1, #flat, 2 do
-    local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 16 then
-      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
-      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
-      members[#members + 1] = member
-    elseif #packed == 12 then
-      member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
-      members[#members + 1] = member
-    end
-  end
-  return members
+local flat, members = redis.call('HGETALL', index_key), {}
+for i = 1, #flat, 2 do
+local member, packed = { tail = flat[i] }, flat[i + 1]
+if #packed == 16 then
+local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
+members[#members + 1] = member
+elseif #packed == 12 then
+member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
+members[#members + 1] = member
 end
-
--- The server expires records by itself and tells nobody; an entry may outlive what it stands for.
+end
+return members
+end
 local function is_kept(member)
-  return redis.call('EXISTS', session_key(member.tail)) == 1
+return redis.call('EXISTS', session_key(member.tail)) == 1
 end
--- Writing sessions and tombstones together with their entries in the index.
 local MAX_TOMBSTONES, EPOCH_KEEP_MS = 64, 86400000
-
--- Lets the index live as long as what it leads to, and for ever while the subject is blocked. Only ever extends.
 local function keep_index(until_ms)
-  local expires_at = redis.call('PEXPIRETIME', index_key)
-  if expires_at == -1 and read_gate().blocked then
-    return
-  end
-  if expires_at < until_ms then
-    redis.call('PEXPIREAT', index_key, whole(until_ms))
-  end
+local expires_at = redis.call('PEXPIRETIME', index_key)
+if expires_at == -1 and read_gate().blocked then
+return
 end
-
--- Moves the epoch forward, whatever the clock says, so that a login that read the old one is refused.
+if expires_at < until_ms then
+redis.call('PEXPIREAT', index_key, whole(until_ms))
+end
+end
 local function move_epoch(now, blocked)
-  local gate = read_gate()
-  local epoch = math.max(now, gate.epoch + 1)
-  if blocked == nil then
-    blocked = gate.blocked
-  end
-  redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
-  if blocked then
-    redis.call('PERSIST', index_key)
-  else
-    keep_index(now + EPOCH_KEEP_MS)
-  end
-  return epoch
+local gate = read_gate()
+local epoch = math.max(now, gate.epoch + 1)
+if blocked == nil then
+blocked = gate.blocked
 end
-
+redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
+if blocked then
+redis.call('PERSIST', index_key)
+else
+keep_index(now + EPOCH_KEEP_MS)
+end
+return epoch
+end
 local function put(tail, r)
-  local keep_until = keep_until_of(r)
-  redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
-  local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
-  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
-  keep_index(keep_until)
+local keep_until = keep_until_of(r)
+redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
+local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
+keep_index(keep_until)
 end
-
 local function forget(tail)
-  redis.call('DEL', session_key(tail))
-  redis.call('HDEL', index_key, tail)
+redis.call('DEL', session_key(tail))
+redis.call('HDEL', index_key, tail)
 end
-
--- Afterwards call cap_tombstones, once for any number of them.
 local function bury(tail, why, now, keep_until, replaced_by)
-  if keep_until <= now then
-    return forget(tail)
-  end
-  redis.call('SET', session_key(tail), encode_tombstone(now, keep_until, why, replaced_by), 'PXAT', whole(keep_until))
-  redis.call('HSET', index_key, tail, struct.pack(ENDED_ENTRY, now, keep_until))
-  keep_index(keep_until)
+if keep_until <= now then
+return forget(tail)
 end
-
--- Drops entries of what has expired. Returns the others.
+redis.call('SET', session_key(tail), encode_tombstone(now, keep_until, why, replaced_by), 'PXAT', whole(keep_until))
+redis.call('HSET', index_key, tail, struct.pack(ENDED_ENTRY, now, keep_until))
+keep_index(keep_until)
+end
 local function prune(members, now)
-  local kept = {}
-  for _, member in ipairs(members) do
-    if (member.deadline or member.keep_until) > now or is_kept(member) then
-      kept[#kept + 1] = member
-    else
-      redis.call('HDEL', index_key, member.tail)
-    end
-  end
-  return kept
+local kept = {}
+for _, member in ipairs(members) do
+if (member.deadline or member.keep_until) > now or is_kept(member) then
+kept[#kept + 1] = member
+else
+redis.call('HDEL', index_key, member.tail)
 end
-
--- The oldest go first: a forgotten one is \`unknown\`, which is refused all the same.
+end
+return kept
+end
 local function cap_tombstones(now)
-  if redis.call('HLEN', index_key) <= MAX_TOMBSTONES then
-    return
-  end
-  local ended = {}
-  for _, member in ipairs(prune(read_members(), now)) do
-    if member.ended_at then
-      ended[#ended + 1] = member
-    end
-  end
-  table.sort(ended, function(a, b)
-    if a.ended_at ~= b.ended_at then
-      return a.ended_at < b.ended_at
-    end
-    return less(a.tail, b.tail)
-  end)
-  for i = 1, #ended - MAX_TOMBSTONES do
-    forget(ended[i].tail)
-  end
+if redis.call('HLEN', index_key) <= MAX_TOMBSTONES then
+return
 end
---[[ The revocation record of a subject, KEYS[2]: a hash with \`head\`, one field \`s:<tail>\` per ended session and one
-  field \`j:<jti>\` per refused token. Only sessions with the flag \`stamped\` write it.
-]]
+local ended = {}
+for _, member in ipairs(prune(read_members(), now)) do
+if member.ended_at then
+ended[#ended + 1] = member
+end
+end
+table.sort(ended, function(a, b)
+if a.ended_at ~= b.ended_at then
+return a.ended_at < b.ended_at
+end
+return less(a.tail, b.tail)
+end)
+for i = 1, #ended - MAX_TOMBSTONES do
+forget(ended[i].tail)
+end
+end
 local revocations_key = KEYS[2]
 local REVOCATIONS_HEAD = '>I6I6I6'
-
 local function read_revocations()
-  local head = redis.call('HGET', revocations_key, 'head')
-  if not head then
-    return nil
-  end
-  if #head < 20 then
-    corrupt()
-  end
-  local state, at = {}
-  state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
-  state.named = string.sub(head, at)
-  return state
+local head = redis.call('HGET', revocations_key, 'head')
+if not head then
+return nil
 end
-
+if #head < 20 then
+corrupt()
+end
+local state, at = {}
+state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
+state.named = string.sub(head, at)
+return state
+end
 local function write_revocations(state, field, entry)
-  local head = struct.pack(REVOCATIONS_HEAD, state.not_before, state.last_stamp, state.until_ms) .. state.named
-  redis.call('HSET', revocations_key, 'head', head, unpack(field and { field, entry } or {}))
-  redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
+local head = struct.pack(REVOCATIONS_HEAD, state.not_before, state.last_stamp, state.until_ms) .. state.named
+redis.call('HSET', revocations_key, 'head', head, unpack(field and { field, entry } or {}))
+redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
 end
-
---[[ The record without what is over, or a new one for a subject with the fields \`subject\` and \`tenant\`. A new one refuses
-  every token that exists: there is none, or the store has lost the record that said which of them had ended.
-]]
 local function revocations_of(subject, now)
-  local state = read_revocations()
-  if not state then
-    local named = segment(subject.subject) .. segment(subject.tenant or '')
-    return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
-  end
-  local flat = redis.call('HGETALL', revocations_key)
-  for i = 1, #flat, 2 do
-    if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
-      redis.call('HDEL', revocations_key, flat[i])
-    end
-  end
-  return state
+local state = read_revocations()
+if not state then
+local named = segment(subject.subject) .. segment(subject.tenant or '')
+return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
 end
-
--- What an access token made now counts from: above every stamp that has been refused.
+local flat = redis.call('HGETALL', revocations_key)
+for i = 1, #flat, 2 do
+if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
+redis.call('HDEL', revocations_key, flat[i])
+end
+end
+return state
+end
 local function stamp_of(r, floor, now)
-  local state = r.stamped and read_revocations()
-  return math.max(now, floor + 1, (state and state.not_before or 0) + 1)
+local state = r.stamped and read_revocations()
+return math.max(now, floor + 1, (state and state.not_before or 0) + 1)
 end
-
--- Notes that a token of \`r\` with this stamp may exist until its last \`exp\` plus leeway.
 local function note_stamp(r, stamp, now)
-  if not r.stamped then
-    return
-  end
-  local state = revocations_of(r, now)
-  state.last_stamp = math.max(state.last_stamp, stamp)
-  state.until_ms = math.max(state.until_ms, r.last_exp + MAX_LEEWAY_MS)
-  write_revocations(state)
+if not r.stamped then
+return
 end
-
+local state = revocations_of(r, now)
+state.last_stamp = math.max(state.last_stamp, stamp)
+state.until_ms = math.max(state.until_ms, r.last_exp + MAX_LEEWAY_MS)
+write_revocations(state)
+end
 local function deny(subject, field, until_ms, why, now)
-  local state = revocations_of(subject, now)
-  state.until_ms = math.max(state.until_ms, until_ms)
-  write_revocations(state, field, struct.pack('>I6', until_ms) .. why)
+local state = revocations_of(subject, now)
+state.until_ms = math.max(state.until_ms, until_ms)
+write_revocations(state, field, struct.pack('>I6', until_ms) .. why)
 end
-
--- Refuses every token of the subject that exists. Does nothing where none can exist.
 local function raise_not_before(now)
-  local state = read_revocations()
-  if state then
-    state.not_before = math.max(now, state.not_before + 1, state.last_stamp)
-    write_revocations(state)
-  end
+local state = read_revocations()
+if state then
+state.not_before = math.max(now, state.not_before + 1, state.last_stamp)
+write_revocations(state)
+end
 end
 local now, roles = tonumber(ARGV[1]), ARGV[2]
 local wanted = {}
 for role in string.gmatch(roles, '[^,]+') do
-  wanted[role] = true
+wanted[role] = true
 end
-
--- Reads everything before it writes anything: what cannot be read fails the call as a whole.
 read_gate()
 read_revocations()
 local records = {}
 for _, member in ipairs(read_members()) do
-  local record = member.deadline and find(member.tail)
-  if record and record.state == LIVE then
-    records[#records + 1] = { tail = member.tail, record = record }
-  end
+local record = member.deadline and find(member.tail)
+if record and record.state == LIVE then
+records[#records + 1] = { tail = member.tail, record = record }
 end
-
+end
 local answer, changed = { 0 }, false
 for _, entry in ipairs(records) do
-  local record = entry.record
-  local kept, has, loses, gains = {}, {}, false, false
-  for role in string.gmatch(record.roles, '[^,]+') do
-    if wanted[role] then
-      kept[#kept + 1] = role
-      has[role] = true
-    else
-      loses = true
-    end
-  end
-  for role in pairs(wanted) do
-    gains = gains or not has[role]
-  end
-  local pending = gains and roles or nil
-  if loses or pending ~= record.pending then
-    record.roles, record.pending = table.concat(kept, ','), pending
-    put(entry.tail, record)
-    changed = true
-    if is_live(record, now, 0) then
-      answer[#answer + 1] = tag .. entry.tail
-    end
-  end
+local record = entry.record
+local kept, has, loses, gains = {}, {}, false, false
+for role in string.gmatch(record.roles, '[^,]+') do
+if wanted[role] then
+kept[#kept + 1] = role
+has[role] = true
+else
+loses = true
+end
+end
+for role in pairs(wanted) do
+gains = gains or not has[role]
+end
+local pending = gains and roles or nil
+if loses or pending ~= record.pending then
+record.roles, record.pending = table.concat(kept, ','), pending
+put(entry.tail, record)
+changed = true
+if is_live(record, now, 0) then
+answer[#answer + 1] = tag .. entry.tail
+end
+end
 end
 if changed then
-  raise_not_before(now)
+raise_not_before(now)
 end
 answer[1] = move_epoch(now)
 return answer
@@ -4000,388 +3279,323 @@ return answer
   touchSession: {
     name: 'touch-session',
     keys: 2,
-    sha1: 'acb6381080ff436a88d60a0a283dd54176bc906d',
+    sha1: '90cfebbfefe11d178c710a65793ce8388cfd4a07',
     source: `#!lua flags=allow-oom
---[[ touch-session-2 - notes that a session was used; steps/rotate.ts is the reference.
-  KEYS[1] index of the subject   KEYS[2] the session
-  ARGV[1] now, epoch ms   ARGV[2] idle deadline, epoch ms   ARGV[3] generation to confirm, or empty
-  Returns 1 noted, 0 there is no such live session
-]]
---[[ The keys of one subject. Every id starts with the tag of its subject, and every key of the subject carries the tag
-  as its hash tag, so all of them are in the slot of the declared KEYS[1]. The caller cannot declare the keys of
-  sessions whose ids only the index knows; they are made here, from the declared key and the rest of the id.
-  A \`tail\` is an id without its tag: its last 22 characters.
-]]
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
-
 local function session_key(tail)
-  return session_prefix .. tail
+return session_prefix .. tail
 end
-
 local function tail_of(id)
-  return string.sub(id, #tag + 1)
+return string.sub(id, #tag + 1)
 end
-
--- Numbers as Redis wants them; the default conversion may choose an exponent.
 local function whole(number)
-  return string.format('%.0f', number)
+return string.format('%.0f', number)
 end
-
--- By bytes: the comparison of Lua follows the locale of the server.
 local function less(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then
-      return x < y
-    end
-  end
-  return #a < #b
+for i = 1, math.min(#a, #b) do
+local x, y = string.byte(a, i), string.byte(b, i)
+if x ~= y then
+return x < y
 end
--- Length-prefixed pieces of a stored value: one byte of length, or 255 and four bytes.
+end
+return #a < #b
+end
 local function corrupt()
-  error({ err = 'CSCORRUPT stored content cannot be read' })
+error({ err = 'CSCORRUPT stored content cannot be read' })
 end
-
 local function take(bytes, at)
-  local size = string.byte(bytes, at)
-  at = at + 1
-  if size == 255 then
-    size, at = struct.unpack('>I4', bytes, at)
-  end
-  if at + size - 1 > #bytes then
-    corrupt()
-  end
-  return string.sub(bytes, at, at + size - 1), at + size
+local size = string.byte(bytes, at)
+at = at + 1
+if size == 255 then
+size, at = struct.unpack('>I4', bytes, at)
 end
-
+if at + size - 1 > #bytes then
+corrupt()
+end
+return string.sub(bytes, at, at + size - 1), at + size
+end
 local function segment(text)
-  if #text < 255 then
-    return string.char(#text) .. text
-  end
-  return string.char(255) .. struct.pack('>I4', #text) .. text
+if #text < 255 then
+return string.char(#text) .. text
 end
---[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
-  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
-  looked into: cjson would turn empty arrays into objects and round large numbers.
-]]
+return string.char(255) .. struct.pack('>I4', #text) .. text
+end
 local FORMAT, LIVE, ENDED = 1, 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
-  version = 1,
-  last_seen_at = 2,
-  idle_at = 4,
-  refresh_at = 8,
-  last_exp = 16,
-  confirmed_at = 32,
-  auth_time = 64,
-  rotation = 128,
-  tenant = 256,
-  pending = 512,
-  operations = 1024,
-  data = 2048,
-  stamped = 4096,
-  persistent = 8192,
+version = 1,
+last_seen_at = 2,
+idle_at = 4,
+refresh_at = 8,
+last_exp = 16,
+confirmed_at = 32,
+auth_time = 64,
+rotation = 128,
+tenant = 256,
+pending = 512,
+operations = 1024,
+data = 2048,
+stamped = 4096,
+persistent = 8192,
 }
--- In the order in which they are stored.
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
-
 local function default_time(r, name)
-  if name == 'idle_at' or name == 'refresh_at' then
-    return r.absolute_at
-  end
-  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+if name == 'idle_at' or name == 'refresh_at' then
+return r.absolute_at
 end
-
+return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 local function decode_record(bytes)
-  local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
-  local function has(name)
-    return bit.band(flags, FLAG[name]) ~= 0
-  end
-  local function text(name, always)
-    if always or has(name) then
-      r[name], at = take(bytes, at)
-    end
-  end
-  r.absolute_at = r.created_at + r.absolute_at
-  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
-  if has('version') then
-    r.version, at = struct.unpack('>I4', bytes, at)
-  end
-  for _, name in ipairs(TIMES) do
-    r[name] = default_time(r, name)
-    if has(name) then
-      r[name], at = struct.unpack('>i5', bytes, at)
-      r[name] = r.created_at + r[name]
-    end
-  end
-  r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
-  r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has('rotation') then
-    r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
-      struct.unpack(ROTATION, bytes, at)
-    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
-    if previous == 1 then
-      r.previous_hash, at = struct.unpack('c32', bytes, at)
-    end
-  end
-  r.operations = ''
-  text('subject', true)
-  text('tenant')
-  text('identity', true)
-  text('origin', true)
-  text('roles', true)
-  text('pending')
-  text('operations')
-  text('data')
-  if at ~= #bytes + 1 then
-    corrupt()
-  end
-  return r
+local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
+_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+local function has(name)
+return bit.band(flags, FLAG[name]) ~= 0
 end
-
+local function text(name, always)
+if always or has(name) then
+r[name], at = take(bytes, at)
+end
+end
+r.absolute_at = r.created_at + r.absolute_at
+r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+if has('version') then
+r.version, at = struct.unpack('>I4', bytes, at)
+end
+for _, name in ipairs(TIMES) do
+r[name] = default_time(r, name)
+if has(name) then
+r[name], at = struct.unpack('>i5', bytes, at)
+r[name] = r.created_at + r[name]
+end
+end
+r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
+r.rotated_at, r.handed_out_at = r.created_at, r.created_at
+if has('rotation') then
+r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
+struct.unpack(ROTATION, bytes, at)
+r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
+if previous == 1 then
+r.previous_hash, at = struct.unpack('c32', bytes, at)
+end
+end
+r.operations = ''
+text('subject', true)
+text('tenant')
+text('identity', true)
+text('origin', true)
+text('roles', true)
+text('pending')
+text('operations')
+text('data')
+if at ~= #bytes + 1 then
+corrupt()
+end
+return r
+end
 local function encode_record(r)
-  local flags, parts = 0, { '' }
-  local function put(name, bytes)
-    flags = flags + FLAG[name]
-    parts[#parts + 1] = bytes
-  end
-  if r.stamped then
-    put('stamped', '')
-  end
-  if r.persistent then
-    put('persistent', '')
-  end
-  if r.version ~= 1 then
-    put('version', struct.pack('>I4', r.version))
-  end
-  for _, name in ipairs(TIMES) do
-    if r[name] ~= default_time(r, name) then
-      put(name, struct.pack('>i5', r[name] - r.created_at))
-    end
-  end
-  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
-  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
-    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
-    local previous = r.previous_hash and 1 or 0
-    -- stylua: ignore
-    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
-      previous) .. (r.previous_hash or ''))
-  end
-  parts[#parts + 1] = segment(r.subject)
-  if r.tenant then
-    put('tenant', segment(r.tenant))
-  end
-  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
-  if r.pending then
-    put('pending', segment(r.pending))
-  end
-  if r.operations ~= '' then
-    put('operations', segment(r.operations))
-  end
-  if r.data then
-    put('data', segment(r.data))
-  end
-  local absolute = r.absolute_at - r.created_at
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
-  r.bytes = table.concat(parts)
-  return r.bytes
+local flags, parts = 0, { '' }
+local function put(name, bytes)
+flags = flags + FLAG[name]
+parts[#parts + 1] = bytes
 end
-
+if r.stamped then
+put('stamped', '')
+end
+if r.persistent then
+put('persistent', '')
+end
+if r.version ~= 1 then
+put('version', struct.pack('>I4', r.version))
+end
+for _, name in ipairs(TIMES) do
+if r[name] ~= default_time(r, name) then
+put(name, struct.pack('>i5', r[name] - r.created_at))
+end
+end
+local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
+local previous = r.previous_hash and 1 or 0
+put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+previous) .. (r.previous_hash or ''))
+end
+parts[#parts + 1] = segment(r.subject)
+if r.tenant then
+put('tenant', segment(r.tenant))
+end
+parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
+if r.pending then
+put('pending', segment(r.pending))
+end
+if r.operations ~= '' then
+put('operations', segment(r.operations))
+end
+if r.data then
+put('data', segment(r.data))
+end
+local absolute = r.absolute_at - r.created_at
+parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+r.bytes = table.concat(parts)
+return r.bytes
+end
 local function decode_tombstone(bytes)
-  local t, at, _ = { state = ENDED, bytes = bytes }
-  _, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
-  t.replaced_by = take(bytes, at)
-  return t
+local t, at, _ = { state = ENDED, bytes = bytes }
+_, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
+t.replaced_by = take(bytes, at)
+return t
 end
-
 local function encode_tombstone(ended_at, keep_until, why, replaced_by)
-  return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
+return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
 end
-
--- A live record or a tombstone; \`nil\` when it is neither, or was written by a release that this one does not know.
 local function try_decode(bytes)
-  local format, state = string.byte(bytes, 1, 2)
-  if format ~= FORMAT then
-    return nil
-  end
-  local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
-  return ok and (state == LIVE or state == ENDED) and kept or nil
+local format, state = string.byte(bytes, 1, 2)
+if format ~= FORMAT then
+return nil
 end
-
--- \`nil\` when there is no such id.
+local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
+return ok and (state == LIVE or state == ENDED) and kept or nil
+end
 local function find(tail)
-  local bytes = redis.call('GET', session_key(tail))
-  if not bytes then
-    return nil
-  end
-  return try_decode(bytes) or corrupt()
+local bytes = redis.call('GET', session_key(tail))
+if not bytes then
+return nil
 end
-
+return try_decode(bytes) or corrupt()
+end
 local function deadline_of(r)
-  return math.min(r.idle_at, r.absolute_at)
+return math.min(r.idle_at, r.absolute_at)
 end
-
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
+return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
-
 local function is_live(r, now, floor)
-  return deadline_of(r) > now and r.created_at > floor
+return deadline_of(r) > now and r.created_at > floor
 end
-
--- Notes that a session was used. Forward only.
 local function move_forward(r, idle_at, now)
-  r.last_seen_at = math.max(r.last_seen_at, now)
-  r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
+r.last_seen_at = math.max(r.last_seen_at, now)
+r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
 end
-
--- Remembers that an access token may exist until \`stamp + access_ms\`.
 local function add_access(r, stamp, access_ms)
-  if access_ms ~= 0 then
-    r.last_exp = math.max(r.last_exp, stamp + access_ms)
-  end
+if access_ms ~= 0 then
+r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
---[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
-  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
-]]
+end
 local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
-
 local function read_gate()
-  local packed = redis.call('HGET', index_key, 'gate')
-  if not packed then
-    return { epoch = 0, moved_at = 0, blocked = false }
-  end
-  if #packed ~= 13 then
-    corrupt()
-  end
-  local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-  return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local packed = redis.call('HGET', index_key, 'gate')
+if not packed then
+return { epoch = 0, moved_at = 0, blocked = false }
 end
-
--- Sessions as { tail, created_at, last_seen_at, deadline }, tombstones as { tail, ended_at, keep_until }.
+if #packed ~= 13 then
+corrupt()
+end
+local epoch, moved_at, blocked = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+end
 local function read_members()
-  local flat, members = redis.call('HGETALL', index_key), {}
-  for i = 1, #flat, 2 do
-    local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 16 then
-      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
-      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
-      members[#members + 1] = member
-    elseif #packed == 12 then
-      member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
-      members[#members + 1] = member
-    end
-  end
-  return members
+local flat, members = redis.call('HGETALL', index_key), {}
+for i = 1, #flat, 2 do
+local member, packed = { tail = flat[i] }, flat[i + 1]
+if #packed == 16 then
+local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
+members[#members + 1] = member
+elseif #packed == 12 then
+member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
+members[#members + 1] = member
 end
-
--- The server expires records by itself and tells nobody; an entry may outlive what it stands for.
+end
+return members
+end
 local function is_kept(member)
-  return redis.call('EXISTS', session_key(member.tail)) == 1
+return redis.call('EXISTS', session_key(member.tail)) == 1
 end
--- Writing sessions and tombstones together with their entries in the index.
 local MAX_TOMBSTONES, EPOCH_KEEP_MS = 64, 86400000
-
--- Lets the index live as long as what it leads to, and for ever while the subject is blocked. Only ever extends.
 local function keep_index(until_ms)
-  local expires_at = redis.call('PEXPIRETIME', index_key)
-  if expires_at == -1 and read_gate().blocked then
-    return
-  end
-  if expires_at < until_ms then
-    redis.call('PEXPIREAT', index_key, whole(until_ms))
-  end
+local expires_at = redis.call('PEXPIRETIME', index_key)
+if expires_at == -1 and read_gate().blocked then
+return
 end
-
--- Moves the epoch forward, whatever the clock says, so that a login that read the old one is refused.
+if expires_at < until_ms then
+redis.call('PEXPIREAT', index_key, whole(until_ms))
+end
+end
 local function move_epoch(now, blocked)
-  local gate = read_gate()
-  local epoch = math.max(now, gate.epoch + 1)
-  if blocked == nil then
-    blocked = gate.blocked
-  end
-  redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
-  if blocked then
-    redis.call('PERSIST', index_key)
-  else
-    keep_index(now + EPOCH_KEEP_MS)
-  end
-  return epoch
+local gate = read_gate()
+local epoch = math.max(now, gate.epoch + 1)
+if blocked == nil then
+blocked = gate.blocked
 end
-
+redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
+if blocked then
+redis.call('PERSIST', index_key)
+else
+keep_index(now + EPOCH_KEEP_MS)
+end
+return epoch
+end
 local function put(tail, r)
-  local keep_until = keep_until_of(r)
-  redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
-  local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
-  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
-  keep_index(keep_until)
+local keep_until = keep_until_of(r)
+redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
+local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
+keep_index(keep_until)
 end
-
 local function forget(tail)
-  redis.call('DEL', session_key(tail))
-  redis.call('HDEL', index_key, tail)
+redis.call('DEL', session_key(tail))
+redis.call('HDEL', index_key, tail)
 end
-
--- Afterwards call cap_tombstones, once for any number of them.
 local function bury(tail, why, now, keep_until, replaced_by)
-  if keep_until <= now then
-    return forget(tail)
-  end
-  redis.call('SET', session_key(tail), encode_tombstone(now, keep_until, why, replaced_by), 'PXAT', whole(keep_until))
-  redis.call('HSET', index_key, tail, struct.pack(ENDED_ENTRY, now, keep_until))
-  keep_index(keep_until)
+if keep_until <= now then
+return forget(tail)
 end
-
--- Drops entries of what has expired. Returns the others.
+redis.call('SET', session_key(tail), encode_tombstone(now, keep_until, why, replaced_by), 'PXAT', whole(keep_until))
+redis.call('HSET', index_key, tail, struct.pack(ENDED_ENTRY, now, keep_until))
+keep_index(keep_until)
+end
 local function prune(members, now)
-  local kept = {}
-  for _, member in ipairs(members) do
-    if (member.deadline or member.keep_until) > now or is_kept(member) then
-      kept[#kept + 1] = member
-    else
-      redis.call('HDEL', index_key, member.tail)
-    end
-  end
-  return kept
+local kept = {}
+for _, member in ipairs(members) do
+if (member.deadline or member.keep_until) > now or is_kept(member) then
+kept[#kept + 1] = member
+else
+redis.call('HDEL', index_key, member.tail)
 end
-
--- The oldest go first: a forgotten one is \`unknown\`, which is refused all the same.
+end
+return kept
+end
 local function cap_tombstones(now)
-  if redis.call('HLEN', index_key) <= MAX_TOMBSTONES then
-    return
-  end
-  local ended = {}
-  for _, member in ipairs(prune(read_members(), now)) do
-    if member.ended_at then
-      ended[#ended + 1] = member
-    end
-  end
-  table.sort(ended, function(a, b)
-    if a.ended_at ~= b.ended_at then
-      return a.ended_at < b.ended_at
-    end
-    return less(a.tail, b.tail)
-  end)
-  for i = 1, #ended - MAX_TOMBSTONES do
-    forget(ended[i].tail)
-  end
+if redis.call('HLEN', index_key) <= MAX_TOMBSTONES then
+return
+end
+local ended = {}
+for _, member in ipairs(prune(read_members(), now)) do
+if member.ended_at then
+ended[#ended + 1] = member
+end
+end
+table.sort(ended, function(a, b)
+if a.ended_at ~= b.ended_at then
+return a.ended_at < b.ended_at
+end
+return less(a.tail, b.tail)
+end)
+for i = 1, #ended - MAX_TOMBSTONES do
+forget(ended[i].tail)
+end
 end
 local now = tonumber(ARGV[1])
 local tail = string.sub(KEYS[2], #session_prefix + 1)
-
 local record = find(tail)
 if not record or record.state == ENDED or not is_live(record, now, 0) then
-  return 0
+return 0
 end
 move_forward(record, tonumber(ARGV[2]), now)
 if record.confirmed_at == 0 and tonumber(ARGV[3]) == record.generation then
-  record.confirmed_at = now
+record.confirmed_at = now
 end
 put(tail, record)
 return 1
@@ -4390,436 +3604,367 @@ return 1
   updateSession: {
     name: 'update-session',
     keys: 2,
-    sha1: 'b6d5c111d3e324e4bcc2b20e196b935d87fa7cff',
+    sha1: 'e05c19ec49c6bc5d14ba2319a8a73355f31678bc',
     source: `#!lua
---[[ update-session-2 - replaces the data of a session if nobody else did; steps/update.ts is the reference.
-  @grows: refused when the memory of the server is full.
-  KEYS[1] index of the subject   KEYS[2] the session
-  ARGV[1] now, epoch ms   ARGV[2] version expected   ARGV[3] data   ARGV[4] id of the operation, or empty for none
-  Returns {stored | repeated | conflict | expired, record} or {ended, tombstone} or {unknown}
-]]
--- What a script answers first. outcome.ts has the same numbers and turns them into answers of the contract.
 local outcome = {
-  unknown = 0,
-  ended = 1,
-  created = 2,
-  limit = 3,
-  blocked = 4,
-  stale_epoch = 5,
-  exists = 6,
-  stored = 7,
-  repeated = 8,
-  conflict = 9,
-  expired = 10,
-  rotated = 11,
-  replayed = 12,
-  current = 13,
-  reused = 14,
-  rolled_back = 15,
-  too_many_replays = 16,
-  replaced = 17,
+unknown = 0,
+ended = 1,
+created = 2,
+limit = 3,
+blocked = 4,
+stale_epoch = 5,
+exists = 6,
+stored = 7,
+repeated = 8,
+conflict = 9,
+expired = 10,
+rotated = 11,
+replayed = 12,
+current = 13,
+reused = 14,
+rolled_back = 15,
+too_many_replays = 16,
+replaced = 17,
 }
---[[ The keys of one subject. Every id starts with the tag of its subject, and every key of the subject carries the tag
-  as its hash tag, so all of them are in the slot of the declared KEYS[1]. The caller cannot declare the keys of
-  sessions whose ids only the index knows; they are made here, from the declared key and the rest of the id.
-  A \`tail\` is an id without its tag: its last 22 characters.
-]]
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
-
 local function session_key(tail)
-  return session_prefix .. tail
+return session_prefix .. tail
 end
-
 local function tail_of(id)
-  return string.sub(id, #tag + 1)
+return string.sub(id, #tag + 1)
 end
-
--- Numbers as Redis wants them; the default conversion may choose an exponent.
 local function whole(number)
-  return string.format('%.0f', number)
+return string.format('%.0f', number)
 end
-
--- By bytes: the comparison of Lua follows the locale of the server.
 local function less(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then
-      return x < y
-    end
-  end
-  return #a < #b
+for i = 1, math.min(#a, #b) do
+local x, y = string.byte(a, i), string.byte(b, i)
+if x ~= y then
+return x < y
 end
--- Length-prefixed pieces of a stored value: one byte of length, or 255 and four bytes.
+end
+return #a < #b
+end
 local function corrupt()
-  error({ err = 'CSCORRUPT stored content cannot be read' })
+error({ err = 'CSCORRUPT stored content cannot be read' })
 end
-
 local function take(bytes, at)
-  local size = string.byte(bytes, at)
-  at = at + 1
-  if size == 255 then
-    size, at = struct.unpack('>I4', bytes, at)
-  end
-  if at + size - 1 > #bytes then
-    corrupt()
-  end
-  return string.sub(bytes, at, at + size - 1), at + size
+local size = string.byte(bytes, at)
+at = at + 1
+if size == 255 then
+size, at = struct.unpack('>I4', bytes, at)
 end
-
+if at + size - 1 > #bytes then
+corrupt()
+end
+return string.sub(bytes, at, at + size - 1), at + size
+end
 local function segment(text)
-  if #text < 255 then
-    return string.char(#text) .. text
-  end
-  return string.char(255) .. struct.pack('>I4', #text) .. text
+if #text < 255 then
+return string.char(#text) .. text
 end
---[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
-  description. A field that has its default value is left out, and its flag says so. Times besides \`created_at\` are
-  stored as the difference to it. The segments \`subject\`, \`tenant\`, \`identity\`, \`origin\` and \`data\` are copied and never
-  looked into: cjson would turn empty arrays into objects and round large numbers.
-]]
+return string.char(255) .. struct.pack('>I4', #text) .. text
+end
 local FORMAT, LIVE, ENDED = 1, 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
-  version = 1,
-  last_seen_at = 2,
-  idle_at = 4,
-  refresh_at = 8,
-  last_exp = 16,
-  confirmed_at = 32,
-  auth_time = 64,
-  rotation = 128,
-  tenant = 256,
-  pending = 512,
-  operations = 1024,
-  data = 2048,
-  stamped = 4096,
-  persistent = 8192,
+version = 1,
+last_seen_at = 2,
+idle_at = 4,
+refresh_at = 8,
+last_exp = 16,
+confirmed_at = 32,
+auth_time = 64,
+rotation = 128,
+tenant = 256,
+pending = 512,
+operations = 1024,
+data = 2048,
+stamped = 4096,
+persistent = 8192,
 }
--- In the order in which they are stored.
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
-
 local function default_time(r, name)
-  if name == 'idle_at' or name == 'refresh_at' then
-    return r.absolute_at
-  end
-  return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+if name == 'idle_at' or name == 'refresh_at' then
+return r.absolute_at
 end
-
+return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
 local function decode_record(bytes)
-  local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
-  local function has(name)
-    return bit.band(flags, FLAG[name]) ~= 0
-  end
-  local function text(name, always)
-    if always or has(name) then
-      r[name], at = take(bytes, at)
-    end
-  end
-  r.absolute_at = r.created_at + r.absolute_at
-  r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
-  if has('version') then
-    r.version, at = struct.unpack('>I4', bytes, at)
-  end
-  for _, name in ipairs(TIMES) do
-    r[name] = default_time(r, name)
-    if has(name) then
-      r[name], at = struct.unpack('>i5', bytes, at)
-      r[name] = r.created_at + r[name]
-    end
-  end
-  r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
-  r.rotated_at, r.handed_out_at = r.created_at, r.created_at
-  if has('rotation') then
-    r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
-      struct.unpack(ROTATION, bytes, at)
-    r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
-    if previous == 1 then
-      r.previous_hash, at = struct.unpack('c32', bytes, at)
-    end
-  end
-  r.operations = ''
-  text('subject', true)
-  text('tenant')
-  text('identity', true)
-  text('origin', true)
-  text('roles', true)
-  text('pending')
-  text('operations')
-  text('data')
-  if at ~= #bytes + 1 then
-    corrupt()
-  end
-  return r
+local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
+_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+local function has(name)
+return bit.band(flags, FLAG[name]) ~= 0
 end
-
+local function text(name, always)
+if always or has(name) then
+r[name], at = take(bytes, at)
+end
+end
+r.absolute_at = r.created_at + r.absolute_at
+r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+if has('version') then
+r.version, at = struct.unpack('>I4', bytes, at)
+end
+for _, name in ipairs(TIMES) do
+r[name] = default_time(r, name)
+if has(name) then
+r[name], at = struct.unpack('>i5', bytes, at)
+r[name] = r.created_at + r[name]
+end
+end
+r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
+r.rotated_at, r.handed_out_at = r.created_at, r.created_at
+if has('rotation') then
+r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
+struct.unpack(ROTATION, bytes, at)
+r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
+if previous == 1 then
+r.previous_hash, at = struct.unpack('c32', bytes, at)
+end
+end
+r.operations = ''
+text('subject', true)
+text('tenant')
+text('identity', true)
+text('origin', true)
+text('roles', true)
+text('pending')
+text('operations')
+text('data')
+if at ~= #bytes + 1 then
+corrupt()
+end
+return r
+end
 local function encode_record(r)
-  local flags, parts = 0, { '' }
-  local function put(name, bytes)
-    flags = flags + FLAG[name]
-    parts[#parts + 1] = bytes
-  end
-  if r.stamped then
-    put('stamped', '')
-  end
-  if r.persistent then
-    put('persistent', '')
-  end
-  if r.version ~= 1 then
-    put('version', struct.pack('>I4', r.version))
-  end
-  for _, name in ipairs(TIMES) do
-    if r[name] ~= default_time(r, name) then
-      put(name, struct.pack('>i5', r[name] - r.created_at))
-    end
-  end
-  local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
-  if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
-    local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
-    local previous = r.previous_hash and 1 or 0
-    -- stylua: ignore
-    put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
-      previous) .. (r.previous_hash or ''))
-  end
-  parts[#parts + 1] = segment(r.subject)
-  if r.tenant then
-    put('tenant', segment(r.tenant))
-  end
-  parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
-  if r.pending then
-    put('pending', segment(r.pending))
-  end
-  if r.operations ~= '' then
-    put('operations', segment(r.operations))
-  end
-  if r.data then
-    put('data', segment(r.data))
-  end
-  local absolute = r.absolute_at - r.created_at
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
-  r.bytes = table.concat(parts)
-  return r.bytes
+local flags, parts = 0, { '' }
+local function put(name, bytes)
+flags = flags + FLAG[name]
+parts[#parts + 1] = bytes
 end
-
+if r.stamped then
+put('stamped', '')
+end
+if r.persistent then
+put('persistent', '')
+end
+if r.version ~= 1 then
+put('version', struct.pack('>I4', r.version))
+end
+for _, name in ipairs(TIMES) do
+if r[name] ~= default_time(r, name) then
+put(name, struct.pack('>i5', r[name] - r.created_at))
+end
+end
+local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
+local previous = r.previous_hash and 1 or 0
+put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+previous) .. (r.previous_hash or ''))
+end
+parts[#parts + 1] = segment(r.subject)
+if r.tenant then
+put('tenant', segment(r.tenant))
+end
+parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
+if r.pending then
+put('pending', segment(r.pending))
+end
+if r.operations ~= '' then
+put('operations', segment(r.operations))
+end
+if r.data then
+put('data', segment(r.data))
+end
+local absolute = r.absolute_at - r.created_at
+parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+r.bytes = table.concat(parts)
+return r.bytes
+end
 local function decode_tombstone(bytes)
-  local t, at, _ = { state = ENDED, bytes = bytes }
-  _, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
-  t.replaced_by = take(bytes, at)
-  return t
+local t, at, _ = { state = ENDED, bytes = bytes }
+_, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
+t.replaced_by = take(bytes, at)
+return t
 end
-
 local function encode_tombstone(ended_at, keep_until, why, replaced_by)
-  return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
+return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
 end
-
--- A live record or a tombstone; \`nil\` when it is neither, or was written by a release that this one does not know.
 local function try_decode(bytes)
-  local format, state = string.byte(bytes, 1, 2)
-  if format ~= FORMAT then
-    return nil
-  end
-  local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
-  return ok and (state == LIVE or state == ENDED) and kept or nil
+local format, state = string.byte(bytes, 1, 2)
+if format ~= FORMAT then
+return nil
 end
-
--- \`nil\` when there is no such id.
+local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
+return ok and (state == LIVE or state == ENDED) and kept or nil
+end
 local function find(tail)
-  local bytes = redis.call('GET', session_key(tail))
-  if not bytes then
-    return nil
-  end
-  return try_decode(bytes) or corrupt()
+local bytes = redis.call('GET', session_key(tail))
+if not bytes then
+return nil
 end
-
+return try_decode(bytes) or corrupt()
+end
 local function deadline_of(r)
-  return math.min(r.idle_at, r.absolute_at)
+return math.min(r.idle_at, r.absolute_at)
 end
-
 local function keep_until_of(r)
-  return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
+return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
 end
-
 local function is_live(r, now, floor)
-  return deadline_of(r) > now and r.created_at > floor
+return deadline_of(r) > now and r.created_at > floor
 end
-
--- Notes that a session was used. Forward only.
 local function move_forward(r, idle_at, now)
-  r.last_seen_at = math.max(r.last_seen_at, now)
-  r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
+r.last_seen_at = math.max(r.last_seen_at, now)
+r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
 end
-
--- Remembers that an access token may exist until \`stamp + access_ms\`.
 local function add_access(r, stamp, access_ms)
-  if access_ms ~= 0 then
-    r.last_exp = math.max(r.last_exp, stamp + access_ms)
-  end
+if access_ms ~= 0 then
+r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
---[[ The index of a subject, KEYS[1]: a hash with one small field per session and per tombstone, and \`gate\`.
-  Values stay far below 64 bytes, so that the hash is a listpack up to 512 fields. The length of a value tells a session
-  (16: created, last seen and deadline as differences to it) from a tombstone (12: ended, keep until).
-]]
+end
 local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
-
 local function read_gate()
-  local packed = redis.call('HGET', index_key, 'gate')
-  if not packed then
-    return { epoch = 0, moved_at = 0, blocked = false }
-  end
-  if #packed ~= 13 then
-    corrupt()
-  end
-  local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-  return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local packed = redis.call('HGET', index_key, 'gate')
+if not packed then
+return { epoch = 0, moved_at = 0, blocked = false }
 end
-
--- Sessions as { tail, created_at, last_seen_at, deadline }, tombstones as { tail, ended_at, keep_until }.
+if #packed ~= 13 then
+corrupt()
+end
+local epoch, moved_at, blocked = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+end
 local function read_members()
-  local flat, members = redis.call('HGETALL', index_key), {}
-  for i = 1, #flat, 2 do
-    local member, packed = { tail = flat[i] }, flat[i + 1]
-    if #packed == 16 then
-      local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
-      member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
-      members[#members + 1] = member
-    elseif #packed == 12 then
-      member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
-      members[#members + 1] = member
-    end
-  end
-  return members
+local flat, members = redis.call('HGETALL', index_key), {}
+for i = 1, #flat, 2 do
+local member, packed = { tail = flat[i] }, flat[i + 1]
+if #packed == 16 then
+local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
+members[#members + 1] = member
+elseif #packed == 12 then
+member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
+members[#members + 1] = member
 end
-
--- The server expires records by itself and tells nobody; an entry may outlive what it stands for.
+end
+return members
+end
 local function is_kept(member)
-  return redis.call('EXISTS', session_key(member.tail)) == 1
+return redis.call('EXISTS', session_key(member.tail)) == 1
 end
--- Writing sessions and tombstones together with their entries in the index.
 local MAX_TOMBSTONES, EPOCH_KEEP_MS = 64, 86400000
-
--- Lets the index live as long as what it leads to, and for ever while the subject is blocked. Only ever extends.
 local function keep_index(until_ms)
-  local expires_at = redis.call('PEXPIRETIME', index_key)
-  if expires_at == -1 and read_gate().blocked then
-    return
-  end
-  if expires_at < until_ms then
-    redis.call('PEXPIREAT', index_key, whole(until_ms))
-  end
+local expires_at = redis.call('PEXPIRETIME', index_key)
+if expires_at == -1 and read_gate().blocked then
+return
 end
-
--- Moves the epoch forward, whatever the clock says, so that a login that read the old one is refused.
+if expires_at < until_ms then
+redis.call('PEXPIREAT', index_key, whole(until_ms))
+end
+end
 local function move_epoch(now, blocked)
-  local gate = read_gate()
-  local epoch = math.max(now, gate.epoch + 1)
-  if blocked == nil then
-    blocked = gate.blocked
-  end
-  redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
-  if blocked then
-    redis.call('PERSIST', index_key)
-  else
-    keep_index(now + EPOCH_KEEP_MS)
-  end
-  return epoch
+local gate = read_gate()
+local epoch = math.max(now, gate.epoch + 1)
+if blocked == nil then
+blocked = gate.blocked
 end
-
+redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
+if blocked then
+redis.call('PERSIST', index_key)
+else
+keep_index(now + EPOCH_KEEP_MS)
+end
+return epoch
+end
 local function put(tail, r)
-  local keep_until = keep_until_of(r)
-  redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
-  local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
-  redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
-  keep_index(keep_until)
+local keep_until = keep_until_of(r)
+redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
+local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
+keep_index(keep_until)
 end
-
 local function forget(tail)
-  redis.call('DEL', session_key(tail))
-  redis.call('HDEL', index_key, tail)
+redis.call('DEL', session_key(tail))
+redis.call('HDEL', index_key, tail)
 end
-
--- Afterwards call cap_tombstones, once for any number of them.
 local function bury(tail, why, now, keep_until, replaced_by)
-  if keep_until <= now then
-    return forget(tail)
-  end
-  redis.call('SET', session_key(tail), encode_tombstone(now, keep_until, why, replaced_by), 'PXAT', whole(keep_until))
-  redis.call('HSET', index_key, tail, struct.pack(ENDED_ENTRY, now, keep_until))
-  keep_index(keep_until)
+if keep_until <= now then
+return forget(tail)
 end
-
--- Drops entries of what has expired. Returns the others.
+redis.call('SET', session_key(tail), encode_tombstone(now, keep_until, why, replaced_by), 'PXAT', whole(keep_until))
+redis.call('HSET', index_key, tail, struct.pack(ENDED_ENTRY, now, keep_until))
+keep_index(keep_until)
+end
 local function prune(members, now)
-  local kept = {}
-  for _, member in ipairs(members) do
-    if (member.deadline or member.keep_until) > now or is_kept(member) then
-      kept[#kept + 1] = member
-    else
-      redis.call('HDEL', index_key, member.tail)
-    end
-  end
-  return kept
+local kept = {}
+for _, member in ipairs(members) do
+if (member.deadline or member.keep_until) > now or is_kept(member) then
+kept[#kept + 1] = member
+else
+redis.call('HDEL', index_key, member.tail)
 end
-
--- The oldest go first: a forgotten one is \`unknown\`, which is refused all the same.
+end
+return kept
+end
 local function cap_tombstones(now)
-  if redis.call('HLEN', index_key) <= MAX_TOMBSTONES then
-    return
-  end
-  local ended = {}
-  for _, member in ipairs(prune(read_members(), now)) do
-    if member.ended_at then
-      ended[#ended + 1] = member
-    end
-  end
-  table.sort(ended, function(a, b)
-    if a.ended_at ~= b.ended_at then
-      return a.ended_at < b.ended_at
-    end
-    return less(a.tail, b.tail)
-  end)
-  for i = 1, #ended - MAX_TOMBSTONES do
-    forget(ended[i].tail)
-  end
+if redis.call('HLEN', index_key) <= MAX_TOMBSTONES then
+return
+end
+local ended = {}
+for _, member in ipairs(prune(read_members(), now)) do
+if member.ended_at then
+ended[#ended + 1] = member
+end
+end
+table.sort(ended, function(a, b)
+if a.ended_at ~= b.ended_at then
+return a.ended_at < b.ended_at
+end
+return less(a.tail, b.tail)
+end)
+for i = 1, #ended - MAX_TOMBSTONES do
+forget(ended[i].tail)
+end
 end
 local MAX_OPERATIONS = 16
 local now, operation = tonumber(ARGV[1]), ARGV[4]
 local tail = string.sub(KEYS[2], #session_prefix + 1)
-
 local record = find(tail)
 if not record then
-  return { outcome.unknown }
+return { outcome.unknown }
 end
 if record.state == ENDED then
-  return { outcome.ended, record.bytes }
+return { outcome.ended, record.bytes }
 end
 if not is_live(record, now, 0) then
-  return { outcome.expired, record.bytes }
+return { outcome.expired, record.bytes }
 end
-
 local operations, at = {}, 1
 while at <= #record.operations do
-  operations[#operations + 1], at = take(record.operations, at)
+operations[#operations + 1], at = take(record.operations, at)
 end
 if operation ~= '' then
-  for _, done in ipairs(operations) do
-    if done == operation then
-      return { outcome.repeated, record.bytes }
-    end
-  end
+for _, done in ipairs(operations) do
+if done == operation then
+return { outcome.repeated, record.bytes }
+end
+end
 end
 if record.version ~= tonumber(ARGV[2]) then
-  return { outcome.conflict, record.bytes }
+return { outcome.conflict, record.bytes }
 end
-
 if operation ~= '' then
-  operations[#operations + 1] = operation
-  record.operations = ''
-  for i = math.max(1, #operations - MAX_OPERATIONS + 1), #operations do
-    record.operations = record.operations .. segment(operations[i])
-  end
+operations[#operations + 1] = operation
+record.operations = ''
+for i = math.max(1, #operations - MAX_OPERATIONS + 1), #operations do
+record.operations = record.operations .. segment(operations[i])
+end
 end
 record.data = ARGV[3]
 record.version = record.version + 1

@@ -20,7 +20,7 @@ interface Driver {
 /**
  * The SQLite that is there: the one built into Node where it needs no flag (from 22.13), else the optional peer.
  *
- * @throws CountersignError `ERR_STORE_MISCONFIGURED` when there is none; the message says what to install.
+ * @throws CountersignError `ERR_CONFIG_INVALID` when there is none; the message says what to install.
  */
 export async function loadDriver(): Promise<Driver> {
   const builtIn = process.getBuiltinModule('node:sqlite') as Driver | undefined
@@ -29,7 +29,7 @@ export async function loadDriver(): Promise<Driver> {
     return await import('@photostructure/sqlite')
   } catch (cause) {
     throw new CountersignError(
-      'ERR_STORE_MISCONFIGURED',
+      'ERR_CONFIG_INVALID',
       'this Node has no SQLite of its own (22.13 and later do); install one: npm install @photostructure/sqlite@1.2',
       { store: 'sqlite', cause },
     )

@@ -4,9 +4,11 @@ import { fault, faultOf, isBusy } from './faults.ts'
 /** Longest that one attempt may hold up the event loop while another process has the lock. `PRAGMA busy_timeout`. */
 export const BUSY_TIMEOUT_MS = 10
 
-// A loaded queue gives way to the event loop after this much work.
+// A loaded queue gives way after this much work: to the event loop, and for as long as another process needs to find
+// the lock free. SQLite's lock knows no queue; without the pause one process can starve the others.
 const TURN_MS = 10
-const BACKOFF_MS = [4, 8, 16, 32] as const
+const PAUSE_MS = 3
+const BACKOFF_MS = [4, 8, 16] as const
 
 interface Waiting {
   /** True when it was answered; false when the lock was taken. */
@@ -84,7 +86,7 @@ export class Turns {
       this.#refusals = 0
       this.#queue.shift()
       if (this.#queue.length > 0 && clock.monotonicMs() - startedMs >= TURN_MS) {
-        keepAlive(timers.setTimeout(() => this.#serve(), 0))
+        keepAlive(timers.setTimeout(() => this.#serve(), PAUSE_MS))
         return
       }
     }

@@ -6,7 +6,18 @@ import { loadDriver } from '../../../src/stores/sqlite/driver.ts'
 import { createRule, recordOf, type SessionId, subjectRef } from '../suite/kit.ts'
 
 const [job = '', file = '', ...rest] = process.argv.slice(2)
-const say = (line: string) => writeSync(1, `${line}\n`)
+
+function say(line: string): void {
+  for (;;) {
+    try {
+      writeSync(1, `${line}\n`)
+      return
+    } catch (error) {
+      // The parent is behind with reading; the pipe does not block.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+    }
+  }
+}
 
 const jobs: Readonly<Record<string, () => Promise<void>>> = {
   /** Takes the write lock and keeps it. */

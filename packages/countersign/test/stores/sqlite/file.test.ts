@@ -33,7 +33,7 @@ test.skipIf(process.platform === 'win32')('the file and its folder are for the o
     await created(store, subjectRef())
     expect(statSync(dirname(file)).mode & 0o777).toBe(0o700)
     for (const suffix of ['', '-wal', '-shm']) expect(statSync(file + suffix).mode & 0o777).toBe(0o600)
-    expect(store.lifecycle.health()).toEqual({ up: true, warnings: [] })
+    expect(store.lifecycle.health()).toEqual({ up: true, keepsAll: true, warnings: [] })
   } finally {
     process.umask(before)
   }
@@ -212,5 +212,5 @@ test('without a driver the first call says what to install', () => {
     encoding: 'utf8',
   })
   const hasOwn = process.getBuiltinModule('node:sqlite') !== undefined
-  expect(stdout.trim()).toMatch(hasOwn ? /^opened$/ : /^ERR_STORE_MISCONFIGURED .*npm install @photostructure\/sqlite/)
+  expect(stdout.trim()).toMatch(hasOwn ? /^opened$/ : /^ERR_CONFIG_INVALID .*npm install @photostructure\/sqlite/)
 })

@@ -1,0 +1,203 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { printable, printConfig } from '../src/config/print.ts'
+import { type ConfigInput, ConfigProblems, isLoopback, resolveConfig } from '../src/config/resolve.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'countersign-config-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+let files = 0
+const file = (content: unknown) => {
+  const path = join(folder, `config-${++files}.json`)
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
+  return path
+}
+const resolve = (input: Partial<ConfigInput> = {}) => resolveConfig({ flags: {}, env: {}, ...input })
+const problemsOf = async (input: Partial<ConfigInput>): Promise<readonly string[]> => {
+  const error = await resolve(input).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  return error instanceof ConfigProblems ? error.problems : [`no problem, but ${String(error)}`]
+}
+
+describe('sources', () => {
+  test('defaults', async () => {
+    const { sources, ...settings } = await resolve()
+    expect(settings).toEqual({
+      host: '127.0.0.1',
+      port: 8080,
+      publicUrl: undefined,
+      issuer: undefined,
+      audience: undefined,
+      store: { kind: 'sqlite' },
+      dataDir: './countersign-data',
+      keys: undefined,
+      strategy: 'allowlist',
+      idle: '30m',
+      absolute: '7d',
+      accessLifetime: '10m',
+      refreshLifetime: '7d',
+      grace: '10s',
+      roles: ['user', 'moderator', 'admin'],
+      perSubject: 100,
+      overflow: 'evict_oldest',
+      tlsCert: undefined,
+      tlsKey: undefined,
+      trustedProxies: [],
+      unsafePlainHttpOffLoopback: false,
+      logLevel: 'info',
+    })
+    expect(new Set(Object.values(sources))).toEqual(new Set(['default']))
+  })
+
+  test('flag over environment over file over default', async () => {
+    const path = file({ port: 1, idle: '1m', grace: '1s', roles: ['a', 'b'] })
+    const env = { COUNTERSIGN_PORT: '2', COUNTERSIGN_IDLE: '2m', COUNTERSIGN_CONFIG: 'is not read here' }
+    const config = await resolve({ flags: { port: '3' }, env, file: path })
+    expect([config.port, config.idle, config.grace, config.absolute, config.roles]).toEqual([
+      3,
+      '2m',
+      '1s',
+      '7d',
+      ['a', 'b'],
+    ])
+    expect([config.sources.port, config.sources.idle, config.sources.grace]).toEqual([
+      '--port',
+      'COUNTERSIGN_IDLE',
+      `file ${path}`,
+    ])
+  })
+
+  test('an empty variable is none; COUNTERSIGN_STORE comes before REDIS_URL', async () => {
+    const keys = { COUNTERSIGN_KEYS: 'keys.json' }
+    expect((await resolve({ env: { COUNTERSIGN_STORE: '', REDIS_URL: 'redis://r:1', ...keys } })).store).toEqual({
+      kind: 'redis',
+      url: 'redis://r:1',
+    })
+    expect((await resolve({ env: { COUNTERSIGN_STORE: 'memory', REDIS_URL: 'redis://r:1' } })).store).toEqual({
+      kind: 'memory',
+    })
+  })
+
+  test('lists: repeated, with commas, or as JSON', async () => {
+    const lists = await Promise.all([
+      resolve({ flags: { roles: ['a', 'b, c'] } }),
+      resolve({ env: { COUNTERSIGN_ROLES: 'a,b,c' } }),
+      resolve({ file: file({ roles: ['a', 'b', 'c'] }) }),
+    ])
+    for (const { roles } of lists) expect(roles).toEqual(['a', 'b', 'c'])
+  })
+})
+
+describe('problems', () => {
+  test('all at once, one line each, with the name and where it came from', async () => {
+    const path = file({ idle: '2h', absolute: '1h', typo: 1, strategy: 'denylist' })
+    const env = { COUNTERSIGN_PORT: 'tcp://10.0.0.1:8080', REDIS_URL: 'redis://r:1', COUNTERSIGN_GRACE: '2m' }
+    const problems = await problemsOf({
+      flags: { host: '0.0.0.0', overflow: 'whatever', roles: 'a b' },
+      env,
+      file: path,
+    })
+    expect([...problems].sort()).toEqual(
+      [
+        `"typo" is not a setting (from file ${path})`,
+        'port must be a whole number from 0 to 65535 (from COUNTERSIGN_PORT)',
+        `strategy must be one of: allowlist, opaque (from file ${path})`,
+        'overflow must be one of: reject, evict_oldest, evict_least_recent (from --overflow)',
+        'grace must be at most 1m (from COUNTERSIGN_GRACE)',
+        `idle must not be longer than "timeouts.absolute" (from file ${path})`,
+        'roles must hold names of 1 to 64 visible ASCII characters without comma, quote or backslash (from --roles)',
+        'host is not a loopback address, and plain HTTP would show every token to the network: use --tls-cert and --tls-key, or listen on 127.0.0.1 behind a proxy that speaks HTTPS (from --host)',
+        'keys is missing: with Redis all servers must share one keyring file. Make it once with: countersign keys generate --out keys.json (set it with --keys)',
+      ].sort(),
+    )
+  })
+
+  test.each([
+    ['idle', '30', 'must be a number with a unit'],
+    ['idle', '0m', 'must be at least'],
+    ['absolute', '10 days', 'must be a number with a unit'],
+    ['absolute', '401d', 'must be at most 400d'],
+    ['absolute', 'Infinity', 'must be a number with a unit'],
+    ['accessLifetime', '2d', 'must be at most'],
+    ['refreshLifetime', '', 'must be a text'],
+    ['perSubject', '0', 'must be a whole number from 1 to 1000'],
+    ['perSubject', '1.5', 'must be a whole number'],
+    ['port', '65536', 'must be a whole number'],
+    ['publicUrl', 'auth.example.com', 'must be an address'],
+    ['publicUrl', 'https://a.example/path', 'must be an address'],
+    ['publicUrl', 'http://auth.example.com', 'is plain HTTP'],
+    ['host', '192.0.2.1', 'is not a loopback address'],
+    ['host', '::', 'is not a loopback address'],
+    ['store', 'mysql://x', 'must be sqlite'],
+    ['store', 'redis://', 'must be sqlite'],
+    ['trustedProxies', '10.0.0.0/33', 'must be IP addresses or ranges'],
+    ['trustedProxies', 'loadbalancer', 'must be IP addresses or ranges'],
+    ['trustedProxies', '10.0.0.1/8/9', 'must be IP addresses or ranges'],
+    ['roles', 'a"b', 'must hold names'],
+    ['tlsCert', 'cert.pem', 'tlsKey is missing'],
+    ['tlsKey', 'key.pem', 'tlsCert is missing'],
+    ['unsafePlainHttpOffLoopback', 'yes', 'must be true or false'],
+    ['issuer', 'a\r\nb', 'must be a text'],
+  ])('%s %j', async (name, value, expected) => {
+    const problems = await problemsOf({ flags: { [name]: value } })
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toContain(expected)
+  })
+
+  test.each([
+    ['not there', join(folder, 'nowhere.json'), 'cannot be read (ENOENT)'],
+    ['not JSON', file('{"store": "redis://:canary@host'), 'is not JSON'],
+    ['an array', file([]), 'must hold one JSON object'],
+  ])('a file that is %s', async (_what, path, expected) => {
+    const problems = await problemsOf({ file: path })
+    expect(problems).toEqual([`file ${path} ${expected}`])
+  })
+
+  test('no value is ever repeated: it may be a secret', async () => {
+    const flags = { store: 'redis:canary', publicUrl: 'canary', roles: ['"canary"'], idle: 'canary', port: 'canary' }
+    for (const problem of await problemsOf({ flags })) expect(problem).not.toContain('canary')
+  })
+
+  test('what is dangerous needs its loud switch', async () => {
+    const unsafe = { unsafePlainHttpOffLoopback: true }
+    expect((await resolve({ flags: { host: '0.0.0.0', publicUrl: 'http://auth.example.com', ...unsafe } })).host).toBe(
+      '0.0.0.0',
+    )
+    expect((await resolve({ flags: { host: '0.0.0.0', tlsCert: 'c', tlsKey: 'k' } })).host).toBe('0.0.0.0')
+  })
+})
+
+test.each([
+  ['127.0.0.1', true],
+  ['127.9.9.9', true],
+  ['::1', true],
+  ['[::1]', true],
+  ['localhost', true],
+  ['0.0.0.0', false],
+  ['::', false],
+  ['127.0.0.1.evil.example', false],
+  ['localhost.evil.example', false],
+  ['10.0.0.1', false],
+])('isLoopback %s: %s', (host, expected) => {
+  expect(isLoopback(host)).toBe(expected)
+})
+
+describe('printing', () => {
+  test('every setting with its source, secrets cut out', async () => {
+    const config = await resolve({
+      flags: { keys: 'keys.json' },
+      env: { REDIS_URL: 'rediss://canary-user:canary-password@redis.example:6380/2?x=canary' },
+    })
+    const shown = printable(config)
+    expect(shown.store).toBe('rediss://***@redis.example:6380/2?***')
+    expect(JSON.stringify(shown)).not.toContain('canary')
+    const lines = printConfig(config)
+    expect(lines).not.toContain('canary')
+    expect(lines).toMatch(/^store +rediss:\/\/\*\*\*@redis\.example:6380\/2\?\*\*\* +REDIS_URL$/m)
+    expect(lines).toMatch(/^idle +30m +default$/m)
+    expect(lines.split('\n')).toHaveLength(Object.keys(shown).length)
+  })
+})
