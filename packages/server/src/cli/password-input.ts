@@ -22,6 +22,10 @@ async function prompt(): Promise<string> {
     process.stderr.write('\n')
     if (first !== second) throw new Exit(EXIT.usage, 'the two passwords differ')
     return first
+  } catch (error) {
+    // Ctrl-C or Ctrl-D at the prompt.
+    if ((error as { code?: string }).code === 'ABORT_ERR') throw new Exit(EXIT.usage, 'no password was given')
+    throw error
   } finally {
     lines.close()
   }
@@ -36,7 +40,12 @@ async function readAll(): Promise<string> {
     if (size > MAX_INPUT_BYTES) throw new Exit(EXIT.usage, `the password is longer than ${MAX_INPUT_BYTES} bytes`)
   }
   // One line end belongs to the line, not to the password; everything else is taken as it is.
-  return Buffer.concat(chunks)
-    .toString('utf8')
-    .replace(/\r?\n$/, '')
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+      .decode(Buffer.concat(chunks))
+      .replace(/\r?\n$/, '')
+  } catch {
+    // Decoded all the same, it would be another password than the one that was meant.
+    throw new Exit(EXIT.usage, 'the password is not valid UTF-8')
+  }
 }
