@@ -321,7 +321,7 @@ export type Place = Uint8Array
 export interface OnceValue {
   /** SHA-256 of the secret that takes it: 32 bytes. */
   readonly hash: Uint8Array
-  /** At most 8 KiB. */
+  /** At most 32 KiB. */
   readonly bytes: Uint8Array
 }
 

@@ -2,7 +2,7 @@ import { invalidInput } from '../../internal/errors.ts'
 import type { OnceValue } from '../contract.ts'
 
 const HASH_BYTES = 32
-const MAX_VALUE_BYTES = 8_192
+const MAX_VALUE_BYTES = 32_768
 const MAX_CLAIM_CHARACTERS = 1_024
 
 /** What every store refuses of the arguments of `OnceStore`, so that none of them cuts or misreads one. */

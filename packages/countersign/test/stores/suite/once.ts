@@ -52,11 +52,11 @@ export function onceCases({ store, test, open }: Bench): void {
     expect(textOf(await once.take(other.place, other.hash, UNTIL - 1))).toBe('other')
   })
 
-  test('once: every byte comes back, none and 8 KiB of them', async () => {
+  test('once: every byte comes back, none and 32 KiB of them', async () => {
     for (const bytes of [
       new Uint8Array(),
       Uint8Array.from({ length: 256 }, (_, i) => i),
-      new Uint8Array(8_192).fill(255),
+      new Uint8Array(32_768).fill(255),
     ]) {
       const [place, hash] = [fresh(), fresh()]
       await once.put(place, { hash, bytes }, UNTIL)
@@ -105,7 +105,7 @@ export function onceCases({ store, test, open }: Bench): void {
     for (const call of [
       () => once.put(new Uint8Array(31), { hash, bytes: bytesOf('x') }, UNTIL),
       () => once.put(place, { hash: new Uint8Array(33), bytes: bytesOf('x') }, UNTIL),
-      () => once.put(place, { hash, bytes: new Uint8Array(8_193) }, UNTIL),
+      () => once.put(place, { hash, bytes: new Uint8Array(32_769) }, UNTIL),
       () => once.claim('', 'x', UNTIL, T),
       () => once.claim('x', '', UNTIL, T),
       () => once.claim('x', 'y'.repeat(1_025), UNTIL, T),
