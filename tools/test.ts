@@ -14,6 +14,7 @@ const env = args.includes('--long') ? { ...process.env, COUNTERSIGN_LONG: '1' } 
 const score: Score = { passed: 0, failed: 0, skipped: 0 }
 const tool = (name: string, ...more: string[]) => [bin('tsx'), [`tools/${name}.ts`, ...more]] as const
 
+await step(score, 'servers', ...tool('servers'))
 if (filters.length > 0) await vitest()
 else {
   await step(score, 'lint', bin('biome'), ['ci', '--colors=off', '.'])

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual, parseArgs } from 'node:util'
+import { ensurePrograms } from './servers.ts'
 import { startRedis } from './test-support/redis-server.ts'
 import { runCommand, startServer } from './test-support/server-process.ts'
 import { walkSteps } from './walk/steps.ts'
@@ -62,6 +63,7 @@ async function storeFlags(store: 'sqlite' | 'redis'): Promise<string[]> {
   if (store === 'sqlite') return ['--data', join(dir, 'data')]
   let url = process.env.REDIS_URL
   if (url === undefined) {
+    ensurePrograms(['redis-server'])
     const redis = await startRedis()
     cleanUp.unshift(() => redis.stop())
     url = redis.url

@@ -89,7 +89,7 @@ export function createSessions<
     verifyNow: (token: string, o = {}) => verifyNow(core, token, o),
     events: core.events,
     ready: core.ready,
-    health: () => store.lifecycle?.health() ?? { up: true, warnings: [] },
+    health: () => store.lifecycle?.health() ?? { up: true, keepsAll: false, warnings: [] },
     close,
     [Symbol.asyncDispose]: close,
     ...(core.strategy.needs.length > 0 && records),
@@ -130,6 +130,13 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
     if (closed) return Promise.reject(new CountersignError('ERR_CLOSED', 'these sessions are closed'))
     readying ??= (async () => {
       await store.lifecycle?.ready(keys.placementFingerprint)
+      if (strategy.name === 'denylist' && store.lifecycle?.health().keepsAll === false) {
+        throw new CountersignError(
+          'ERR_STORE_MISCONFIGURED',
+          'the strategy denylist needs a store that never evicts: on Redis set maxmemory-policy to noeviction, or state it with the option "noEviction" where the setting cannot be read',
+          { store: store.lifecycle.name },
+        )
+      }
       if (store.sessions && !closed) stopSweeper = startSweeper(store.sessions, runtime, nowMs, failed)
     })()
     readying.catch(() => {

@@ -27,4 +27,5 @@ export { allowlist, denylist, type Jwt, opaque, type Strategy, stateless } from 
 export { generateKeyring } from './tokens/generate-keyring.ts'
 export type { KeyJwk, KeyState, SigningAlg } from './tokens/key-material.ts'
 export { type KeyInfo, type Keyring, type KeyringFile, loadKeyring } from './tokens/keyring.ts'
+export { pseudonym } from './tokens/pseudonym.ts'
 export { parseSessionId, subjectRef } from './tokens/session-id.ts'

@@ -1,19 +1,13 @@
-import { createHmac } from 'node:crypto'
-import { CountersignError, type Keyring, type SessionEvent } from 'countersign'
+import { CountersignError, type Keyring, pseudonym, type SessionEvent } from 'countersign'
 import type { AccountEvent } from 'countersign/accounts'
 import { type DestinationStream, type Logger, pino } from 'pino'
 
 /** Turns a session id, or what somebody typed as identifier, into something that can be followed but not used. */
 export type Blur = (text: string) => string
 
-/**
- * The salted hash under which logs show ids. Stable for one deployment, on every server of it, and different from any
- * other deployment's: the salt is the random name of its placement key.
- */
+/** The keyed hash under which logs show ids and names: the same on every server of one deployment. */
 export function blurWith(keyring: Keyring): Blur {
-  const placement = keyring.describe().find((key) => key.use === 'placement')
-  const salt = `countersign-log-1:${placement!.kid}`
-  return (text) => createHmac('sha256', salt).update(text).digest('base64url').slice(0, 16)
+  return (text) => pseudonym(keyring, text)
 }
 
 /**

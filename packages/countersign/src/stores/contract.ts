@@ -343,6 +343,11 @@ export interface Lifecycle {
 }
 export interface StoreHealth {
   readonly up: boolean
+  /**
+   * True when it was proven, or stated by who runs it, that the store never drops anything to make room. `denylist`
+   * refuses to start without: a revocation that was evicted is a revoked token that works again.
+   */
+  readonly keepsAll: boolean
   /** What an operator should know: settings that weaken a promise, with the promise. Never a secret. */
   readonly warnings: readonly string[]
 }

@@ -214,6 +214,22 @@ describe('passwords', () => {
     })
   })
 
+  test('a better hash that cannot be stored keeps nobody out', async () => {
+    const { identifier: name } = await newcomer(kit)
+    const full = {
+      ...kit.store.accounts,
+      replace: () => Promise.reject(new CountersignError('ERR_STORE_UNAVAILABLE', 'disk full')),
+    }
+    const accounts = accountsOf(kit, { accounts: full, passwords: { argon2: { memoryKiB: 9_216, passes: 4 } } })
+    const events: unknown[] = []
+    accounts.events.on('*', (event) => events.push(event))
+    expect(await accounts.authenticate({ identifier: name, password: PASSWORD })).toMatchObject({ ok: true })
+    expect(events).toMatchObject([
+      { type: 'hash_upgrade_failed', code: 'ERR_STORE_UNAVAILABLE' },
+      { type: 'authenticated' },
+    ])
+  })
+
   test('a hash has the configured cost and a salt of its own', async () => {
     const accounts = accountsOf(kit, { passwords: { argon2: { memoryKiB: 9_216, passes: 4, parallelism: 2 } } })
     const hashes = []

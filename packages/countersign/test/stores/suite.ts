@@ -37,7 +37,7 @@ export function storeSuite(name: string, { open, skip = [] }: SuiteOptions): voi
         names.add(title)
         const reason = reasons.get(title)
         if (reason === undefined) test(title, run)
-        else test.skip(`${title} (skipped: ${reason})`, run)
+        else test.skip(`${title} [skipped: ${reason}]`, run)
       },
     }
     for (const cases of [

@@ -29,7 +29,11 @@ export function refresh(app: App, kit: Kit): void {
     const token = credentials.refresh?.token ?? ''
     const issued = await kit.sessions.refresh(token, { context: contextOf(request) })
     // A refusal never clears a cookie: this may be the loser of a race, and the winner's cookie is already there.
-    if (!issued.ok) return sendProblem(reply, problemOf(issued))
+    if (!issued.ok) {
+      // Another tab of this browser stepped up: the cookie jar has the new token by now, so asking once more helps.
+      const inJar = credentials.refresh?.from === 'cookie' && issued.endedBy === 'replaced'
+      return sendProblem(reply, problemOf(inJar ? { ...issued, remedy: 'refresh' } : issued))
+    }
     // The rotation stands, but whoever presents the same token again gets the same successor, so nothing is lost.
     if (request.originUnknown && issued.session.delivery !== 'bearer') {
       return sendProblem(reply, problemOf(refuseRequest('origin_unproven')))

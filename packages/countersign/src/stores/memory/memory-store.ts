@@ -95,7 +95,11 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
           store: 'memory',
         })
       },
-      health: () => ({ up: !closed, warnings: ['sessions live in the memory of this process and end with it'] }),
+      health: () => ({
+        up: !closed,
+        keepsAll: true,
+        warnings: ['sessions live in the memory of this process and end with it'],
+      }),
       nowMs,
       async close() {
         closed = true

@@ -17,6 +17,11 @@ export interface RedisStoreOptions {
   readonly client?: NodeRedisClient
   /** What all keys start with: 1 to 32 letters, digits, `.`, `_`, `-` and `:`. Default `cs`. */
   readonly prefix?: string
+  /**
+   * States that the server never evicts, where `maxmemory-policy` cannot be read. Default `false`; a setting that can
+   * be read and evicts is warned of all the same.
+   */
+  readonly noEviction?: boolean
   /** Longest wait for an answer, 50 ms to 60 s. Default `'2s'`. */
   readonly deadline?: Duration
   /** Clock, random source and timers: for tests. */
@@ -30,10 +35,11 @@ export interface ResolvedRedisOptions {
   readonly host: string
   readonly prefix: string
   readonly deadlineMs: number
+  readonly noEviction: boolean
   readonly runtime: Runtime
 }
 
-const KNOWN = new Set(['url', 'client', 'prefix', 'deadline', 'runtime'])
+const KNOWN = new Set(['url', 'client', 'prefix', 'deadline', 'noEviction', 'runtime'])
 
 /** @throws CountersignError `ERR_CONFIG_INVALID` naming the option and never its value: a URL may hold a password. */
 export function resolveRedisOptions(options: RedisStoreOptions): ResolvedRedisOptions {
@@ -48,7 +54,8 @@ export function resolveRedisOptions(options: RedisStoreOptions): ResolvedRedisOp
     throw invalidOption('prefix', 'must be 1 to 32 letters, digits, dots, dashes, underscores or colons')
   }
   const host = url === undefined ? 'the client given' : hostOf(url)
-  return Object.freeze({ url, client, host, prefix, deadlineMs: durationMs(deadline, 'deadline', 50, 60_000), runtime })
+  const deadlineMs = durationMs(deadline, 'deadline', 50, 60_000)
+  return Object.freeze({ url, client, host, prefix, deadlineMs, noEviction: options.noEviction === true, runtime })
 }
 
 function hostOf(url: unknown): string {

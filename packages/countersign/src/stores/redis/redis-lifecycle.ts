@@ -1,11 +1,12 @@
 import { toBase64url } from '../../internal/bytes.ts'
 import { CountersignError } from '../../internal/errors.ts'
 import type { Runtime } from '../../internal/runtime.ts'
-import type { Floor, Lifecycle, SessionStore, StoreDurability } from '../contract.ts'
+import type { Floor, Lifecycle, SessionStore, StoreDurability, StoreHealth } from '../contract.ts'
 import type { Executor, Reply } from './executor.ts'
 import { closedFault } from './faults.ts'
 import type { Keys } from './keys.ts'
 import { CONNECT_WITHIN_MS } from './node-redis-executor.ts'
+import type { ResolvedRedisOptions } from './options.ts'
 import { Answer } from './outcome.ts'
 import { pairsOf } from './pairs.ts'
 import { int } from './redis-sessions.ts'
@@ -19,6 +20,7 @@ const RETRY_AFTER_MS = 200
 const UNCHECKED: ServerVerdict = {
   warnings: ['the settings of the server have not been checked yet'],
   durability: 'local',
+  keepsAll: false,
 }
 
 /** Connecting, the start check, the time of the server, and the floor. */
@@ -29,6 +31,7 @@ export class RedisLifecycle implements Lifecycle {
   readonly #runtime: Runtime
   readonly #clock: ServerClock
   readonly #ownWarnings: readonly string[]
+  readonly #noEviction: boolean
   #placement: string | undefined
   #readying: Promise<void> | undefined
   #isReady = false
@@ -37,7 +40,13 @@ export class RedisLifecycle implements Lifecycle {
   #verdict = UNCHECKED
   #refused: CountersignError | undefined
 
-  constructor(executor: Executor, keys: Keys, runtime: Runtime, ownWarnings: readonly string[]) {
+  constructor(
+    executor: Executor,
+    keys: Keys,
+    { runtime, noEviction }: ResolvedRedisOptions,
+    ownWarnings: readonly string[],
+  ) {
+    this.#noEviction = noEviction
     this.#executor = executor
     this.#floorKey = keys.floor
     this.#runtime = runtime
@@ -153,10 +162,14 @@ export class RedisLifecycle implements Lifecycle {
     return { notBeforeMs, durability: this.durability() }
   }
 
-  health(): { up: boolean; warnings: readonly string[] } {
+  health(): StoreHealth {
     const refused = this.#refused ? [this.#refused.message] : []
     const settings = this.#isReady ? this.#verdict.warnings : []
-    return { up: this.#executor.isUp && !this.#refused, warnings: [...refused, ...settings, ...this.#ownWarnings] }
+    return {
+      up: this.#executor.isUp && !this.#refused,
+      keepsAll: this.#verdict.keepsAll || this.#noEviction,
+      warnings: [...refused, ...settings, ...this.#ownWarnings],
+    }
   }
 
   nowMs(): number {

@@ -20,7 +20,8 @@ import { redisSessions } from './redis-sessions.ts'
  * @throws CountersignError `ERR_CONFIG_INVALID` naming the option.
  */
 export function redisStore(options: RedisStoreOptions): Store {
-  const { url, client, host, prefix, deadlineMs, runtime } = resolveRedisOptions(options)
+  const resolved = resolveRedisOptions(options)
+  const { url, client, host, prefix, deadlineMs, runtime } = resolved
   const keys = keysWith(prefix)
   const transport = new NodeRedisExecutor({
     create: async () => client ?? createNodeRedis(url!, runtime.random),
@@ -32,7 +33,7 @@ export function redisStore(options: RedisStoreOptions): Store {
   const ownWarnings = client
     ? ['the Redis client was given: how soon it notices a dead connection depends on its settings (promise 6)']
     : []
-  const lifecycle = new RedisLifecycle(transport, keys, runtime, ownWarnings)
+  const lifecycle = new RedisLifecycle(transport, keys, resolved, ownWarnings)
   const executor = guarded(transport, () => lifecycle.guard())
   const context = { executor, keys, durability: () => lifecycle.durability() }
   return {

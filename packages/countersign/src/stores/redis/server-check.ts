@@ -12,6 +12,8 @@ export interface ServerVerdict {
   /** What is weaker than promised, and by which setting. `docs/storage-schema.md` has the settings to use. */
   readonly warnings: readonly string[]
   readonly durability: StoreDurability
+  /** The server was proven not to evict. */
+  readonly keepsAll: boolean
 }
 
 export const CHECKED_SETTINGS = ['maxmemory-policy', 'appendonly', 'appendfsync', 'min-replicas-to-write'] as const
@@ -64,7 +66,7 @@ export function checkServer({ info, config }: ServerFacts): ServerVerdict {
     )
   }
   const isSynced = appendonly === 'yes' && appendfsync === 'always'
-  return { warnings, durability: isSynced && config ? 'fsynced' : 'local' }
+  return { warnings, durability: isSynced && config ? 'fsynced' : 'local', keepsAll: policy === 'noeviction' }
 }
 
 /** First patch of each release line that has the fix; later lines have it from the start. */

@@ -156,7 +156,11 @@ export function sqliteStore(options: SqliteStoreOptions): Store {
         if (now === placement) return
         throw fault('ERR_STORE_MISCONFIGURED', 'this store was made with another placement key')
       },
-      health: () => ({ up: opened !== undefined && !failed && !closing, warnings: opened?.warnings ?? [] }),
+      health: () => ({
+        up: opened !== undefined && !failed && !closing,
+        keepsAll: true,
+        warnings: opened?.warnings ?? [],
+      }),
       nowMs,
       close: () => (closing ??= close()),
     },

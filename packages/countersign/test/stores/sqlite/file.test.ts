@@ -33,7 +33,7 @@ test.skipIf(process.platform === 'win32')('the file and its folder are for the o
     await created(store, subjectRef())
     expect(statSync(dirname(file)).mode & 0o777).toBe(0o700)
     for (const suffix of ['', '-wal', '-shm']) expect(statSync(file + suffix).mode & 0o777).toBe(0o600)
-    expect(store.lifecycle.health()).toEqual({ up: true, warnings: [] })
+    expect(store.lifecycle.health()).toEqual({ up: true, keepsAll: true, warnings: [] })
   } finally {
     process.umask(before)
   }

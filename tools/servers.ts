@@ -1,0 +1,47 @@
+// Sees to it that the programs the tests run against are there. As root on Debian it installs what is missing; anywhere
+// else it says what to install. Nothing is started here, and no service of the system is touched.
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** Program → Debian package. */
+const NEEDED: Readonly<Record<string, string>> = {
+  'redis-server': 'redis-server',
+  chromium: 'chromium',
+  curl: 'curl',
+}
+
+const isInstalled = (program: string): boolean =>
+  (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+
+/** Ends the process with what to install, or installs it. */
+export function ensurePrograms(programs: readonly string[] = Object.keys(NEEDED)): void {
+  const missing = programs.filter((program) => !isInstalled(program))
+  if (missing.length === 0) return
+  const packages = missing.map((program) => NEEDED[program] ?? program)
+  if (process.getuid?.() !== 0 || !isInstalled('apt-get')) {
+    console.error(`missing: ${missing.join(', ')}. On Debian: apt-get install ${packages.join(' ')}`)
+    process.exit(1)
+  }
+  console.log(`installing: ${packages.join(', ')}`)
+  apt('update')
+  apt('install', '-y', '--no-install-recommends', ...packages)
+}
+
+function apt(...args: string[]): void {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const { status, stdout, stderr } = spawnSync('apt-get', args, { env, encoding: 'utf8' })
+  if (status === 0) return
+  console.error(`apt-get ${args.join(' ')} ended with ${status}\n${stdout}${stderr}`)
+  process.exit(1)
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) ensurePrograms()
