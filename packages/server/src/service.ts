@@ -10,7 +10,8 @@ import {
   type Store,
   type Strategy,
 } from 'countersign'
-import { type Accounts, createAccounts } from 'countersign/accounts'
+import { type Accounts, createAccounts, type Recovery } from 'countersign/accounts'
+import { createOneTime, type OneTime } from 'countersign/one-time'
 import type { Config } from './config/resolve.ts'
 import type { ServerSessions } from './http/kit.ts'
 import { PASSWORD_LIMITS } from './http/problems.ts'
@@ -19,7 +20,8 @@ import { makeKeysFile, readKeysFile } from './keys-file.ts'
 /** Everything behind the HTTP side, opened from a configuration. Commands use it without any HTTP. */
 export interface Service {
   readonly sessions: ServerSessions
-  readonly accounts: Accounts
+  readonly accounts: Accounts & Recovery
+  readonly oneTime: OneTime
   readonly keyring: Keyring
   readonly nowMs: () => number
   /** Path of a keyring file that was made just now, for saying so. */
@@ -51,7 +53,8 @@ export async function openService(config: Config): Promise<Service> {
     limits: { perSubject: config.perSubject, overflow: config.overflow },
     roles: roles as readonly string[],
   })
-  const accounts = createAccounts({ store, keyring, sessions, roles, passwords: PASSWORD_LIMITS })
+  const oneTime = createOneTime({ store, keyring })
+  const accounts = createAccounts({ store, keyring, sessions, roles, oneTime, passwords: PASSWORD_LIMITS })
   try {
     await accounts.ready()
     await sessions.ready()
@@ -62,6 +65,7 @@ export async function openService(config: Config): Promise<Service> {
   return {
     sessions,
     accounts,
+    oneTime,
     keyring,
     nowMs: () => store.lifecycle.nowMs(),
     ...(madeKeys !== undefined && { madeKeys }),
@@ -72,6 +76,13 @@ export async function openService(config: Config): Promise<Service> {
 /** The issuer of access tokens. */
 export function issuerOf(config: Config): string {
   return config.issuer ?? config.publicUrl ?? LOCAL_ISSUER
+}
+
+/** Where links lead. Without a public URL, for trying things out: the page at the address that the server listens on. */
+export function linkBaseOf({ linkUrl, publicUrl, tlsCert, host, port }: Config): string {
+  if (linkUrl !== undefined) return linkUrl
+  if (publicUrl !== undefined) return `${publicUrl}/`
+  return `${tlsCert === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}/`
 }
 
 function strategyOf(config: Config): Strategy<'record', boolean, 'sessions'> {

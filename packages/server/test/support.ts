@@ -16,6 +16,7 @@ import {
   systemRuntime,
 } from 'countersign'
 import { createAccounts } from 'countersign/accounts'
+import { createOneTime } from 'countersign/one-time'
 import { memoryStore } from 'countersign/stores/memory'
 import { redisStore } from 'countersign/stores/redis'
 import { sqliteStore } from 'countersign/stores/sqlite'
@@ -72,7 +73,8 @@ export async function startApp(options: Options = {}) {
     limits: options.limits ?? { perSubject: 100, overflow: 'evict_oldest' },
   })
   const sessions = options.around?.(made) ?? made
-  const accounts = createAccounts({ store, keyring, sessions, runtime })
+  const oneTime = createOneTime({ store, keyring, runtime })
+  const accounts = createAccounts({ store, keyring, sessions, runtime, oneTime })
   const logged: string[] = []
   const sink = new Writable({
     write(chunk, _encoding, done) {
@@ -82,7 +84,7 @@ export async function startApp(options: Options = {}) {
   })
   let origins: readonly string[] = []
   const app = await buildApp(
-    { sessions, accounts, keyring, nowMs: () => store.lifecycle.nowMs(), log: createLog('debug', sink) },
+    { sessions, accounts, oneTime, keyring, nowMs: () => store.lifecycle.nowMs(), log: createLog('debug', sink) },
     {
       strategy: options.strategy ?? 'allowlist',
       origins: () => origins,
@@ -99,6 +101,7 @@ export async function startApp(options: Options = {}) {
     app,
     sessions,
     accounts,
+    oneTime,
     store,
     logged,
     advance,

@@ -111,6 +111,8 @@ export function createOneTime(options: OneTimeOptions): OneTime {
 
     tokenFor: (id: string) => writeToken(readHandle(id), keys) as OneTimeToken,
 
+    purposeOf: (id: string) => readHandle(id).purpose,
+
     async look(token: string, { purpose }: { purpose: OneTimePurpose }): Promise<OneTimeSeen | OneTimeRefused> {
       const opened = await open(token, purpose, 'look')
       if (!opened.ok) return refused(opened.reason)

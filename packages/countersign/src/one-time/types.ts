@@ -108,6 +108,8 @@ export interface OneTime {
    * @throws CountersignError `ERR_INPUT_INVALID` when it is no such id; `ERR_KEY_NOT_FOUND` when its keys are gone.
    */
   tokenFor(id: string): OneTimeToken
+  /** What a request is for. Throws `ERR_INPUT_INVALID` as `tokenFor` does. */
+  purposeOf(id: string): OneTimePurpose
   /** Whether a token is good, and whose it is, without using it: for showing a form. At most one round trip. */
   look(token: string, options: { purpose: OneTimePurpose }): Promise<OneTimeSeen | OneTimeRefused>
   /**

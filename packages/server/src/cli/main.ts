@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { printable, printConfig } from '../config/print.ts'
 import { EXIT, finish } from './exit.ts'
 import { keysCommand } from './keys.ts'
+import { oneTimeCommand } from './one-time.ts'
 import { openApiCommand } from './openapi.ts'
 import { print } from './output.ts'
 import { serveCommand } from './serve.ts'
@@ -37,7 +38,15 @@ const config = addSettings(new Command('config'), 'all')
     print(options.json, printable(resolved), [printConfig(resolved)])
   })
 
-for (const command of [serveCommand(), config, usersCommand(), sessionsCommand(), keysCommand(), openApiCommand()]) {
+for (const command of [
+  serveCommand(),
+  config,
+  usersCommand(),
+  sessionsCommand(),
+  oneTimeCommand(),
+  keysCommand(),
+  openApiCommand(),
+]) {
   program.addCommand(command)
 }
 throwInsteadOfExit(program)

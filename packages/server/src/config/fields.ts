@@ -2,6 +2,7 @@
 // the same table, and a test compares the two.
 import type { Duration } from 'countersign'
 import {
+  address,
   addresses,
   describeStore,
   integer,
@@ -55,6 +56,18 @@ export const FIELDS = {
     env: ['COUNTERSIGN_PUBLIC_URL'],
     help: 'what browsers call this server; default: the address it listens on',
     read: origin,
+  }),
+  linkUrl: field<string | undefined>({
+    flag: '--link-url <url>',
+    env: ['COUNTERSIGN_LINK_URL'],
+    help: 'page that links for a new password and for verifying an address lead to; default: the public URL',
+    read: address,
+  }),
+  mailCommand: field<string | undefined>({
+    flag: '--mail-command <file>',
+    env: ['COUNTERSIGN_MAIL_COMMAND'],
+    help: 'program that sends one mail: run once for each, with one JSON object on its standard input',
+    read: text(),
   }),
   issuer: field<string | undefined>({
     flag: '--issuer <url>',

@@ -56,6 +56,15 @@ export const origin: Reader<string> = (value) => {
   return url.origin
 }
 
+/** An address of a page, without what links put behind it. */
+export const address: Reader<string> = (value) => {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
+  if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password || url.hash || url.search) {
+    throw new Error('must be an address such as https://app.example.com/account, without query and fragment')
+  }
+  return url.href
+}
+
 /** An IP address or a CIDR range. */
 export const addresses: Reader<string> = (value) => {
   const [address = '', prefix, more] = typeof value === 'string' ? value.split('/') : []

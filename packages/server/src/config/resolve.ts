@@ -112,7 +112,17 @@ async function readConfigFile(
 /** What can only be judged with several settings in view. A setting that is wrong by itself is `undefined` here. */
 function crossCheck(values: Partial<Settings>): [FieldName, string][] {
   const problems: [FieldName, string][] = []
-  const { host, publicUrl, store, keys, tlsCert, tlsKey, unsafePlainHttpOffLoopback: unsafe } = values
+  const {
+    host,
+    publicUrl,
+    linkUrl,
+    mailCommand,
+    store,
+    keys,
+    tlsCert,
+    tlsKey,
+    unsafePlainHttpOffLoopback: unsafe,
+  } = values
   if (tlsCert !== undefined && tlsKey === undefined)
     problems.push(['tlsKey', 'is missing: a certificate needs its key'])
   if (tlsKey !== undefined && tlsCert === undefined)
@@ -124,6 +134,13 @@ function crossCheck(values: Partial<Settings>): [FieldName, string][] {
   const url = publicUrl === undefined ? undefined : new URL(publicUrl)
   if (url?.protocol === 'http:' && !isLoopback(url.hostname) && unsafe === false) {
     problems.push(['publicUrl', `is plain HTTP, over which browsers do not send Secure cookies: ${hint}`])
+  }
+  const link = linkUrl === undefined ? undefined : new URL(linkUrl)
+  if (link?.protocol === 'http:' && !isLoopback(link.hostname) && unsafe === false) {
+    problems.push(['linkUrl', 'is plain HTTP, over which anybody on the way could take the link'])
+  }
+  if (mailCommand !== undefined && publicUrl === undefined && linkUrl === undefined) {
+    problems.push(['linkUrl', 'is missing: links in mails need it, or "publicUrl"; they are never made from a request'])
   }
   if (store?.kind === 'redis' && keys === undefined) {
     problems.push([

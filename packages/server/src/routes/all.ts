@@ -8,6 +8,7 @@ import { login } from './login.ts'
 import { logout } from './logout.ts'
 import { page } from './page.ts'
 import { password } from './password.ts'
+import { recover } from './recover.ts'
 import { refresh } from './refresh.ts'
 import { register } from './register.ts'
 import { sessions } from './sessions.ts'
@@ -15,6 +16,6 @@ import { sessions } from './sessions.ts'
 /** Every route there is. */
 export async function routes(scope: FastifyInstance, kit: Kit): Promise<void> {
   const app: App = scope.withTypeProvider<TypeBoxTypeProvider>()
-  for (const group of [register, login, refresh, logout, password, sessions, jwks, health]) group(app, kit)
+  for (const group of [register, login, refresh, logout, password, recover, sessions, jwks, health]) group(app, kit)
   await page(app)
 }
