@@ -38,7 +38,8 @@ export const parts: Readonly<Record<string, Part>> = {
   'sessions.ts': { may: verb, typesOnly: true },
   'create-sessions.ts': { may: wiring },
 
-  verifier: { may: [...strategy, 'cache'], peers: ['jose'] },
+  // Checks by record as the verbs do, so it stands beside create-sessions.
+  verifier: { may: wiring, peers: ['jose'] },
   'one-time': { may: strategy },
   accounts: { may: [...edge, 'one-time'], peers: ['@node-rs/argon2'] },
   http: { may: edge },

@@ -9,14 +9,27 @@ export function toBase64url(bytes: Uint8Array): string {
 
 /**
  * Decodes canonical, unpadded base64url; anything else is `undefined`. `Buffer.from` skips illegal characters and
- * ignores unused bits, so the alphabet is checked first and the result is encoded again and compared.
+ * ignores unused bits, so the alphabet and the last character are checked first.
  */
 export function fromBase64url(text: string): Buffer | undefined {
-  if (text.length % 4 === 1 || !ALPHABET.test(text)) return undefined
-  const bytes = Buffer.from(text, 'base64url')
-  // Only the last character can carry unused bits, and only when the length is not a multiple of four.
-  if (text.length % 4 !== 0 && bytes.toString('base64url') !== text) return undefined
-  return bytes
+  return ALPHABET.test(text) && endsCanonically(text) ? Buffer.from(text, 'base64url') : undefined
+}
+
+/**
+ * Whether text of the base64url alphabet is the one way to write its bytes. Only the last character can carry unused
+ * bits, and they must be zero (RFC 4648 section 3.5); one character alone holds no byte.
+ */
+export function endsCanonically(text: string): boolean {
+  switch (text.length % 4) {
+    case 0:
+      return true
+    case 2:
+      return 'AQgw'.includes(text.at(-1)!)
+    case 3:
+      return 'AEIMQUYcgkosw048'.includes(text.at(-1)!)
+    default:
+      return false
+  }
 }
 
 /** An unsigned 32-bit integer in network byte order. */
