@@ -11,7 +11,14 @@ import {
   type Strategy,
 } from 'countersign'
 import { type Accounts, createAccounts, type Recovery } from 'countersign/accounts'
+import {
+  type ClientAuthentication,
+  createClientAuthentication,
+  createServiceTokens,
+  type ServiceTokens,
+} from 'countersign/oauth'
 import { createOneTime, type OneTime } from 'countersign/one-time'
+import type { ClientSetting } from './config/clients.ts'
 import type { Config } from './config/resolve.ts'
 import type { ServerSessions } from './http/kit.ts'
 import { PASSWORD_LIMITS } from './http/problems.ts'
@@ -22,6 +29,9 @@ export interface Service {
   readonly sessions: ServerSessions
   readonly accounts: Accounts & Recovery
   readonly oneTime: OneTime
+  readonly clients: ClientAuthentication<ClientSetting>
+  /** Absent when there are no clients: then no key is needed for them. */
+  readonly serviceTokens: ServiceTokens | undefined
   readonly keyring: Keyring
   readonly nowMs: () => number
   /** Path of a keyring file that was made just now, for saying so. */
@@ -55,6 +65,9 @@ export async function openService(config: Config): Promise<Service> {
   })
   const oneTime = createOneTime({ store, keyring })
   const accounts = createAccounts({ store, keyring, sessions, roles, oneTime, passwords: PASSWORD_LIMITS })
+  const issuer = issuerOf(config)
+  const clients = createClientAuthentication({ issuer, clients: config.clients, store })
+  const serviceTokens = config.clients.length > 0 ? createServiceTokens({ keyring, issuer, store }) : undefined
   try {
     await accounts.ready()
     await sessions.ready()
@@ -66,6 +79,8 @@ export async function openService(config: Config): Promise<Service> {
     sessions,
     accounts,
     oneTime,
+    clients,
+    serviceTokens,
     keyring,
     nowMs: () => store.lifecycle.nowMs(),
     ...(madeKeys !== undefined && { madeKeys }),

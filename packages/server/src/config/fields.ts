@@ -1,6 +1,7 @@
 // Every setting of the server, once: its flag, environment variable, meaning and default. `docs/configuration.md` shows
 // the same table, and a test compares the two.
 import type { Duration } from 'countersign'
+import { type ClientSetting, clientList } from './clients.ts'
 import {
   address,
   addresses,
@@ -17,9 +18,9 @@ import {
 } from './readers.ts'
 
 export interface Field<T> {
-  /** As commander wants it: `--name <value>`, or `--name` for a switch. */
-  readonly flag: string
-  readonly env: readonly [string, ...string[]]
+  /** As commander wants it: `--name <value>`, or `--name` for a switch. `null`: only in the JSON file. */
+  readonly flag: string | null
+  readonly env: readonly string[]
   readonly help: string
   readonly read: Reader<T>
   /** Absent: the setting may stay unset. */
@@ -182,6 +183,14 @@ export const FIELDS = {
     env: ['COUNTERSIGN_TLS_KEY'],
     help: 'private key in PEM',
     read: text(),
+  }),
+  clients: field<readonly ClientSetting[]>({
+    flag: null,
+    env: [],
+    help: 'programs that may ask for service tokens or about tokens',
+    read: clientList,
+    print: (clients) => clients.map(({ id }) => id).join(','),
+    fallback: [],
   }),
   trustedProxies: field<readonly string[]>({
     flag: '--trusted-proxy <ranges>',

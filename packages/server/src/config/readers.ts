@@ -4,6 +4,16 @@ import { isIP } from 'node:net'
 
 export type Reader<T> = (value: unknown) => T
 
+/** More than one thing is wrong with one setting. */
+export class SeveralProblems extends Error {
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('; '))
+    this.problems = problems
+  }
+}
+
 export const text =
   (max = 2_048): Reader<string> =>
   (value) => {

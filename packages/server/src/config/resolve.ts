@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { BlockList, isIP } from 'node:net'
 import { FIELDS, type Field, type FieldName, type Settings } from './fields.ts'
 import { probe } from './probe.ts'
+import { SeveralProblems } from './readers.ts'
 
 /** Where a value came from, for messages and for `countersign config`. */
 export type Source = 'default' | `--${string}` | `${Uppercase<string>}` | `file ${string}`
@@ -31,7 +32,8 @@ export interface ConfigInput {
 }
 
 const NAMES = Object.keys(FIELDS) as FieldName[]
-const flagOf = (name: FieldName) => FIELDS[name].flag.split(' ')[0] as `--${string}`
+const flagOf = (name: FieldName) =>
+  ((FIELDS[name] as Field<unknown>).flag?.split(' ')[0] ?? '--config') as `--${string}`
 
 /**
  * Settles every setting: flag over environment over file over default.
@@ -59,7 +61,8 @@ export async function resolveConfig(input: ConfigInput): Promise<Config> {
     try {
       values[name] = field.read(found.value)
     } catch (error) {
-      report(name, (error as Error).message)
+      const problems = error instanceof SeveralProblems ? error.problems : [(error as Error).message]
+      for (const problem of problems) report(name, problem)
     }
   }
   for (const [name, problem] of await probe(values)) report(name, problem)

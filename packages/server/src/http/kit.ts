@@ -1,8 +1,10 @@
 import type { Keyring, Session, Sessions, Strategy } from 'countersign'
 import type { Accounts, Recovery } from 'countersign/accounts'
 import type { CookieNames } from 'countersign/http'
+import type { ClientAuthentication, ServiceTokens } from 'countersign/oauth'
 import type { OneTime } from 'countersign/one-time'
 import type { Logger } from 'pino'
+import type { ClientSetting } from '../config/clients.ts'
 import type { Blur } from '../log.ts'
 import type { MailSettings } from '../mail/deliver-by.ts'
 import type { Later } from './later.ts'
@@ -16,6 +18,9 @@ export interface AppParts {
   readonly sessions: ServerSessions
   readonly accounts: Accounts & Recovery
   readonly oneTime: OneTime
+  readonly clients: ClientAuthentication<ClientSetting>
+  /** Absent when there are no clients. */
+  readonly serviceTokens: ServiceTokens | undefined
   readonly keyring: Keyring
   /** The store's time, in milliseconds since the epoch. */
   readonly nowMs: () => number
@@ -24,6 +29,8 @@ export interface AppParts {
 
 export interface AppSettings {
   readonly strategy: 'allowlist' | 'opaque'
+  /** `iss` of our tokens. */
+  readonly issuer: string
   /** Our own origins. A function, because the port may be known only after listening. */
   readonly origins: () => readonly string[]
   /** Browsers reach us by HTTPS, from us or from a proxy before us. */
