@@ -56,7 +56,7 @@ export async function openService(config: Config): Promise<Service> {
   const store = await openStore(config)
   const { roles } = config
   const sessions: ServerSessions = createSessions({
-    strategy: strategyOf(config),
+    strategy: strategyOf(config, keyring),
     store,
     keyring,
     timeouts: { idle: config.idle, absolute: config.absolute },
@@ -67,7 +67,8 @@ export async function openService(config: Config): Promise<Service> {
   const accounts = createAccounts({ store, keyring, sessions, roles, oneTime, passwords: PASSWORD_LIMITS })
   const issuer = issuerOf(config)
   const clients = createClientAuthentication({ issuer, clients: config.clients, store })
-  const serviceTokens = config.clients.length > 0 ? createServiceTokens({ keyring, issuer, store }) : undefined
+  const serviceTokens =
+    config.clients.length > 0 ? createServiceTokens({ keyring, issuer, alg: publishedAlg(keyring), store }) : undefined
   try {
     await accounts.ready()
     await sessions.ready()
@@ -100,12 +101,28 @@ export function linkBaseOf({ linkUrl, publicUrl, tlsCert, host, port }: Config):
   return `${tlsCert === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}/`
 }
 
-function strategyOf(config: Config): Strategy<'record', boolean, 'sessions'> {
+function strategyOf(config: Config, keyring: Keyring): Strategy<'record', boolean, 'sessions'> {
   const issuer = issuerOf(config)
   const audience = config.audience ?? [issuer]
   if (config.strategy === 'opaque') return opaque({ audience })
   const { accessLifetime, refreshLifetime, grace } = config
-  return allowlist<boolean>({ issuer, audience, alg: 'ES256', accessLifetime, refreshLifetime, grace, refresh: true })
+  return allowlist<boolean>({
+    issuer,
+    audience,
+    alg: publishedAlg(keyring),
+    accessLifetime,
+    refreshLifetime,
+    grace,
+    refresh: true,
+  })
+}
+
+/** The algorithm of the newest active key that can be published. */
+function publishedAlg(keyring: Keyring): 'ES256' | 'Ed25519' {
+  const newest = keyring
+    .describe()
+    .findLast(({ use, state, alg }) => use === 'signing' && state === 'active' && alg !== 'HS256')
+  return newest?.alg === 'Ed25519' ? 'Ed25519' : 'ES256'
 }
 
 /** Loaded only when used: whoever runs on SQLite never loads the Redis client. */

@@ -16,6 +16,7 @@ import type {
   IssueOneTime,
   OneTime,
   OneTimeEvent,
+  OneTimeExplanation,
   OneTimeRedeemed,
   OneTimeRefusalReason,
   OneTimeRefused,
@@ -112,6 +113,17 @@ export function createOneTime(options: OneTimeOptions): OneTime {
     tokenFor: (id: string) => writeToken(readHandle(id), keys) as OneTimeToken,
 
     purposeOf: (id: string) => readHandle(id).purpose,
+
+    async explain(token: string): Promise<OneTimeExplanation> {
+      const read = readToken(token, keys)
+      if (!read.ok) return { accepted: false, reason: read.reason }
+      const { purpose } = read.handle
+      const opened = await open(token, purpose, 'look')
+      const about = { purpose, id: writeHandle(read.handle) }
+      if (!opened.ok) return { accepted: false, reason: opened.reason, ...about }
+      const { ok: _, ...more } = seen(opened.id, opened.stored)
+      return { accepted: true, ...about, ...more }
+    },
 
     async look(token: string, { purpose }: { purpose: OneTimePurpose }): Promise<OneTimeSeen | OneTimeRefused> {
       const opened = await open(token, purpose, 'look')

@@ -5,6 +5,7 @@ export type {
   OneTime,
   OneTimeEvent,
   OneTimeEventType,
+  OneTimeExplanation,
   OneTimeIssued,
   OneTimeRedeemed,
   OneTimeRefusalReason,

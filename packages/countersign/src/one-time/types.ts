@@ -122,5 +122,19 @@ export interface OneTime {
     token: string,
     options: { purpose: OneTimePurpose; boundTo: string; context?: Context },
   ): Promise<OneTimeRedeemed | OneTimeRefused>
+  /** What a token is and whether it would be accepted, without using it. At most one round trip. */
+  explain(token: string): Promise<OneTimeExplanation>
   readonly events: Emitter<OneTimeEvent>
+}
+
+/** The answer of `explain`. */
+export interface OneTimeExplanation {
+  readonly accepted: boolean
+  readonly reason?: OneTimeRefusalReason
+  /** Once the MAC was found right. */
+  readonly purpose?: OneTimePurpose
+  readonly id?: string
+  readonly subject?: string
+  readonly tenant?: string
+  readonly expiresAtMs?: number
 }

@@ -1,7 +1,9 @@
 import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { printable, printConfig } from '../config/print.ts'
+import { doctorCommand } from './doctor.ts'
 import { EXIT, finish } from './exit.ts'
+import { explainCommand } from './explain.ts'
 import { keysCommand } from './keys.ts'
 import { oneTimeCommand } from './one-time.ts'
 import { openApiCommand } from './openapi.ts'
@@ -41,8 +43,10 @@ const config = addSettings(new Command('config'), 'all')
 for (const command of [
   serveCommand(),
   config,
+  doctorCommand(),
   usersCommand(),
   sessionsCommand(),
+  explainCommand(),
   oneTimeCommand(),
   keysCommand(),
   openApiCommand(),

@@ -4,7 +4,7 @@ import { ACCOUNT_ANSWERS } from '../http/problems.ts'
 import { isoTime } from '../http/views.ts'
 import { EXIT, Exit } from './exit.ts'
 import { print, printEnded, table } from './output.ts'
-import { readPassword } from './password-input.ts'
+import { readPassword } from './secret-input.ts'
 import { addSettings, withService } from './settings.ts'
 
 const BY = { by: 'cli' } as const
