@@ -155,7 +155,9 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
     options: strategy.options,
     sessions: store.sessions!,
     revocations: store.revocations!,
-    floor: watchFloor({ floor: () => store.sessions!.floor() }, runtime.clock),
+    floor: watchFloor({ floor: () => store.sessions!.floor() }, runtime.clock, () =>
+      tell(core, { type: 'store_data_lost' }, {}, undefined),
+    ),
     keyring,
     keys,
     lifetimes: lifetimesOf(strategy, options.timeouts),

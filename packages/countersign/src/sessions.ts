@@ -130,6 +130,8 @@ export interface Records<S, D, R extends string> {
   /**
    * Yields each of the ids once, when its session has ended in whatever process: revoked, banned, replaced or expired.
    * Reads the ids every second. Ends when all have ended or the signal is aborted.
+   *
+   * @throws CountersignError `ERR_CLOSED` when the sessions are closed meanwhile.
    */
   watch(ids: Iterable<SessionId>, signal: AbortSignal): AsyncIterable<WatchedEnd>
 }

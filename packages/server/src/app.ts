@@ -47,7 +47,8 @@ export async function buildApp(parts: AppParts, settings: AppSettings): Promise<
     },
     clientErrorHandler: (error, socket) => answerClientError(error, socket, always),
   }
-  const head = { maxHeaderSize: MAX_HEADER_BYTES }
+  // Node looks every 30 s by default, so a limit of 30 s would be one of up to 60.
+  const head = { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 2_000 }
   const wire = tls ? { https: { ...head, ...tls, minVersion: 'TLSv1.2' } } : { http: head }
   const app = Fastify({ ...options, ...wire } as FastifyServerOptions) as FastifyInstance<Server>
 

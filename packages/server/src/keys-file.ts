@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -42,7 +43,8 @@ export async function readKeysFile(path: string): Promise<Keyring> {
  */
 export async function makeKeysFile(path: string): Promise<boolean> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const draft = `${path}.${process.pid}.new`
+  // Not the pid: in a container it is the same after a crash, and the draft of that start would be in the way.
+  const draft = `${path}.${randomBytes(6).toString('hex')}.new`
   const file = await open(draft, 'wx', 0o600)
   try {
     await file.writeFile(`${JSON.stringify(generateKeyring({ signing: SIGNING }), null, 2)}\n`)

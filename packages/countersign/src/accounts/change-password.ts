@@ -1,11 +1,11 @@
 import { invalidInput } from '../internal/errors.ts'
-import type { SessionId } from '../session/ids.ts'
+import type { Context } from '../session/types.ts'
 import type { Account } from '../stores/contract.ts'
-import { parseSessionId, subjectRef } from '../tokens/session-id.ts'
+import { subjectRef } from '../tokens/session-id.ts'
 import { type AccountsCore, MAX_ATTEMPTS, PROOF, refused, tell, tooManyRaces, viewOf } from './core.ts'
 import { checkPasswordType } from './passwords/policy.ts'
 import { readSettled, settle } from './settle.ts'
-import type { AccountRefused, ChangePassword, PasswordChanged, PasswordProblem } from './types.ts'
+import type { AccountRefused, ChangePassword, PasswordChanged, PasswordProblem, Renewed } from './types.ts'
 
 /**
  * `Accounts.changePassword`.
@@ -13,16 +13,18 @@ import type { AccountRefused, ChangePassword, PasswordChanged, PasswordProblem }
  * 1. Verify the current password and hash the next one, in one slot.
  * 2. Write the account with `unsettled`, if it is still the one that was read. It is not, but its hash is: somebody
  *    changed something else, so the new hash goes into what they wrote. Its hash is another one too: begin again at 1.
- * 3. End the sessions, which moves the epoch, and clear `unsettled`.
+ * 3. Renew the caller's own session, whose old id and secrets die by that. It was replaced or ended meanwhile: then no
+ *    session is spared, because somebody else may hold what replaced it.
+ * 4. End the other sessions, which moves the epoch, and clear `unsettled`.
  */
-export async function changePassword(
+export async function changePassword<N extends Renewed>(
   core: AccountsCore,
-  input: ChangePassword,
-): Promise<PasswordChanged | AccountRefused<'bad_credentials' | 'blocked' | PasswordProblem>> {
-  const { subject, tenant, current, next, except, context, signal } = input
+  input: ChangePassword<N>,
+): Promise<PasswordChanged<string, N> | AccountRefused<'bad_credentials' | 'blocked' | PasswordProblem>> {
+  const { subject, tenant, current, next, renew, context, signal } = input
   checkPasswordType(current, 'current')
   checkPasswordType(next, 'next')
-  checkExcept(except)
+  if (renew !== undefined && typeof renew !== 'function') throw invalidInput('renew', 'must be a function')
   const ref = subjectRef(core.keyring, tenant === undefined ? subject : { subject, tenant })
   const deny = <Reason extends 'bad_credentials' | 'blocked' | PasswordProblem>(reason: Reason) => {
     tell(core, { type: 'password_change_failed', reason }, ref, context)
@@ -57,10 +59,13 @@ export async function changePassword(
       const changed = withPassword(account, passwordHash, core.nowMs())
       const done = await core.accounts.replace(changed, account.version) // 2
       if (done.is === 'stored') {
-        const settled = await settle(core, changed, { context, except }) // 3
+        const renewed = await renewOrEnd(core, changed, renew, context) // 3
+        const except = renewed?.ok ? renewed.session.sessionId : undefined
+        const settled = await settle(core, changed, { context, except }) // 4
         const ended = settled.ended!
         tell(core, { type: 'password_changed', ended: ended.ended }, changed, context)
-        return { ok: true, account: viewOf(core, settled.account ?? changed), ended, ...PROOF }
+        const account = viewOf(core, settled.account ?? changed)
+        return { ok: true, account, ended, ...(renewed && { renewed }), ...PROOF }
       }
       account = await readSettled(core, ref, context)
       if (++attempt > MAX_ATTEMPTS) throw tooManyRaces()
@@ -80,7 +85,18 @@ export function withPassword(account: Account, passwordHash: string, nowMs: numb
   }
 }
 
-/** Before the account is written: found wrong only by the sessions, it would leave a change half done. */
-function checkExcept(except: SessionId | undefined): void {
-  if (except !== undefined && parseSessionId(except) === undefined) throw invalidInput('except', 'must be a session id')
+/** A renewal that gets no answer may have happened or not, so everything is ended, at once or by the next call. */
+async function renewOrEnd<N extends Renewed>(
+  core: AccountsCore,
+  changed: Account,
+  renew: (() => Promise<N>) | undefined,
+  context: Context | undefined,
+): Promise<N | undefined> {
+  try {
+    return await renew?.()
+  } catch (error) {
+    // What fails here as well is left `unsettled`, and the fault that the caller sees is the first one.
+    await settle(core, changed, { context }).catch(() => undefined)
+    throw error
+  }
 }

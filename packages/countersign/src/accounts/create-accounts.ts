@@ -28,6 +28,7 @@ import type {
   PasswordReset,
   Register,
   Registered,
+  Renewed,
   RequestEmailVerification,
   RequestPasswordReset,
   ResetPassword,
@@ -71,17 +72,16 @@ export interface Accounts<R extends string = string> {
    */
   confirm(input: Confirm): Promise<Confirmed | AccountRefused<'bad_credentials' | 'blocked'>>
   /**
-   * Changes the password and ends every session of the subject but `except`. The caller's own session then needs a new
-   * id and new secrets, because the old ones may be known to whoever made the change necessary (ASVS 7.2.4): call
-   * `sessions.stepUp(except, changed)` and answer with what it gives. Four round trips, two hashes. A concurrent
-   * change of the account is kept: a ban that lands in between stands.
+   * Changes the password, renews the caller's own session with `renew`, and ends all others. The old id and secrets die
+   * with the renewal, because they may be known to whoever made the change necessary (ASVS 7.2.4). Four round trips
+   * and those of `renew`, two hashes. A concurrent change of the account is kept: a ban that lands in between stands.
    *
    * @returns Refused with `bad_credentials` (also when there is no such account; counts as a failed login), `blocked`,
    * `password_too_short`, `password_too_long` or `password_refused`.
    */
-  changePassword(
-    input: ChangePassword,
-  ): Promise<PasswordChanged<R> | AccountRefused<'bad_credentials' | 'blocked' | PasswordProblem>>
+  changePassword<N extends Renewed = Renewed>(
+    input: ChangePassword<N>,
+  ): Promise<PasswordChanged<R, N> | AccountRefused<'bad_credentials' | 'blocked' | PasswordProblem>>
   /**
    * Refuses every login and ends every session; no login under way gets in. Takes effect although the sessions' store
    * is down: the account is written first, and the call throws. Repeat it then. Four round trips.

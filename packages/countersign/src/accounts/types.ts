@@ -37,11 +37,21 @@ export interface Registered<R extends string = string> {
   readonly account: AccountView<R>
 }
 
+/** What `sessions.stepUp` answers, as far as a password change needs it. */
+export type Renewed =
+  | { readonly ok: true; readonly session: { readonly sessionId: SessionId } }
+  | { readonly ok: false; readonly reason: string }
+
 /** The answer of `changePassword`. */
-export interface PasswordChanged<R extends string = string> extends PasswordProof {
+export interface PasswordChanged<R extends string = string, N extends Renewed = Renewed> extends PasswordProof {
   readonly ok: true
   readonly account: AccountView<R>
   readonly ended: Ended
+  /**
+   * What `renew` answered. Refused, when somebody had replaced or ended the session meanwhile: then every session was
+   * ended, and the caller, who has just proved the password, may be given a new one with `ended.epoch` as `ifEpoch`.
+   */
+  readonly renewed?: N
 }
 
 /** The answer of `ban`, `unban` and `setRoles`. */
@@ -141,13 +151,16 @@ export interface Confirm {
 }
 
 /** What `changePassword` needs. */
-export interface ChangePassword {
+export interface ChangePassword<N extends Renewed = Renewed> {
   subject: string
   tenant?: string
   current: string
   next: string
-  /** The caller's own session, the only one that survives. Its id and secrets still have to be changed: `stepUp`. */
-  except?: SessionId
+  /**
+   * Renews the caller's own session, the only one that survives: `() => sessions.stepUp(id, { acr, amr })`. Called once
+   * the new password is in force and before the other sessions end. Absent: every session ends.
+   */
+  renew?: () => Promise<N>
   context?: Context
   signal?: AbortSignal
 }

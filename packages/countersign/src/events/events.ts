@@ -43,6 +43,7 @@ export type SessionEvent = About &
       } // authz_admin
     | { readonly type: 'roles_changed'; readonly roles: readonly string[]; readonly changed: number } // authz_change
     | { readonly type: 'everyone_ended'; readonly endedBy: EndReason; readonly effectiveAtMs: number } // authz_admin
+    | { readonly type: 'store_data_lost' } // sys_monitor
     | { readonly type: 'background_write_failed'; readonly code: string } // sys_monitor
   )
 

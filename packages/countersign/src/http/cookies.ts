@@ -79,7 +79,20 @@ function pairs(request: RequestFacts): [name: string, value: string][] {
 
 /** Only spaces and tabs: `String.trim` would also take characters that browsers keep. */
 function trim(text: string): string {
-  return text.replace(/^[ \t]+|[ \t]+$/g, '')
+  // By hand: a pattern for the blanks at the end tries every run of blanks in the middle, again from each of them.
+  let start = 0
+  let end = text.length
+  while (start < end && isBlank(text.charCodeAt(start))) start++
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09
+
+/** Every value of our cookies that is there, also where one is there twice: for ending what they belong to. */
+export function allCookies(request: RequestFacts, names: CookieNames = COOKIE_NAMES): readonly string[] {
+  const ours = pairs(request).filter(([name]) => name === names.access || name === names.refresh)
+  return ours.map(([, value]) => value).filter((value) => value !== '' && VALUE.test(value))
 }
 
 /** Which of the two cookies; each has its own `SameSite`. */

@@ -1,6 +1,7 @@
 export { FAULT_ANSWERS, type FaultAnswer, REFUSAL_ANSWERS, type RefusalAnswer, TITLES } from './answers.ts'
 export { readBearer } from './bearer.ts'
 export {
+  allCookies,
   COOKIE_NAMES,
   type CookieNames,
   type CookieUse,

@@ -69,6 +69,8 @@ export type Ended = {
   readonly effectiveAtMs: number
   readonly durability: Durability
   readonly replicas?: number
+  /** The subject's epoch after the call, for an `issue({ ifEpoch })` that follows it. Absent where there is no subject. */
+  readonly epoch?: number
 }
 
 /** What a check demands of the session besides being live. */

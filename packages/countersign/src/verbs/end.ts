@@ -12,7 +12,7 @@ import { MAX_FLOOR_AGE_MS } from './floor-watch.ts'
 /** When an end written now is seen everywhere: at once, except where tokens are checked without asking anybody. */
 function ended(core: Core, done: Durable, nowMs: number): Ended {
   const untilExp = core.strategy.name === 'stateless' ? core.options.accessMs : 0
-  return { ended: done.ids.length, effectiveAtMs: nowMs + untilExp, durability: done.durability }
+  return { ended: done.ids.length, effectiveAtMs: nowMs + untilExp, durability: done.durability, epoch: done.epoch }
 }
 
 /** `Records.revoke`. */
@@ -76,7 +76,10 @@ export async function revokeAll(
 export async function revokeEveryone(core: Core, options: { reason: EndReason; context?: Context }): Promise<Ended> {
   const reason = checkReason(checkObject(options, 'options').reason)
   await core.ready()
-  const { notBeforeMs, durability } = await core.sessions.raiseFloor(reason, core.nowMs())
+  // Sessions opened by a clock that is behind the floor count from just above it, so the new one has to be above that.
+  const floor = await core.floor.fresh()
+  const nowMs = Math.max(core.nowMs(), floor.notBeforeMs + 1)
+  const { notBeforeMs, durability } = await core.sessions.raiseFloor(reason, nowMs)
   const effectiveAtMs =
     notBeforeMs + Math.max(MAX_FLOOR_AGE_MS, core.strategy.name === 'stateless' ? core.options.accessMs : 0)
   tell(core, { type: 'everyone_ended', endedBy: reason, effectiveAtMs }, {}, options.context)

@@ -18,7 +18,14 @@ export interface FloorWatch {
   fresh(): Promise<Floor>
 }
 
-export function watchFloor(sessions: Pick<SessionStore, 'floor'>, clock: Clock): FloorWatch {
+/**
+ * @param onLost - Told when the store answers with another marker, or with a lower floor than it did: it has lost data.
+ */
+export function watchFloor(
+  sessions: Pick<SessionStore, 'floor'>,
+  clock: Clock,
+  onLost: () => void = () => undefined,
+): FloorWatch {
   let copy: { readonly floor: Floor; readonly askedAt: Moment } | undefined
   let asking: { readonly answer: Promise<Floor>; readonly askedAt: Moment } | undefined
 
@@ -27,7 +34,9 @@ export function watchFloor(sessions: Pick<SessionStore, 'floor'>, clock: Clock):
     if (asking && elapsedMs(clock, asking.askedAt) < MAX_FLOOR_AGE_MS) return asking.answer
     // The age counts from the question: the answer may describe any moment after it.
     const askedAt = momentOf(clock)
-    const answer = sessions.floor().then((floor) => {
+    const answer = sessions.floor().then((told) => {
+      const floor = copy ? notLower(told, copy.floor) : told
+      if (copy && (told.marker !== copy.floor.marker || floor !== told)) onLost()
       // An older question may be answered after a newer one.
       if (!copy || askedAt.monotonicMs >= copy.askedAt.monotonicMs) copy = { floor, askedAt }
       return floor
@@ -53,4 +62,9 @@ export function watchFloor(sessions: Pick<SessionStore, 'floor'>, clock: Clock):
       return young ? Promise.resolve(young) : ask()
     },
   }
+}
+
+/** What was ended stays ended for this process, also when the store has forgotten it. */
+function notLower(told: Floor, known: Floor): Floor {
+  return told.notBeforeMs >= known.notBeforeMs ? told : { ...known, marker: told.marker }
 }

@@ -1,6 +1,6 @@
 import { inputDurationMs } from '../internal/duration.ts'
 import { invalidInput } from '../internal/errors.ts'
-import { type Refused, refuse } from '../session/reasons.ts'
+import { type EndReason, type Refused, refuse } from '../session/reasons.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Principal, VerifyOptions } from '../session/types.ts'
 import type { Floor, Gone } from '../stores/contract.ts'
@@ -9,7 +9,11 @@ import type { Core } from './core.ts'
 /** The refusal for a session that is not there any more. */
 export function judgeGone(gone: Gone): Refused {
   if (gone.is === 'unknown') return refuse('unknown')
-  const { why } = gone.tombstone
+  return judgeEnd(gone.tombstone.why)
+}
+
+/** The refusal for a session that something ended. */
+export function judgeEnd(why: EndReason): Refused {
   // EndReason is any string, so the two that are refusal reasons of their own are named here.
   if (why === 'reused') return refuse('reused', why)
   if (why === 'rolled_back') return refuse('rolled_back', why)
@@ -18,7 +22,7 @@ export function judgeGone(gone: Gone): Refused {
 
 /** The refusal for a record whose time is over, or nothing. */
 export function judgeRecord(record: SessionRecord, floor: Floor, nowMs: number): Refused | undefined {
-  if (record.createdAtMs <= floor.notBeforeMs) return refuse('ended', floor.why)
+  if (record.createdAtMs <= floor.notBeforeMs) return judgeEnd(floor.why)
   if (record.absoluteAtMs <= nowMs) return refuse('expired_absolute')
   if (record.idleAtMs <= nowMs) return refuse('expired_idle')
   return undefined

@@ -1,4 +1,4 @@
-import { invalidInput } from '../internal/errors.ts'
+import { CountersignError, invalidInput } from '../internal/errors.ts'
 import type { SessionId, Subject } from '../session/ids.ts'
 import { type EndReason, refuse } from '../session/reasons.ts'
 import type { Explanation, Session, WatchedEnd } from '../session/types.ts'
@@ -117,7 +117,9 @@ async function endOf(core: Core, id: SessionId): Promise<WatchedEnd | undefined>
     if (live.ok) return undefined
     const endedBy: EndReason = live.endedBy ?? live.reason
     return { id, endedBy }
-  } catch {
+  } catch (error) {
+    // An outage ends nothing. A store that is closed will never answer again.
+    if (error instanceof CountersignError && error.code === 'ERR_CLOSED') throw error
     return undefined
   }
 }

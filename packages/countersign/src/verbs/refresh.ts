@@ -3,7 +3,7 @@ import { CountersignError } from '../internal/errors.ts'
 import { originOf } from '../session/input.ts'
 import { idleDeadlineMs } from '../session/lifetimes.ts'
 import { type Refused, refuse } from '../session/reasons.ts'
-import type { SessionRecord } from '../session/record.ts'
+import type { Origin, SessionRecord } from '../session/record.ts'
 import type { Context } from '../session/types.ts'
 import type { Rotated } from '../stores/contract.ts'
 import { type MacToken, readMacToken } from '../tokens/mac-token.ts'
@@ -132,5 +132,13 @@ function report(core: Core, token: MacToken, done: Rotated, context: Context | u
       tell(core, { type: 'session_refused', reason: 'insufficient_authentication' }, about, context)
       break
     case 'current':
+      // Within the grace the same token is nothing strange, unless it comes from somewhere else.
+      if (differs(originOf(context), done.previousOrigin)) {
+        tell(core, { type: 'refresh_replayed', generation, firstOrigin: done.previousOrigin }, about, context)
+      }
   }
+}
+
+function differs(a: Origin, b: Origin): boolean {
+  return a.ip !== b.ip || a.userAgent !== b.userAgent
 }

@@ -10,7 +10,7 @@ import { readMacToken } from '../tokens/mac-token.ts'
 import { tagOfId } from '../tokens/session-id.ts'
 import { checkByRecord, type RecordSide, seen } from './check-record.ts'
 import { type Core, tell, windowOf } from './core.ts'
-import { judgeDemands, judgeGone, judgeRecord } from './judge.ts'
+import { judgeDemands, judgeEnd, judgeGone, judgeRecord } from './judge.ts'
 
 type Check = (core: Core, token: string, demands: VerifyOptions, about: About) => Promise<Checked<Principal>>
 
@@ -110,7 +110,7 @@ async function checkDenylist(
 }
 
 function judgeStamp(stamp: number, floor: Floor): Refused | undefined {
-  return stamp <= floor.notBeforeMs ? refuse('ended', floor.why) : undefined
+  return stamp <= floor.notBeforeMs ? judgeEnd(floor.why) : undefined
 }
 
 function tombstoneOf(id: SessionId, why: EndReason) {

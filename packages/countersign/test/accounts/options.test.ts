@@ -54,8 +54,8 @@ test.each([
   ['roles', () => kit.accounts.setRoles('a', ['root' as never])],
   ['current', () => kit.accounts.changePassword({ subject: 'a', current: 1 as never, next: PASSWORD })],
   [
-    'except',
-    () => kit.accounts.changePassword({ subject: 'a', current: PASSWORD, next: PASSWORD, except: 'x' as never }),
+    'renew',
+    () => kit.accounts.changePassword({ subject: 'a', current: PASSWORD, next: PASSWORD, renew: 'x' as never }),
   ],
 ])('a wrong argument "%s" is named, and its value is not repeated', async (name, call) => {
   const error = await call().catch((error: unknown) => error)

@@ -253,20 +253,21 @@ export function accountsSuite(
       const own = (await loggedIn(kit, name)).session.sessionId
       const other = (await loggedIn(kit, name)).session.sessionId
 
-      const wrong = { subject, current: OTHER_PASSWORD, next: `${OTHER_PASSWORD} 2`, except: own }
+      const renew = () => kit.sessions.stepUp(own, { acr: 'aal1', amr: ['pwd'] })
+      const wrong = { subject, current: OTHER_PASSWORD, next: `${OTHER_PASSWORD} 2`, renew }
       expect(await kit.accounts.changePassword(wrong)).toEqual({ ok: false, reason: 'bad_credentials' })
       expect(eventsOf('password_change_failed')).toMatchObject([{ subject, reason: 'bad_credentials' }])
       expect(eventsOf('authentication_failed')).toMatchObject([{ subject, reason: 'wrong_password', again: true }])
       expect(await isLive(kit, other)).toBe(true)
 
-      const right = { subject, current: PASSWORD, next: OTHER_PASSWORD, except: own }
+      const right = { subject, current: PASSWORD, next: OTHER_PASSWORD, renew }
       const changed = await kit.accounts.changePassword(right)
       if (!changed.ok) return expect.fail(changed.reason)
       expect(changed.ended.ended).toBe(1)
       expect(changed.account.passwordChangedAtMs).toBeGreaterThanOrEqual(passwordChangedAtMs)
       expect(await kit.sessions.get(other)).toMatchObject({ reason: 'ended', endedBy: 'password_changed' })
-      const stepped = await kit.sessions.stepUp(own, changed)
-      if (!stepped.ok) return expect.fail(stepped.reason)
+      const stepped = changed.renewed
+      if (!stepped?.ok) return expect.fail(stepped?.reason)
       expect(stepped.session.sessionId).not.toBe(own)
       expect(await isLive(kit, own)).toBe(false)
       expect(await isLive(kit, stepped.session.sessionId)).toBe(true)
@@ -274,6 +275,34 @@ export function accountsSuite(
       expect(await login(kit, name)).toEqual({ ok: false, reason: 'bad_credentials' })
       expect(await login(kit, name, OTHER_PASSWORD)).toMatchObject({ ok: true })
       expect((await stored(subject)).unsettled).toBeNull()
+    })
+
+    test('a session that was replaced meanwhile is not spared: who replaced it may be the reason for the change', async () => {
+      const { identifier: name, subject } = await newcomer(kit)
+      const own = (await loggedIn(kit, name)).session.sessionId
+      const thief = await kit.sessions.stepUp(own, { acr: 'aal1', amr: ['pwd'] })
+      if (!thief.ok) return expect.fail(thief.reason)
+      const changed = await kit.accounts.changePassword({
+        subject,
+        current: PASSWORD,
+        next: OTHER_PASSWORD,
+        renew: () => kit.sessions.stepUp(own, { acr: 'aal1', amr: ['pwd'] }),
+      })
+      expect(changed).toMatchObject({ ok: true, renewed: { ok: false, reason: 'ended', endedBy: 'replaced' } })
+      expect(await isLive(kit, thief.session.sessionId)).toBe(false)
+      const ifEpoch = changed.ok ? changed.ended.epoch! : -1
+      expect(await kit.sessions.issue({ subject, ifEpoch })).toMatchObject({ ok: true })
+    })
+
+    test('a renewal that gets no answer spares nothing', async () => {
+      const { identifier: name, subject } = await newcomer(kit)
+      const own = (await loggedIn(kit, name)).session.sessionId
+      const renew = () => Promise.reject(new Error('no answer'))
+      await expect(
+        kit.accounts.changePassword({ subject, current: PASSWORD, next: OTHER_PASSWORD, renew }),
+      ).rejects.toThrow('no answer')
+      expect(await isLive(kit, own)).toBe(false)
+      expect(await login(kit, name, OTHER_PASSWORD)).toMatchObject({ ok: true })
     })
 
     test('a confirmed password steps a session up', async () => {

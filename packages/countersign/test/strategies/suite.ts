@@ -4,7 +4,9 @@ import {
   denylist,
   generateKeyring,
   type Jwt,
+  type KeyJwk,
   type Keyring,
+  type KeyringFile,
   loadKeyring,
   opaque,
   parseSessionId,
@@ -24,6 +26,8 @@ export type StrategyName = (typeof STRATEGIES)[number]
 
 const Data = z.object({ items: z.array(z.string()), theme: z.enum(['dark', 'light']).default('dark') })
 const JWT: Jwt<true> = { issuer: 'https://auth.test', audience: ['https://api.test', 'https://cart.test'] }
+
+const retiring = (key: KeyJwk): KeyJwk => ({ ...key, state: 'retiring' })
 
 function strategyOf(name: StrategyName, more: Partial<Jwt<true>> = {}) {
   const options = { ...JWT, ...more }
@@ -49,9 +53,11 @@ export function strategySuite(
 ): void {
   let server: Awaited<ReturnType<typeof openServer>>
   let keyring: Keyring
+  let file: KeyringFile
   beforeAll(async () => {
     server = await openServer()
-    keyring = await loadKeyring(generateKeyring())
+    file = generateKeyring()
+    keyring = await loadKeyring(file)
   })
   afterAll(() => server?.stop())
 
@@ -66,10 +72,14 @@ export function strategySuite(
     let count = 0
     const opened: Array<{ close(): Promise<void> }> = []
 
-    function make(store: Store, more: Partial<Jwt<true>> = {}, rest: { limits?: Limits; timeouts?: Timeouts } = {}) {
+    function make(
+      store: Store,
+      more: Partial<Jwt<true>> = {},
+      rest: { limits?: Limits; timeouts?: Timeouts; keyring?: Keyring } = {},
+    ) {
       const made = createSessions({
         strategy: strategyOf(name, more) as ReturnType<typeof allowlist<true>>,
-        keyring,
+        keyring: rest.keyring ?? keyring,
         store: clock.on(store),
         runtime: clock.runtime,
         timeouts: rest.timeouts ?? { absolute: '7d', idle: '30m' },
@@ -542,6 +552,37 @@ export function strategySuite(
           remedy: 'step_up',
         })
         expect((await sessions.get(issued.session.sessionId)).ok).toBe(true)
+      })
+
+      test('a repeat derives with the rotation key that the record names, not with the newest', async () => {
+        const issued = await login()
+        clock.advance(11 * SECOND)
+        const first = await sessions.refresh(issued.refreshToken)
+        if (!first.ok) throw new Error(first.reason)
+        const spare = generateKeyring()
+        const next = await loadKeyring({
+          ...file,
+          mac: [...file.mac.map(retiring), { ...spare.mac[0]!, number: 2 }],
+          rotation: [...file.rotation.map(retiring), { ...spare.rotation[0]!, number: 2 }],
+        })
+        sessions = make(await server.open(), {}, { keyring: next })
+        expect(await sessions.refresh(issued.refreshToken)).toMatchObject({
+          ok: true,
+          rotation: 'replayed',
+          refreshToken: first.refreshToken,
+        })
+        clock.advance(11 * SECOND)
+        expect(await sessions.refresh(first.refreshToken)).toMatchObject({ ok: true, rotation: 'rotated' })
+      })
+
+      test('the current token from elsewhere is exchanged, and told', async () => {
+        const issued = await login({ context: { ip: '192.0.2.1' } })
+        await sessions.refresh(issued.refreshToken, { context: { ip: '192.0.2.1' } })
+        expect(seen('refresh_replayed')).toEqual([])
+        await sessions.refresh(issued.refreshToken, { context: { ip: '198.51.100.7' } })
+        expect(seen('refresh_replayed')).toMatchObject([
+          { firstOrigin: { ip: '192.0.2.1' }, context: { ip: '198.51.100.7' } },
+        ])
       })
 
       test('strict: to the letter of ASVS 10.4.5', async () => {

@@ -71,6 +71,25 @@ describe('the copy of the floor', () => {
     expect((await floor.fresh()).notBeforeMs).toBe(9)
   })
 
+  test('never goes down, and tells when the store has forgotten', async () => {
+    let told: Floor = { notBeforeMs: 5, why: 'admin', marker: 'a' }
+    let lost = 0
+    let nowMs = 0
+    const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs }
+    const floor = watchFloor({ floor: async () => told }, clock, () => {
+      lost++
+    })
+    await floor.fresh()
+    nowMs += 2_000
+    told = { notBeforeMs: 0, why: 'admin', marker: 'b' }
+    expect(await floor.fresh()).toEqual({ notBeforeMs: 5, why: 'admin', marker: 'b' })
+    expect(lost).toBe(1)
+    nowMs += 2_000
+    told = { notBeforeMs: 9, why: 'logout', marker: 'b' }
+    expect(await floor.fresh()).toEqual(told)
+    expect(lost).toBe(1)
+  })
+
   test('a suspended process does not trust its copy: the wall clock counts as well', async () => {
     const { floor, clock } = setup()
     await floor.fresh()

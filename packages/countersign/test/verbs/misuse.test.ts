@@ -153,6 +153,15 @@ describe('options', () => {
   })
 })
 
+test('watching ends with a fault when the sessions are closed', async () => {
+  const own = createSessions({ strategy: opaque(), keyring, store: memoryStore(), timeouts: { absolute: '1d' } })
+  const issued = await own.issue({ subject: 'u' })
+  if (!issued.ok) throw new Error(issued.reason)
+  const watching = own.watch([issued.session.sessionId], new AbortController().signal)[Symbol.asyncIterator]().next()
+  await own.close()
+  await expect(watching).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+})
+
 test('a listener that throws or rejects ends nothing', async () => {
   const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
   const off = [

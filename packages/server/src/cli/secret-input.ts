@@ -31,6 +31,10 @@ async function prompt(question: string, again?: string): Promise<string> {
     process.stderr.write('\n')
     if (first !== second) throw new Exit(EXIT.usage, 'the two passwords differ')
     return first
+  } catch (error) {
+    // Ctrl-C or Ctrl-D at the prompt.
+    if ((error as { code?: string }).code === 'ABORT_ERR') throw new Exit(EXIT.usage, 'nothing was given')
+    throw error
   } finally {
     lines.close()
   }
@@ -45,7 +49,12 @@ async function readAll(what: string): Promise<string> {
     if (size > MAX_INPUT_BYTES) throw new Exit(EXIT.usage, `the ${what} is longer than ${MAX_INPUT_BYTES} bytes`)
   }
   // One line end belongs to the line, not to the password; everything else is taken as it is.
-  return Buffer.concat(chunks)
-    .toString('utf8')
-    .replace(/\r?\n$/, '')
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+      .decode(Buffer.concat(chunks))
+      .replace(/\r?\n$/, '')
+  } catch {
+    // Decoded all the same, it would be another password than the one that was meant.
+    throw new Exit(EXIT.usage, `the ${what} is not valid UTF-8`)
+  }
 }

@@ -62,9 +62,16 @@ export function sessionsCommand(): Command {
           const { subject } = await find(accounts, user)
           return printEnded(json, await all.revokeAll(subject, why), user)
         }
-        const found = await all.get(sessionId!)
-        if (!found.ok) throw new Exit(EXIT.notFound, `there is no such session: ${found.endedBy ?? found.reason}`)
-        return printEnded(json, await all.revoke(sessionId!, why), found.session.subject)
+        // An id that a step-up replaced is followed to the session that took over.
+        const done = await all.revoke(sessionId!, why)
+        if (done.ended === 0) {
+          const found = await all.get(sessionId!)
+          throw new Exit(
+            EXIT.notFound,
+            `there is no such session${found.ok ? '' : `: ${found.endedBy ?? found.reason}`}`,
+          )
+        }
+        return printEnded(json, done, sessionId!)
       })
     })
   return sessions

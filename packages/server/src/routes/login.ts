@@ -1,5 +1,5 @@
-import type { Delivery, Device, SessionId } from 'countersign'
-import { problem, problemOf, readCookies } from 'countersign/http'
+import type { Delivery, Device } from 'countersign'
+import { allCookies, problem, problemOf, readCookies } from 'countersign/http'
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { deliver } from '../http/deliver.ts'
@@ -7,6 +7,7 @@ import { contextOf, factsOf } from '../http/facts.ts'
 import type { Kit } from '../http/kit.ts'
 import { accountProblem, sendProblem } from '../http/problems.ts'
 import { type App, closed, Identifier, NoQuery, Password, ProblemSchema } from '../http/schemas.ts'
+import { sessionsBehind } from '../http/sessions-behind.ts'
 import { DeliveredSchema, DeliverySchema, DeviceSchema } from '../http/view-schemas.ts'
 
 interface Wish {
@@ -50,7 +51,7 @@ export function login(app: App, kit: Kit): void {
     if (!done.ok) {
       return sendProblem(reply, done.by === 'account' ? accountProblem(done) : problemOf(done))
     }
-    return reply.send(deliver(kit, reply, done))
+    return reply.send(deliver(kit, reply, done, request))
   })
 }
 
@@ -79,10 +80,7 @@ async function attempt(kit: Kit, request: FastifyRequest, wish: Wish) {
 
 /** A login gives a new session, and the one it replaces dies, whoever's it was (ASVS 7.2.4). */
 async function endFormer(kit: Kit, request: FastifyRequest): Promise<void> {
-  const cookies = readCookies(factsOf(request), kit.cookieNames)
-  const token = cookies.ok ? (cookies.refresh ?? cookies.access) : undefined
-  if (token === undefined) return
-  const { kind, sessionId } = await kit.sessions.explain(token)
-  if (kind === 'session_id' || sessionId === undefined) return
-  await kit.sessions.revoke(sessionId as SessionId, { reason: 'logout', context: contextOf(request) })
+  for (const id of await sessionsBehind(kit, allCookies(factsOf(request), kit.cookieNames))) {
+    await kit.sessions.revoke(id, { reason: 'logout', context: contextOf(request) })
+  }
 }

@@ -1,11 +1,21 @@
 import type { Explanation, Refused, SessionId } from 'countersign'
-import { type Credentials, findCredentials, type HttpRefused, problemOf, refuseRequest } from 'countersign/http'
+import {
+  allCookies,
+  type Credentials,
+  findCredentials,
+  type HttpRefused,
+  problemOf,
+  type RequestFacts,
+  readBearer,
+  refuseRequest,
+} from 'countersign/http'
 import { Type } from 'typebox'
 import { clearBrowser } from '../http/deliver.ts'
 import { contextOf, factsOf } from '../http/facts.ts'
 import type { Kit } from '../http/kit.ts'
 import { sendProblem } from '../http/problems.ts'
 import { type App, closed, NoQuery, Nothing, ProblemSchema } from '../http/schemas.ts'
+import { sessionsBehind } from '../http/sessions-behind.ts'
 
 /**
  * `POST /auth/logout`: ends the session of every credential that is genuine, access token or refresh token, and empties
@@ -21,8 +31,9 @@ export function logout(app: App, kit: Kit): void {
   }
   app.post('/auth/logout', { schema, config: { bearerBy: 'header_or_refresh_token' } }, async (request, reply) => {
     const { refreshToken } = request.body
-    const credentials = findCredentials(factsOf(request), { names: kit.cookieNames, refreshToken })
-    const named = credentials.ok ? await sessionsOf(kit, credentials) : credentials
+    const facts = factsOf(request)
+    const credentials = findCredentials(facts, { names: kit.cookieNames, refreshToken })
+    const named = credentials.ok ? await sessionsOf(kit, credentials) : await sessionsOfAll(kit, facts, credentials)
     if (!named.ok) {
       // The one route where a refusal clears cookies: they were to go, and they are of no use.
       clearBrowser(kit, request, reply)
@@ -38,6 +49,17 @@ export function logout(app: App, kit: Kit): void {
     clearBrowser(kit, request, reply)
     return reply.code(204).send(null)
   })
+}
+
+/**
+ * The request is wrong: one credential came twice, or two cookies have one name. To log out is still what it asks for,
+ * and emptying the browser while a session lives on would be the worst answer, so whatever is genuine in it is ended.
+ */
+async function sessionsOfAll(kit: Kit, facts: RequestFacts, refused: HttpRefused) {
+  const bearer = readBearer(facts)
+  const tokens = [...(bearer.ok && bearer.token ? [bearer.token] : []), ...allCookies(facts, kit.cookieNames)]
+  const ids = await sessionsBehind(kit, tokens)
+  return ids.size > 0 ? ({ ok: true, ids } as const) : refused
 }
 
 const ACCESS: ReadonlySet<Explanation['kind']> = new Set(['access_token', 'opaque_token'])

@@ -1,12 +1,17 @@
+import type { Context } from 'countersign'
+import type { PasswordChanged } from 'countersign/accounts'
 import { problemOf } from 'countersign/http'
 import { Type } from 'typebox'
 import { deliver } from '../http/deliver.ts'
 import { contextOf } from '../http/facts.ts'
 import { callerOf, RECENT, RECENT_CHALLENGE } from '../http/guard.ts'
-import type { Kit } from '../http/kit.ts'
+import type { Kit, ServerSession } from '../http/kit.ts'
 import { accountProblem, sendProblem } from '../http/problems.ts'
 import { type App, closed, NoQuery, Password, ProblemSchema } from '../http/schemas.ts'
 import { DeliveredSchema } from '../http/view-schemas.ts'
+
+/** What a password proves. */
+const PROOF = { acr: 'aal1', amr: ['pwd'] } as const
 
 /** `POST /auth/reauth` and `POST /auth/password`: the password once more, and another one. Both give a new session id. */
 export function password(app: App, kit: Kit): void {
@@ -45,11 +50,27 @@ export function password(app: App, kit: Kit): void {
       subject,
       current: currentPassword,
       next: newPassword,
-      except: sessionId,
+      renew: () => kit.sessions.stepUp(sessionId, PROOF, { context }),
       context,
     })
     if (!done.ok) return sendProblem(reply, accountProblem(done))
-    const issued = await kit.sessions.stepUp(sessionId, done, { context })
+    // Somebody else replaced or ended this session while the password was checked. Everything has been ended, and the
+    // one who knows both passwords gets a session of their own.
+    const issued = done.renewed?.ok ? done.renewed : await again(kit, caller.session, done, context)
     return issued.ok ? reply.send(deliver(kit, reply, issued)) : sendProblem(reply, problemOf(issued))
+  })
+}
+
+function again(kit: Kit, former: ServerSession, done: PasswordChanged, context: Context) {
+  const { delivery, persistent, device } = former
+  return kit.sessions.issue({
+    subject: former.subject,
+    roles: done.account.roles,
+    ...PROOF,
+    ...(done.ended.epoch !== undefined && { ifEpoch: done.ended.epoch }),
+    delivery,
+    persistent,
+    ...(device.id !== '' && { device }),
+    context,
   })
 }

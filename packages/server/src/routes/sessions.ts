@@ -1,4 +1,4 @@
-import { parseSessionId } from 'countersign'
+import { parseSessionId, type Subject, subjectRef } from 'countersign'
 import { problem, problemOf } from 'countersign/http'
 import { Type } from 'typebox'
 import { cursorOf, isAfter, readCursor } from '../http/cursor.ts'
@@ -52,7 +52,7 @@ export function sessions(app: App, kit: Kit): void {
       return sendProblem(reply, problem(400, 'invalid_request', { detail: 'query.after is not a cursor' }))
     const items = []
     let next: string | null = null
-    for await (const session of kit.sessions.list(caller.session.subject)) {
+    for await (const session of kit.sessions.list(ownerOf(caller.session))) {
       if (after && !isAfter(session, after)) continue
       if (items.length === Number(limit)) {
         next = cursorOf(items.at(-1)!)
@@ -73,11 +73,12 @@ export function sessions(app: App, kit: Kit): void {
     const caller = await callerOf(kit, request, { maxAge: RECENT })
     if (!caller.ok) return sendProblem(reply, problemOf(caller, RECENT_CHALLENGE))
     const id = parseSessionId(request.params.id)
-    const found = id && (await kit.sessions.get(id))
+    // The id says whose it is. Not `get` first: an id that a step-up replaced is followed to the session that took over.
+    const { tag } = subjectRef(kit.keyring, ownerOf(caller.session))
+    const isOwn = id?.startsWith(tag) ?? false
+    const done = isOwn ? await kit.sessions.revoke(id!, { reason: 'logout', context: contextOf(request) }) : undefined
     // Somebody else's and one that is not there look the same.
-    if (!found?.ok || found.session.subject !== caller.session.subject)
-      return sendProblem(reply, ownProblem('not_found'))
-    await kit.sessions.revoke(id!, { reason: 'logout', context: contextOf(request) })
+    if (!done || done.ended === 0) return sendProblem(reply, ownProblem('not_found'))
     if (id === caller.session.sessionId) clearBrowser(kit, request, reply)
     return reply.code(204).send(null)
   })
@@ -101,11 +102,20 @@ export function sessions(app: App, kit: Kit): void {
   app.post('/auth/sessions/revoke-all', { schema: endAllSchema }, async (request, reply) => {
     const caller = await callerOf(kit, request, { maxAge: RECENT })
     if (!caller.ok) return sendProblem(reply, problemOf(caller, RECENT_CHALLENGE))
-    const { subject, sessionId } = caller.session
+    const { sessionId } = caller.session
     const except = request.body.keepCurrent ? { except: sessionId } : {}
-    const done = await kit.sessions.revokeAll(subject, { reason: 'logout', ...except, context: contextOf(request) })
+    const done = await kit.sessions.revokeAll(ownerOf(caller.session), {
+      reason: 'logout',
+      ...except,
+      context: contextOf(request),
+    })
     if (!request.body.keepCurrent) clearBrowser(kit, request, reply)
     const { ended, effectiveAtMs, durability } = done
     return reply.send({ ended, effectiveAt: isoTime(effectiveAtMs), durability })
   })
+}
+
+/** Whose session it is: with the tenant, where there is one. */
+function ownerOf({ subject, tenant }: { readonly subject: string; readonly tenant?: string }): Subject {
+  return tenant === undefined ? subject : { subject, tenant }
 }

@@ -1778,9 +1778,12 @@ return answer
   openStore: {
     name: 'open-store',
     keys: 1,
-    sha1: '904b0778b5dc1d2ddb730a623bb4f25f9a5fa176',
+    sha1: '0ea338048326feeb7f9fd30063e42f553a07937c',
     source: `#!lua flags=allow-oom
-redis.call('HSETNX', KEYS[1], 'marker', ARGV[2])
+if redis.call('HSETNX', KEYS[1], 'marker', ARGV[2]) == 1 then
+local time = redis.call('TIME')
+redis.call('HSET', KEYS[1], 'notBeforeMs', time[1] * 1000 + math.floor(time[2] / 1000), 'why', 'rolled_back')
+end
 redis.call('HSETNX', KEYS[1], 'placement', ARGV[1])
 return redis.call('HGET', KEYS[1], 'placement') == ARGV[1] and 1 or 0
 ` as string,
