@@ -47,4 +47,4 @@ function readClientKey(jwk: Readonly<Record<string, unknown>>, where: string): V
   return key
 }
 /** For a JWK without `alg`. */
-const ALG_OF: Readonly<Record<string, string>> = { EC: 'ES256', OKP: 'Ed25519' }
+const ALG_OF: Readonly<Record<string, string>> = { EC: 'ES256', OKP: 'Ed25519', RSA: 'RS256' }

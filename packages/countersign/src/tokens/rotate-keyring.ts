@@ -37,6 +37,9 @@ export function rotateKeyring(
     throw invalidInput('use', "must be 'mac', 'rotation' or 'signing'")
   }
   const { prepare = false, runtime = systemRuntime } = options
+  if (options.alg !== undefined && !['HS256', 'ES256', 'Ed25519'].includes(options.alg)) {
+    throw invalidInput('alg', "must be 'HS256', 'ES256' or 'Ed25519'")
+  }
   const since = new Date(runtime.clock.nowMs()).toISOString()
   const keys = file[use]
   const alg = use === 'signing' ? (options.alg ?? newestAlg(keys)) : undefined
@@ -88,8 +91,7 @@ function newestAlg(keys: readonly KeyJwk[]): SigningAlg {
 }
 
 function newKey(use: RotatedUse, keys: readonly KeyJwk[], alg: SigningAlg | undefined, runtime: Runtime): KeyJwk {
-  const fresh = generateKeyring({ signing: alg === undefined ? [] : [alg], runtime })[use][0]
-  if (!fresh) throw invalidInput('alg', "must be 'HS256', 'ES256' or 'Ed25519'")
+  const fresh = generateKeyring({ signing: alg === undefined ? [] : [alg], runtime })[use][0]!
   if (use === 'signing') return fresh
   // Of all keys, retired ones too: a number stands in tokens and is never used again.
   const number = Math.max(0, ...keys.map((key) => key.number ?? 0)) + 1
