@@ -58,7 +58,7 @@ const OPTIONS = new Set([
  * Makes the session layer of one application. Opens nothing: the store is connected by `ready()` or the first call.
  *
  * @throws CountersignError `ERR_CONFIG_INVALID` or `ERR_CONFIG_UNSAFE`, naming the option; `ERR_KEY_NOT_FOUND` when the
- * keyring has no active signing key for the strategy's algorithm.
+ * keyring has no active signing key for the strategy's algorithm, or no sealing key for one that is `sealed`.
  */
 export function createSessions<
   S extends Strategy<any, any, any>,
@@ -114,6 +114,9 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
   const keys = keysOf(keyring)
   if (strategy.name !== 'opaque' && !keys.signWith(strategy.options.alg)) {
     throw new CountersignError('ERR_KEY_NOT_FOUND', `the keyring has no active signing key for ${strategy.options.alg}`)
+  }
+  if (strategy.options.sealed && !keys.sealWith()) {
+    throw new CountersignError('ERR_KEY_NOT_FOUND', 'the keyring has no active sealing key')
   }
   if (roles !== undefined) checkRoleNames(roles, 'roles')
   const acrLevels = options.acrLevels ?? ['aal1', 'aal2', 'aal3']

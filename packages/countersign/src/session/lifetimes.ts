@@ -66,3 +66,16 @@ export function idleDeadlineMs(windowMs: number | null, absoluteAtMs: number, no
 export function isTouchDue(windowMs: number | null, lastSeenAtMs: number, nowMs: number): boolean {
   return windowMs !== null && nowMs - lastSeenAtMs > windowMs * (IDLE_SLACK - 1)
 }
+
+/**
+ * The promised idle window that a record was last written with, for a reader that does not know the timeouts of the
+ * sessions it checks. `null` when there is nothing to extend: no idle timeout, or the absolute one comes first.
+ */
+export function writtenWindowMs(record: {
+  readonly idleAtMs: number
+  readonly absoluteAtMs: number
+  readonly lastSeenAtMs: number
+}): number | null {
+  if (record.idleAtMs >= record.absoluteAtMs) return null
+  return Math.max(0, Math.round((record.idleAtMs - record.lastSeenAtMs) / IDLE_SLACK))
+}

@@ -21,6 +21,7 @@ export function opaque(options: { audience?: string | readonly string[] } = {}):
       audience: resolveAudience(options.audience ?? 'web', 'opaque.audience'),
       alg: 'HS256',
       clientId: 'web',
+      sealed: false,
       accessMs: 0,
       refreshMs: 0,
       graceMs: 0,

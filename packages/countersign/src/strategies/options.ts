@@ -13,6 +13,7 @@ const JWT_OPTIONS = new Set([
   'refreshLifetime',
   'grace',
   'reuse',
+  'sealed',
 ])
 const ALGS = new Set(['HS256', 'ES256', 'Ed25519'])
 const MAX_CASUAL_ACCESS_MS = 900_000
@@ -29,6 +30,8 @@ export function resolveJwtOptions(name: string, options: Jwt<boolean>): Resolved
   if (typeof renews !== 'boolean') throw invalidOption(at('refresh'), 'must be true or false')
   const reuse = options.reuse ?? 'replay'
   if (reuse !== 'replay' && reuse !== 'strict') throw invalidOption(at('reuse'), "must be 'replay' or 'strict'")
+  const sealed = options.sealed ?? false
+  if (typeof sealed !== 'boolean') throw invalidOption(at('sealed'), 'must be true or false')
   const clientId = options.clientId ?? 'web'
   if (typeof clientId !== 'string' || clientId === '' || clientId.length > 256)
     throw invalidOption(at('clientId'), 'must be a string of 1 to 256 characters')
@@ -45,6 +48,7 @@ export function resolveJwtOptions(name: string, options: Jwt<boolean>): Resolved
     audience: resolveAudience(options.audience, at('audience')),
     alg,
     clientId,
+    sealed,
     accessMs,
     refreshMs: renews ? durationMs(options.refreshLifetime ?? '7d', at('refreshLifetime'), 1_000) : 0,
     graceMs: reuse === 'strict' ? 0 : durationMs(options.grace ?? '10s', at('grace'), 1, 60_000),

@@ -38,6 +38,11 @@ export type Jwt<F extends boolean> = {
   grace?: Duration
   /** `strict` turns repeating off, to the letter of ASVS 10.4.5: a lost answer or a second tab then ends the session. */
   reuse?: 'replay' | 'strict'
+  /**
+   * Encrypts the signed token (JWE, `dir` with A256GCM), so that whoever holds it reads nothing in it. Needs a `sealing`
+   * key. Tokens that are only signed are refused then. Default `false`.
+   */
+  sealed?: boolean
 }
 
 /** What the verbs work with. Every time in milliseconds; 0 where it does not apply. */
@@ -46,6 +51,7 @@ export interface ResolvedStrategyOptions {
   readonly audience: readonly string[]
   readonly alg: SigningAlg
   readonly clientId: string
+  readonly sealed: boolean
   readonly accessMs: number
   readonly refreshMs: number
   readonly graceMs: number

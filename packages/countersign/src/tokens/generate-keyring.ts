@@ -5,12 +5,15 @@ import { type KeyJwk, SECRET_BYTES, type SigningAlg, thumbprint } from './key-ma
 import type { KeyringFile } from './keyring.ts'
 
 /**
- * Makes the content of a new keyring file: one key for every purpose. Write it where only the service can read it, and
+ * Makes the content of a new keyring file: one key for every purpose that is asked for. Write it where only the service can read it, and
  * back it up with the data.
  *
  * @param options.signing - Algorithms to make signing keys for. Default `HS256` and `ES256`.
+ * @param options.sealing - Also a key for strategies with `sealed: true`. Default `false`.
  */
-export function generateKeyring(options: { signing?: readonly SigningAlg[]; runtime?: Runtime } = {}): KeyringFile {
+export function generateKeyring(
+  options: { signing?: readonly SigningAlg[]; sealing?: boolean; runtime?: Runtime } = {},
+): KeyringFile {
   const { clock, random } = options.runtime ?? systemRuntime
   const created = new Date(clock.nowMs()).toISOString()
   const common = { state: 'active', created } as const
@@ -27,7 +30,7 @@ export function generateKeyring(options: { signing?: readonly SigningAlg[]; runt
     signing: (options.signing ?? ['HS256', 'ES256']).map((alg) =>
       alg === 'HS256' ? secret({ alg }) : { ...keyPair(alg), ...common, alg },
     ),
-    sealing: [],
+    sealing: options.sealing === true ? [secret({ alg: 'A256GCM' })] : [],
   }
 }
 

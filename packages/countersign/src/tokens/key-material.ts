@@ -8,9 +8,10 @@ import {
 } from 'node:crypto'
 import { fromBase64url, toBase64url } from '../internal/bytes.ts'
 import { CountersignError } from '../internal/errors.ts'
+import { type SignatureCheck, type SigningAlg, signatureCheck } from './signatures.ts'
 
-/** Algorithms that Countersign signs with. One key has one of them, and is used with no other (RFC 8725 section 3.1). */
-export type SigningAlg = 'HS256' | 'ES256' | 'Ed25519'
+export type { SigningAlg } from './signatures.ts'
+
 /** `active` signs and verifies, `retiring` verifies only, `retired` is kept for the record and accepted nowhere. */
 export type KeyState = 'active' | 'retiring' | 'retired'
 
@@ -20,6 +21,8 @@ export interface KeyJwk extends JsonWebKey {
   state: KeyState
   /** ISO 8601, UTC. */
   created: string
+  /** When it got its state, ISO 8601, UTC; written by `rotateKeyring` and `retireKey`. */
+  since?: string
   /** MAC and rotation keys: 1 to 255, never used again. It stands in the tokens. */
   number?: number
   alg?: string
@@ -33,6 +36,15 @@ export interface NumberedKey {
   readonly key: KeyObject
 }
 
+/** Encrypts sealed tokens with AES-256-GCM. */
+export interface SealingKey {
+  readonly kid: string
+  readonly state: KeyState
+  readonly key: KeyObject
+  /** How often this process has sealed with it; see {@link MAX_SEALS}. */
+  seals: number
+}
+
 export interface SigningKey {
   readonly kid: string
   readonly alg: SigningAlg
@@ -40,6 +52,7 @@ export interface SigningKey {
   /** Private or secret: never leaves the process. */
   readonly signWith: KeyObject
   readonly verifyWith: KeyObject
+  readonly verifies: SignatureCheck
   /** What the JWK Set shows; absent for `HS256`. */
   readonly publicJwk?: Readonly<Record<string, string>>
 }
@@ -61,7 +74,7 @@ export function readSigningKey(jwk: KeyJwk, where: string): SigningKey {
   const { kid, state } = jwk
   if (jwk.alg === 'HS256') {
     const key = readSecret(jwk, where)
-    return { kid, alg: 'HS256', state, signWith: key, verifyWith: key }
+    return { kid, alg: 'HS256', state, signWith: key, verifyWith: key, verifies: signatureCheck('HS256', key) }
   }
   const members = PUBLIC_MEMBERS[jwk.alg as keyof typeof PUBLIC_MEMBERS]
   if (!members) throw unusable(where, 'needs "alg": "HS256", "ES256" or "Ed25519"')
@@ -76,8 +89,9 @@ export function readSigningKey(jwk: KeyJwk, where: string): SigningKey {
     const verifyWith = createPublicKey(signWith)
     const publicPart = verifyWith.export({ format: 'jwk' })
     if (publicPart.x !== x || publicPart.y !== y) throw new Error('public and private part differ')
-    const publicJwk = { ...(publicPart as Record<string, string>), kid, alg: jwk.alg as string, use: 'sig' }
-    return { kid, alg: jwk.alg as SigningAlg, state, signWith, verifyWith, publicJwk }
+    const alg = jwk.alg as keyof typeof PUBLIC_MEMBERS
+    const publicJwk = { ...(publicPart as Record<string, string>), kid, alg, use: 'sig' }
+    return { kid, alg, state, signWith, verifyWith, verifies: signatureCheck(alg, verifyWith), publicJwk }
   } catch {
     // The cause is not passed on: the platform's message may quote key material.
     throw unusable(where, 'is not a valid key: a coordinate is off the curve, or the parts do not belong together')
@@ -91,10 +105,17 @@ const PUBLIC_MEMBERS = {
 
 /** RFC 7638 thumbprint of a public or symmetric JWK: the default `kid`. */
 export function thumbprint(jwk: JsonWebKey): string {
-  const names = jwk.kty === 'oct' ? ['k', 'kty'] : jwk.kty === 'OKP' ? ['crv', 'kty', 'x'] : ['crv', 'kty', 'x', 'y']
+  const names = THUMBPRINT_MEMBERS[jwk.kty as keyof typeof THUMBPRINT_MEMBERS]
   const canonical = JSON.stringify(Object.fromEntries(names.map((name) => [name, jwk[name]])))
   return toBase64url(createHash('sha256').update(canonical).digest())
 }
+
+const THUMBPRINT_MEMBERS = {
+  oct: ['k', 'kty'],
+  OKP: ['crv', 'kty', 'x'],
+  EC: ['crv', 'kty', 'x', 'y'],
+  RSA: ['e', 'kty', 'n'],
+} as const
 
 export function unusable(where: string, problem: string): CountersignError {
   return new CountersignError('ERR_KEY_UNUSABLE', `"${where}" ${problem}`)

@@ -1,16 +1,21 @@
 import { readFile } from 'node:fs/promises'
 import { hmacSha256, toBase64url } from '../internal/bytes.ts'
 import { CountersignError } from '../internal/errors.ts'
+import { type JwsRule, type KeyLookup, knownHeaders } from './jws.ts'
 import {
   type KeyJwk,
   type KeyState,
   type NumberedKey,
   readSecret,
   readSigningKey,
+  type SealingKey,
   type SigningAlg,
   type SigningKey,
   unusable,
 } from './key-material.ts'
+
+/** RFC 9068 section 2.1. */
+export const ACCESS_TOKEN_TYPE = 'at+jwt'
 
 /** The keyring file: JSON, kept secret, backed up together with the data. */
 export interface KeyringFile {
@@ -55,7 +60,14 @@ export interface Keys {
   readonly rotation: NumberedKeys
   /** Active and retiring signing keys. */
   readonly signing: ReadonlyMap<string, SigningKey>
+  /** The key that a header names, if its algorithm is that key's. */
+  readonly find: KeyLookup
+  /** Our access tokens, whose headers are known. */
+  readonly accessRule: JwsRule
   signWith(alg: SigningAlg): SigningKey | undefined
+  /** Active and retiring sealing keys. */
+  readonly sealing: ReadonlyMap<string, SealingKey>
+  sealWith(): SealingKey | undefined
 }
 export interface NumberedKeys {
   readonly active: NumberedKey
@@ -112,12 +124,27 @@ function parseKeyring(file: KeyringFile): Keyring {
   const placement = readSecret(file.placement, 'placement')
   const signing = file.signing.map((jwk, index) => readSigningKey(jwk, `signing[${index}]`))
   const usable = signing.filter((key) => key.state !== 'retired')
+  const sealing = file.sealing
+    .map((jwk, index): SealingKey => {
+      const where = `sealing[${index}]`
+      if (jwk.alg !== undefined && jwk.alg !== 'A256GCM') throw unusable(where, 'must have no "alg" but "A256GCM"')
+      return { kid: jwk.kid, state: jwk.state, key: readSecret(jwk, where), seals: 0 }
+    })
+    .filter((key) => key.state !== 'retired')
+  const byKid = new Map(usable.map((key) => [key.kid, key]))
   const keys: Keys = {
     placement,
     placementFingerprint: toBase64url(hmacSha256(placement, 'cs-placement-fingerprint').subarray(0, 12)),
     mac: numbered(file.mac, 'mac'),
     rotation: numbered(file.rotation, 'rotation'),
-    signing: new Map(usable.map((key) => [key.kid, key])),
+    signing: byKid,
+    find: (kid, alg) => {
+      const key = byKid.get(kid)
+      return key?.alg === alg ? key : undefined
+    },
+    accessRule: { typ: ACCESS_TOKEN_TYPE, known: knownHeaders(ACCESS_TOKEN_TYPE, usable) },
+    sealing: new Map(sealing.map((key) => [key.kid, key])),
+    sealWith: () => sealing.findLast((key) => key.state === 'active'),
     signWith: (alg) => usable.findLast((key) => key.state === 'active' && key.alg === alg),
   }
   const keyring: Keyring = Object.freeze({

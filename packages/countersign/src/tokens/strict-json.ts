@@ -18,24 +18,47 @@ export function parseStrictObject(bytes: Uint8Array): JsonObject | undefined {
     return undefined
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-  // A text that equals the serialisation of its own parse lost nothing in parsing: no duplicate, no infinity. Escapes
-  // are left to the scan, because they can hide half a surrogate pair.
-  const canonical = !text.includes('\\u') && depthOf(value) <= MAX_DEPTH && JSON.stringify(value) === text
-  return canonical || new Scan(text).isStrict() ? (value as JsonObject) : undefined
+  return isPlainlyStrict(bytes, value) || new Scan(text).isStrict() ? (value as JsonObject) : undefined
+}
+
+/**
+ * The quick way to see that a parse lost nothing, for texts without escapes: then every `"` begins or ends a string, so
+ * as many strings came out as went in exactly when no member was overwritten by a duplicate. Half surrogate pairs can
+ * only be written as escapes. Everything else is left to the {@link Scan}.
+ */
+function isPlainlyStrict(bytes: Uint8Array, value: object): boolean {
+  let quotes = 0
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]
+    if (byte === 0x22) quotes++
+    else if (byte === 0x5c) return false
+  }
+  return countStrings(value, MAX_DEPTH) * 2 === quotes
 }
 
 // `ignoreBOM: true` means that a byte order mark is kept as a character, which JSON.parse then refuses.
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-function depthOf(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0
-  let deepest = 0
-  for (const member of Object.values(value)) {
-    if (typeof member !== 'object' || member === null) continue
-    deepest = Math.max(deepest, depthOf(member))
-    if (deepest > MAX_DEPTH) break
+/** Strings in an object or array, names of members included. `NaN` when it is too deep or holds what is no finite number. */
+function countStrings(value: object, levels: number): number {
+  if (levels === 0) return Number.NaN
+  let strings = 0
+  if (Array.isArray(value)) for (const item of value) strings += stringsOf(item, levels)
+  else for (const name in value) strings += 1 + stringsOf((value as JsonObject)[name], levels)
+  return strings
+}
+
+function stringsOf(value: unknown, levels: number): number {
+  switch (typeof value) {
+    case 'string':
+      return 1
+    case 'number':
+      return Number.isFinite(value) ? 0 : Number.NaN
+    case 'object':
+      return value === null ? 0 : countStrings(value, levels - 1)
+    default:
+      return 0
   }
-  return deepest + 1
 }
 
 /** Walks a text that JSON.parse has accepted, so it only has to look for what JSON.parse lets through. */

@@ -37,7 +37,8 @@ export async function explain(core: Core, text: string): Promise<Explanation> {
   if (id !== undefined) return { kind: 'session_id', sessionId: id, ...(await explainSession(core, id)) }
   if (text.startsWith('cso_')) return explainMacToken(core, text, 'cso_')
   if (text.startsWith('csr_')) return explainMacToken(core, text, 'csr_')
-  if (text.split('.').length === 3) return explainAccessToken(core, text)
+  // Three parts when it is signed, five when it is sealed as well.
+  if (text.split('.').length === (core.options.sealed ? 5 : 3)) return explainAccessToken(core, text)
   return { kind: 'unrecognised', accepted: false, refusal: refuse('malformed') }
 }
 
@@ -74,7 +75,7 @@ async function explainMacToken(core: Core, text: string, prefix: 'cso_' | 'csr_'
 
 async function explainAccessToken(core: Core, text: string): Promise<Explanation> {
   const kind = 'access_token'
-  const token = readAccessToken(text, core.keys, core.options.issuer, core.nowMs())
+  const token = readAccessToken(text, core.keys, core.options.issuer, core.nowMs(), core.options.sealed)
   if (!token.ok) return { kind, accepted: false, refusal: refuse(token.reason) }
   const { claims } = token
   const about = {

@@ -5,6 +5,7 @@ import type { Durability } from '../session/types.ts'
 import { sessionOf } from '../session/view.ts'
 import { signAccessToken } from '../tokens/access-token.ts'
 import { writeMacToken } from '../tokens/mac-token.ts'
+import { seal } from '../tokens/sealing.ts'
 import type { Core } from './core.ts'
 
 export type Rotation = 'first' | 'rotated' | 'replayed' | 'current'
@@ -47,10 +48,17 @@ export function mint(
   if (!key) throw new CountersignError('ERR_KEY_NOT_FOUND', `the keyring has no active signing key for ${options.alg}`)
   const audience = how.audience ?? record.audience
   const rule = { ...options, random: core.runtime.random, withRoles: strategy.reads === 'token' }
-  const accessToken = signAccessToken(record, stamp, audience, rule, key)
+  const signed = signAccessToken(record, stamp, audience, rule, key)
+  const accessToken = options.sealed ? sealed(core, signed) : signed
   const accessExpiresAtMs = Math.floor(Math.min(stamp + options.accessMs, record.absoluteAtMs) / 1_000) * 1_000
   const session = sessionOf(record, core.data, audience, accessExpiresAtMs)
   const access = { ok: true, session, accessToken, accessExpiresAtMs, durability, rotation } as const
   if (!strategy.renews) return access
   return { ...access, refreshToken: macToken('csr_') as RefreshToken, refreshExpiresAtMs: record.refreshAtMs }
+}
+
+function sealed({ keys, runtime }: Core, signed: AccessToken): AccessToken {
+  const key = keys.sealWith()
+  if (!key) throw new CountersignError('ERR_KEY_NOT_FOUND', 'the keyring has no active sealing key')
+  return seal(signed, key, runtime.random) as AccessToken
 }

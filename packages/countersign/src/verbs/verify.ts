@@ -1,14 +1,14 @@
 import { equalBytes, sha256 } from '../internal/bytes.ts'
 import type { SessionId } from '../session/ids.ts'
-import { idleDeadlineMs, isTouchDue } from '../session/lifetimes.ts'
 import { type EndReason, type Refused, refuse } from '../session/reasons.ts'
-import type { SessionRecord } from '../session/record.ts'
 import type { Checked, Principal, Session, VerifyOptions } from '../session/types.ts'
 import { sessionOf } from '../session/view.ts'
 import type { Floor } from '../stores/contract.ts'
 import { type AccessClaims, readAccessToken } from '../tokens/access-token.ts'
+import { principalOf } from '../tokens/claims.ts'
 import { readMacToken } from '../tokens/mac-token.ts'
 import { tagOfId } from '../tokens/session-id.ts'
+import { checkByRecord, type RecordSide, seen } from './check-record.ts'
 import { type Core, tell, windowOf } from './core.ts'
 import { judgeDemands, judgeEnd, judgeGone, judgeRecord } from './judge.ts'
 
@@ -68,7 +68,7 @@ async function checkOpaque(
   const refused = judgeRecord(record, floor, nowMs)
   if (refused) return refused
   const session = sessionOf(record, core.data)
-  return judgeDemands(core, session, demands, nowMs) ?? seen(core, record, session, undefined, nowMs)
+  return judgeDemands(core, session, demands, nowMs) ?? seen(recordSide(core), record, session, undefined, nowMs)
 }
 
 async function checkAllowlist(
@@ -80,22 +80,7 @@ async function checkAllowlist(
   const token = readOwnToken(core, text, about)
   if (!token.ok) return token
   const { claims } = token
-  const [found, floor] = await Promise.all([core.sessions.read(claims.sid), core.floor.fresh()])
-  if (found.is !== 'live') return judgeGone(found)
-  const { record } = found
-  const nowMs = core.nowMs()
-  // The id carries the tag of its subject; a record of somebody else under it is not ours to serve.
-  if (record.subject !== claims.sub || record.tenant !== claims.tenant) return refuse('unknown')
-  const refused = judgeRecord(record, floor, nowMs) ?? judgeGeneration(claims, record)
-  if (refused) return refused
-  const session = sessionOf(record, core.data, claims.aud, claims.exp * 1_000)
-  return judgeDemands(core, session, demands, nowMs) ?? seen(core, record, session, claims.gen, nowMs)
-}
-
-function judgeGeneration(claims: AccessClaims, record: SessionRecord): Refused | undefined {
-  if (claims.gen > record.generation) return refuse('rolled_back')
-  if (claims.gen < record.rolesGeneration) return refuse('superseded')
-  return undefined
+  return checkByRecord(recordSide(core), claims, demands)
 }
 
 async function checkDenylist(
@@ -145,7 +130,7 @@ function readOwnToken(
   text: string,
   about: About,
 ): { readonly ok: true; readonly claims: AccessClaims } | Refused {
-  const token = readAccessToken(text, core.keys, core.options.issuer, core.nowMs())
+  const token = readAccessToken(text, core.keys, core.options.issuer, core.nowMs(), core.options.sealed)
   if (!token.ok) return refuse(token.reason)
   about.id = token.claims.sid
   about.subject = token.claims.sub
@@ -154,38 +139,18 @@ function readOwnToken(
   return meant ? token : refuse('claim_mismatch')
 }
 
-function principalOf(claims: AccessClaims): Principal & { readonly sessionId: SessionId } {
-  return Object.freeze({
-    sessionId: claims.sid,
-    subject: claims.sub,
-    ...(claims.tenant !== undefined && { tenant: claims.tenant }),
-    roles: Object.freeze([...claims.roles]),
-    audience: Object.freeze([...claims.aud]),
-    clientId: claims.client_id,
-    authTimeMs: claims.auth_time * 1_000,
-    acr: claims.acr,
-    amr: Object.freeze([...claims.amr]),
-    expiresAtMs: claims.exp * 1_000,
-  })
-}
-
-/** Accepted: notes the use, if it is due, without making the caller wait. */
-function seen(
-  core: Core,
-  record: SessionRecord,
-  session: Session<any, any>,
-  generation: number | undefined,
-  nowMs: number,
-): Checked<Session<any>> {
-  const windowMs = windowOf(core, record)
-  const confirms =
-    core.strategy.renews && generation === record.generation && record.generation > 0 && record.confirmedAtMs === 0
-  if (confirms || isTouchDue(windowMs, record.lastSeenAtMs, nowMs)) {
-    const idleAtMs = idleDeadlineMs(windowMs, record.absoluteAtMs, nowMs)
-    const touch = confirms ? { idleAtMs, generation: record.generation } : { idleAtMs }
-    core.background.run(record.id, () => core.sessions.touch(record.id, touch, nowMs))
+/** The verbs' view of what a check by record needs. */
+function recordSide(core: Core): RecordSide {
+  return {
+    sessions: core.sessions,
+    floor: core.floor,
+    data: core.data,
+    acrLevels: core.acrLevels,
+    background: core.background,
+    nowMs: core.nowMs,
+    windowOf: (record) => windowOf(core, record),
+    renews: core.strategy.renews,
   }
-  return { ok: true, session }
 }
 
 /** Where there is no refresh token, what a refresh would mend needs a new login. */

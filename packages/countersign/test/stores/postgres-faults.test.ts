@@ -240,6 +240,7 @@ describe('errors of the server', () => {
     ['42501', 'ERR_STORE_MISCONFIGURED', undefined],
     ['42883', 'ERR_STORE_MISCONFIGURED', undefined],
     ['XX001', 'ERR_STORE_CORRUPT', undefined],
+    ['54000', 'ERR_INPUT_INVALID', undefined],
     ['P0001', 'ERR_STORE_UNAVAILABLE', true],
   ])('%s is %s', async (state, code, retryable) => {
     const error = (await failing(state, 1)) as CountersignError

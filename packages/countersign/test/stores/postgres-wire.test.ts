@@ -8,7 +8,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../../../tools/test-support/postgres-server.ts'
 import { backendsOf, outcome, rawClient, readyStore, recordNow, sleep, storeOf, until } from './postgres-kit.ts'
-import { createRule, endRule, GRACE, MINUTE, refresh, sessionId, subjectRef } from './suite/kit.ts'
+import { createRule, endRule, GRACE, hashOf, MINUTE, refresh, sessionId, subjectRef } from './suite/kit.ts'
 
 let server: PostgresServer
 beforeAll(async () => {
@@ -26,7 +26,8 @@ async function statementsOf(call: () => Promise<unknown>): Promise<string[]> {
 
 /** Every method once, in an order in which each finds something to do. */
 function methodsOf(store: Store): Record<string, () => Promise<unknown>> {
-  const { sessions, revocations, accounts } = store
+  const { sessions, revocations, accounts, once } = store
+  const [place, hash] = [hashOf(subjectRef().tag), hashOf('secret')]
   const ref = subjectRef()
   const record = { ...recordNow(store, ref), stamped: true }
   const now = record.createdAtMs
@@ -61,6 +62,10 @@ function methodsOf(store: Store): Record<string, () => Promise<unknown>> {
     'accounts.create': () => accounts.create(whole),
     subjectOf: () => accounts.subjectOf(whole),
     bySubject: () => accounts.bySubject(ref),
+    put: () => once.put(place, { hash, bytes: hash }, now + MINUTE),
+    look: () => once.look(place, hash, now),
+    take: () => once.take(place, hash, now),
+    claim: () => once.claim('scope', record.id, now + MINUTE, now),
     'accounts.replace': () => accounts.replace({ ...whole, version: 2 }, 1),
   }
 }
@@ -281,7 +286,7 @@ describe('nothing usable at rest', () => {
   async function everything(url: string): Promise<string> {
     const raw = await rawClient(url)
     let text = await server.log()
-    for (const table of ['sessions', 'subjects', 'revocations', 'denials', 'accounts', 'meta'])
+    for (const table of ['sessions', 'subjects', 'revocations', 'denials', 'accounts', 'once', 'claims', 'meta'])
       text += JSON.stringify((await raw.query(`SELECT t::text FROM countersign.${table} AS t`)).rows)
     return text
   }

@@ -35,7 +35,7 @@ describe.each(ALGS)('compact JWS with %s', (alg) => {
 
   test('what was signed is accepted, also with the media type written out', () => {
     const token = signJws({ sub: 'u', n: 1 }, 'at+jwt', key)
-    expect(verifyJws(token, 'at+jwt', lookup)).toEqual({
+    expect(verifyJws(token, 'at+jwt', lookup)).toMatchObject({
       ok: true,
       header: { alg, kid: key.kid, typ: 'at+jwt' },
       claims: { sub: 'u', n: 1 },
@@ -123,6 +123,6 @@ test('a public key is no HMAC secret (CVE-2015-9235)', async () => {
     const token = `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`
     const lookup = (kid: string, alg: string) =>
       keys.signing.get(kid)?.alg === alg ? keys.signing.get(kid) : undefined
-    expect(verifyJws(token, 'at+jwt', lookup)).toEqual({ ok: false, reason: 'bad_signature' })
+    expect(verifyJws(token, 'at+jwt', lookup)).toMatchObject({ ok: false, reason: 'bad_signature' })
   }
 })

@@ -1,4 +1,4 @@
-// How a service that only checks tokens is meant to use the API. Needs createVerifier; see `notYet` in tools/test-types.ts.
+// How a service that only checks tokens uses the API.
 import { createVerifier, type Keyring } from 'countersign'
 import type { Store } from 'countersign/stores/contract'
 import { z } from 'zod'

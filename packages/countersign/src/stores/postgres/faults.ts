@@ -56,6 +56,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
 const CLASSES: Readonly<Record<string, Refusal>> = {
   '08': unavailable('the connection failed', { breaks: true, isUnknown: true }),
   '53': unavailable('the server lacks disk, memory or connections'),
+  '54': { code: 'ERR_INPUT_INVALID', says: 'a value is longer than the database takes' },
   '57': unavailable('the server was interrupted', { breaks: true, isUnknown: true }),
   '58': unavailable('the server could not read or write its files'),
 }

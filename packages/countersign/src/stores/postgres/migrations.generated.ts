@@ -120,9 +120,25 @@ CREATE TABLE countersign.accounts (
   roles text[] COLLATE "C" NOT NULL,
   blocked text COLLATE "C",
   created_at_ms bigint NOT NULL,
+  email_verified_at_ms bigint,
   unsettled text COLLATE "C",
   UNIQUE (tenant, identifier)
 );
+
+-- One-time tokens, and ids that must not come again. Places and claims are hashes: they say nothing of whom they are about.
+CREATE TABLE countersign.once (
+  place bytea PRIMARY KEY CHECK (octet_length(place) = 32),
+  hash bytea NOT NULL CHECK (octet_length(hash) = 32),
+  until_ms bigint NOT NULL,
+  body bytea NOT NULL
+);
+CREATE INDEX once_by_until ON countersign.once (until_ms);
+
+CREATE TABLE countersign.claims (
+  digest bytea PRIMARY KEY CHECK (octet_length(digest) = 32),
+  until_ms bigint NOT NULL
+);
+CREATE INDEX claims_by_until ON countersign.claims (until_ms);
 ` as string },
   { id: 2, name: 'steps', sql: `-- One function per step, so that each is one statement, one round trip and one transaction. stores/steps/*.ts is the
 -- reference of what they do; the same suite and a differential test hold them against it.
@@ -843,6 +859,19 @@ BEGIN
   SELECT count(*) INTO batch FROM records;
   gone := gone + batch;
 
+  DELETE FROM countersign.once WHERE place IN (
+    SELECT place FROM countersign.once WHERE until_ms <= p_now_ms
+    ORDER BY until_ms LIMIT p_limit - gone FOR UPDATE SKIP LOCKED
+  );
+  GET DIAGNOSTICS batch = ROW_COUNT;
+  gone := gone + batch;
+  DELETE FROM countersign.claims WHERE digest IN (
+    SELECT digest FROM countersign.claims WHERE until_ms <= p_now_ms
+    ORDER BY until_ms LIMIT p_limit - gone FOR UPDATE SKIP LOCKED
+  );
+  GET DIAGNOSTICS batch = ROW_COUNT;
+  gone := gone + batch;
+
   FOR one IN
     SELECT tag FROM countersign.subjects WHERE NOT blocked AND keep_until_ms <= p_now_ms
     ORDER BY keep_until_ms LIMIT p_limit - gone FOR UPDATE SKIP LOCKED
@@ -871,10 +900,10 @@ BEGIN
   PERFORM countersign.must_last();
   INSERT INTO countersign.accounts (
     tag, format, subject, tenant, identifier, version, password_hash, password_changed_at_ms, roles, blocked,
-    created_at_ms, unsettled
+    created_at_ms, email_verified_at_ms, unsettled
   ) VALUES (
     a.tag, a.format, a.subject, a.tenant, a.identifier, a.version, a.password_hash, a.password_changed_at_ms, a.roles,
-    a.blocked, a.created_at_ms, a.unsettled
+    a.blocked, a.created_at_ms, a.email_verified_at_ms, a.unsettled
   ) ON CONFLICT DO NOTHING;
   RETURN FOUND;
 END $$;
@@ -889,12 +918,48 @@ BEGIN
   PERFORM countersign.must_last();
   UPDATE countersign.accounts SET
     version = a.version, password_hash = a.password_hash, password_changed_at_ms = a.password_changed_at_ms,
-    roles = a.roles, blocked = a.blocked, created_at_ms = a.created_at_ms, unsettled = a.unsettled
+    roles = a.roles, blocked = a.blocked, created_at_ms = a.created_at_ms,
+    email_verified_at_ms = a.email_verified_at_ms, unsettled = a.unsettled
     WHERE tag = a.tag AND version = p_expected;
   IF FOUND THEN
     RETURN 'stored';
   END IF;
   RETURN CASE WHEN EXISTS (SELECT FROM countersign.accounts WHERE tag = a.tag) THEN 'conflict' ELSE 'unknown' END;
+END $$;
+
+-- OnceStore.put.
+-- Params: p_place; p_hash; p_body; p_until_ms
+CREATE FUNCTION countersign.put_once(p_place bytea, p_hash bytea, p_body bytea, p_until_ms bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM countersign.must_last();
+  INSERT INTO countersign.once (place, hash, until_ms, body) VALUES (p_place, p_hash, p_until_ms, p_body)
+    ON CONFLICT (place) DO UPDATE SET hash = excluded.hash, until_ms = excluded.until_ms, body = excluded.body;
+END $$;
+
+-- OnceStore.take. Returns what was there, or NULL. Of several at once the first deletes the row; the others wait for it
+-- and then find none.
+-- Params: p_place; p_hash; p_now_ms
+CREATE FUNCTION countersign.take_once(p_place bytea, p_hash bytea, p_now_ms bigint) RETURNS bytea
+LANGUAGE plpgsql AS $$
+DECLARE
+  taken bytea;
+BEGIN
+  PERFORM countersign.must_last();
+  DELETE FROM countersign.once WHERE place = p_place AND hash = p_hash AND until_ms > p_now_ms
+    RETURNING body INTO taken;
+  RETURN taken;
+END $$;
+
+-- OnceStore.claim. Returns whether it is the caller's.
+-- Params: p_digest of scope and id; p_until_ms; p_now_ms
+CREATE FUNCTION countersign.claim_once(p_digest bytea, p_until_ms bigint, p_now_ms bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM countersign.must_last();
+  INSERT INTO countersign.claims AS c (digest, until_ms) VALUES (p_digest, p_until_ms)
+    ON CONFLICT (digest) DO UPDATE SET until_ms = excluded.until_ms WHERE c.until_ms <= p_now_ms;
+  RETURN FOUND;
 END $$;
 ` as string },
 ] as const

@@ -50,6 +50,8 @@ function encodeAccount(account: Account): string {
     roles: account.roles.map(key),
     blocked: account.blocked === null ? null : key(account.blocked),
     created_at_ms: int(account.createdAtMs, 'createdAtMs'),
+    email_verified_at_ms:
+      account.emailVerifiedAtMs === undefined ? null : int(account.emailVerifiedAtMs, 'emailVerifiedAtMs'),
     unsettled: account.unsettled,
   })
 }
@@ -67,6 +69,7 @@ function decodeAccount(row: Row): Account {
     roles: (row.roles as string[]).map(unkey),
     blocked: row.blocked === null ? null : unkey(row.blocked as string),
     createdAtMs: row.created_at_ms as number,
+    ...(row.email_verified_at_ms !== null && { emailVerifiedAtMs: row.email_verified_at_ms as number }),
     unsettled: row.unsettled as Account['unsettled'],
   }
 }

@@ -6,6 +6,7 @@ import { type PostgresStoreOptions, type ResolvedPostgresOptions, resolvePostgre
 import { OwnPool } from './own-pool.ts'
 import { postgresAccounts } from './postgres-accounts.ts'
 import { PostgresLifecycle } from './postgres-lifecycle.ts'
+import { postgresOnce } from './postgres-once.ts'
 import { postgresRevocations } from './postgres-revocations.ts'
 import { postgresSessions } from './postgres-sessions.ts'
 import { statementsFor } from './statements.ts'
@@ -55,6 +56,7 @@ export function postgresStore(options: PostgresStoreOptions): Store {
     },
     revocations: postgresRevocations(context),
     accounts: postgresAccounts(context),
+    once: postgresOnce(context),
     lifecycle: {
       name: lifecycle.name,
       ready: (placement) => lifecycle.ready(placement),

@@ -54,6 +54,12 @@ const TEXTS = {
   createAccount: write(`SELECT ${call('create_account', 1)} AS created`),
   replaceAccount: write(`SELECT ${call('replace_account', 2)} AS outcome`),
 
+  putOnce: write(`SELECT ${call('put_once', 4)}`),
+  takeOnce: write(`SELECT ${call('take_once', 3)} AS body`),
+  claimOnce: write(`SELECT ${call('claim_once', 3)} AS claimed`),
+  // Params: $1 place, $2 hash, $3 now
+  lookOnce: read('SELECT o.body FROM countersign.once AS o WHERE o.place = $1 AND o.hash = $2 AND o.until_ms > $3'),
+
   // Params: $1 id
   readSession: read(`SELECT ${session('s')} FROM countersign.sessions AS s WHERE s.id = $1`),
 
@@ -77,7 +83,8 @@ const TEXTS = {
 
   // Params: $1 tag
   readAccount: read(`SELECT a.tag, a.format, a.subject, a.tenant, a.identifier, a.version, a.password_hash,
-    a.password_changed_at_ms, to_json(a.roles) AS roles, a.blocked, a.created_at_ms, a.unsettled
+    a.password_changed_at_ms, to_json(a.roles) AS roles, a.blocked, a.created_at_ms,
+    a.email_verified_at_ms, a.unsettled
     FROM countersign.accounts AS a WHERE a.tag = $1`),
 
   // Params: $1 tenant, $2 identifier

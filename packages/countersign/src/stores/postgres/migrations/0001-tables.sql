@@ -117,6 +117,22 @@ CREATE TABLE countersign.accounts (
   roles text[] COLLATE "C" NOT NULL,
   blocked text COLLATE "C",
   created_at_ms bigint NOT NULL,
+  email_verified_at_ms bigint,
   unsettled text COLLATE "C",
   UNIQUE (tenant, identifier)
 );
+
+-- One-time tokens, and ids that must not come again. Places and claims are hashes: they say nothing of whom they are about.
+CREATE TABLE countersign.once (
+  place bytea PRIMARY KEY CHECK (octet_length(place) = 32),
+  hash bytea NOT NULL CHECK (octet_length(hash) = 32),
+  until_ms bigint NOT NULL,
+  body bytea NOT NULL
+);
+CREATE INDEX once_by_until ON countersign.once (until_ms);
+
+CREATE TABLE countersign.claims (
+  digest bytea PRIMARY KEY CHECK (octet_length(digest) = 32),
+  until_ms bigint NOT NULL
+);
+CREATE INDEX claims_by_until ON countersign.claims (until_ms);
