@@ -5,9 +5,12 @@ import { join } from 'node:path'
 import type { Runtime } from 'countersign'
 import type { Store } from 'countersign/stores/contract'
 import { memoryStore } from 'countersign/stores/memory'
+import { postgresStore } from 'countersign/stores/postgres'
 import { redisStore } from 'countersign/stores/redis'
 import { sqliteStore } from 'countersign/stores/sqlite'
+import pg from 'pg'
 import { createClient } from 'redis'
+import { startPostgres } from '../../../../tools/test-support/postgres-server.ts'
 import { startRedis } from '../../../../tools/test-support/redis-server.ts'
 
 export interface OpenedStore {
@@ -84,6 +87,45 @@ export const EVERY_STORE: readonly { readonly name: string; open(runtime?: Runti
             return strings
           } finally {
             client.destroy()
+          }
+        },
+        async dispose() {
+          for (const store of stores) await store.lifecycle.close()
+          await server.stop()
+        },
+      }
+    },
+  },
+  {
+    name: 'postgres',
+    async open() {
+      const server = await startPostgres({ settings: { log_statement: 'all', log_min_messages: 'info' } })
+      const stores: Store[] = []
+      const another = () => {
+        const store = postgresStore({ url: server.url })
+        stores.push(store)
+        return store
+      }
+      return {
+        store: another(),
+        another,
+        async atRest() {
+          const client = new pg.Client({ connectionString: server.url })
+          await client.connect()
+          try {
+            const held: Buffer[] = [Buffer.from(await server.log())]
+            const tables = await client.query(`SELECT oid::regclass::text AS name FROM pg_class
+              WHERE relnamespace = 'countersign'::regnamespace AND relkind = 'r'`)
+            for (const { name } of tables.rows) {
+              for (const row of (await client.query(`SELECT * FROM ${name}`)).rows) {
+                // Bytes as they are, whatever else as text.
+                for (const value of Object.values(row))
+                  held.push(Buffer.isBuffer(value) ? value : Buffer.from(String(value)))
+              }
+            }
+            return held
+          } finally {
+            await client.end()
           }
         },
         async dispose() {
