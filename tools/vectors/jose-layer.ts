@@ -25,6 +25,6 @@ function publicPart(jwk: Jwk): Jwk {
 export function verdictOnJws(token: string, jwk: Jwk, alg?: string, payload?: string): Verdict {
   return verdictOf(() => {
     const opened = openJws(token, { typ: null, kid: 'optional' }, foreignKeys(importKeys(jwk, alg)))
-    return opened.ok && (payload === undefined || opened.payload === payload)
+    return opened.ok && (payload === undefined || opened.payload.toString('base64url') === payload)
   })
 }

@@ -1,4 +1,4 @@
-import { endsCanonically, toBase64url } from '../internal/bytes.ts'
+import { fromBase64url, toBase64url } from '../internal/bytes.ts'
 import { type SignatureCheck, type SigningAlg, signatureOf, type VerifyingAlg } from './signatures.ts'
 import { type JsonObject, parseStrictObject } from './strict-json.ts'
 
@@ -39,11 +39,8 @@ export type JwsResult =
   | { readonly ok: true; readonly header: JsonObject; readonly key: VerifyingKey; readonly claims: JsonObject }
   | JwsRefusal
 export type OpenedJws =
-  | { readonly ok: true; readonly header: JsonObject; readonly key: VerifyingKey; readonly payload: string }
+  | { readonly ok: true; readonly header: JsonObject; readonly key: VerifyingKey; readonly payload: Buffer }
   | JwsRefusal
-
-/** Exactly three parts of the base64url alphabet (RFC 8725bis section 3.14). Five are a JWE, and no JWS. */
-const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+$/
 
 /** Members that a protected header may have here. No `crit`, `b64`, `zip`, `jku`, `jwk`, `x5u`, `x5c`: refused, not ignored. */
 const HEADER_MEMBERS = new Set(['alg', 'kid', 'typ'])
@@ -53,7 +50,6 @@ const HEADER_MEMBERS = new Set(['alg', 'kid', 'typ'])
  * then the signature (ASVS 9.1.1). Synchronous, and at most one signature check.
  *
  * @param maxCharacters - Longest token that is looked at. Default 8 192.
- * @returns The payload still as base64url, which is canonical.
  */
 export function openJws(token: string, rule: JwsRule, keyFor: KeyLookup, maxCharacters?: number): OpenedJws
 export function openJws(
@@ -69,17 +65,19 @@ export function openJws(
   maxCharacters = MAX_TOKEN_CHARACTERS,
 ): OpenedJws {
   if (typeof token !== 'string' || token.length > maxCharacters) return MALFORMED
-  if (!COMPACT.test(token)) return MALFORMED
   const first = token.indexOf('.')
   const second = token.indexOf('.', first + 1)
+  if (first < 1 || second === -1) return MALFORMED
   const headerText = token.slice(0, first)
-  const payload = token.slice(first + 1, second)
-  const signatureText = token.slice(second + 1)
-  if (!endsCanonically(headerText) || !endsCanonically(payload) || !endsCanonically(signatureText)) return MALFORMED
+  // A third dot is outside the alphabet, so five parts, a JWE, are no JWS (RFC 8725bis section 3.14).
+  const payload = fromBase64url(token.slice(first + 1, second))
+  const signature = fromBase64url(token.slice(second + 1))
+  if (!payload || !signature) return MALFORMED
 
   let found = rule.known?.get(headerText)
   if (!found) {
-    const header = parseStrictObject(Buffer.from(headerText, 'base64url'))
+    const bytes = fromBase64url(headerText)
+    const header = bytes && parseStrictObject(bytes)
     if (!header || !isAcceptable(header, rule)) return MALFORMED
     const key = (keyFor as ForeignKeyLookup)(header.kid as string | undefined, header.alg as string)
     // The lookup has compared the algorithm; once more here, so that no lookup can ever forget it.
@@ -87,7 +85,6 @@ export function openJws(
     found = { header, key }
   }
   const { header, key } = found
-  const signature = Buffer.from(signatureText, 'base64url')
   return key.verifies(token.slice(0, second), signature) ? { ok: true, header, key, payload } : BAD_SIGNATURE
 }
 
@@ -111,7 +108,7 @@ export function verifyJws(
 ): JwsResult {
   const opened = openJws(token, typeof rule === 'string' ? { typ: rule } : rule, keyFor, maxCharacters)
   if (!opened.ok) return opened
-  const claims = parseStrictObject(Buffer.from(opened.payload, 'base64url'))
+  const claims = parseStrictObject(opened.payload)
   return claims ? { ok: true, header: opened.header, key: opened.key, claims } : MALFORMED
 }
 

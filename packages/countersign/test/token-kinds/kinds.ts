@@ -1,0 +1,119 @@
+// Every kind of token there is, and where each is at home. A new kind is a new row here, and it is presented to every
+// place. Kinds that are not built yet are signed here with our own keys, or taken from test/vectors/rfc.
+import { readFileSync } from 'node:fs'
+import { systemRuntime } from 'countersign'
+import { hmacSha256, toBase64url } from '../../src/internal/bytes.ts'
+import { signJws } from '../../src/tokens/jws.ts'
+import { seal } from '../../src/tokens/sealing.ts'
+import { AUDIENCE, type Deployment, issuerOf } from './deployment.ts'
+import type { PlaceName } from './places.ts'
+
+export interface Kind {
+  readonly home: readonly PlaceName[]
+  /** A fresh one, so that a place that uses a token up does not spoil the next. */
+  make(deployment: Deployment): string | Promise<string>
+}
+
+const nowS = () => Math.floor(Date.now() / 1_000)
+/** What every JWT that is addressed to us says, whatever kind it is. */
+const common = () => ({
+  iss: issuerOf('allowlist'),
+  aud: AUDIENCE,
+  sub: 'user:1',
+  client_id: 'web',
+  iat: nowS(),
+  exp: nowS() + 60,
+  jti: toBase64url(systemRuntime.random(12)),
+})
+/** Signed with our own key, with the type of the kind. */
+const signed =
+  (typ: string, claims: object = {}) =>
+  ({ keys }: Deployment) =>
+    signJws({ ...common(), ...claims }, typ, keys.signWith('ES256')!)
+
+const issue = async (deployment: Deployment, strategy: keyof Deployment['sessions']) => {
+  const issued = await deployment.sessions[strategy].issue({ subject: 'user:1' })
+  if (!issued.ok) throw new Error(issued.reason)
+  return issued as typeof issued & { readonly refreshToken: string }
+}
+const access = (strategy: keyof Deployment['sessions']) => async (deployment: Deployment) =>
+  (await issue(deployment, strategy)).accessToken
+const refresh = (strategy: 'stateless' | 'denylist' | 'allowlist' | 'sealed') => async (deployment: Deployment) =>
+  (await issue(deployment, strategy)).refreshToken
+
+/** `cs1_`: version ‖ key number ‖ purpose ‖ id 16 ‖ secret 32 ‖ MAC 32 (design.md section 5). */
+const oneTime =
+  (purpose: number) =>
+  ({ keys }: Deployment) => {
+    const { number, key } = keys.mac.active
+    const body = Buffer.concat([Buffer.from([1, number, purpose]), systemRuntime.random(48)])
+    return `cs1_${toBase64url(Buffer.concat([body, hmacSha256(key, 'cs1_', body)]))}`
+  }
+
+const rfc = (name: string) =>
+  JSON.parse(readFileSync(new URL(`../vectors/rfc/${name}.json`, import.meta.url), 'utf8')) as Record<string, any>
+const samples = rfc('set_and_logout_examples').vectors as { id: string; typ?: string; claims?: object; set?: string }[]
+const sample = (id: string) => samples.find((one) => one.id === id)!
+const claimsOf = (id: string) => {
+  const { iss, aud, sub, iat, exp, ...rest } = sample(id).claims as Record<string, unknown>
+  return rest
+}
+
+export const KINDS: Readonly<Record<string, Kind>> = {
+  'access token, stateless': { make: access('stateless'), home: ['stateless verify', 'stateless verifyNow'] },
+  'access token, denylist': { make: access('denylist'), home: ['denylist verify'] },
+  'access token, allowlist': {
+    make: access('allowlist'),
+    home: [
+      'allowlist verify',
+      'verifier with a keyring',
+      'verifier with a JWK Set',
+      'verifier with the records',
+      'verifier that asks',
+    ],
+  },
+  'access token, sealed': { make: access('sealed'), home: ['sealed verify', 'verifier of sealed tokens'] },
+  'opaque token': { make: access('opaque'), home: ['opaque verify'] },
+  'refresh token, stateless': { make: refresh('stateless'), home: ['stateless refresh'] },
+  'refresh token, denylist': { make: refresh('denylist'), home: ['denylist refresh'] },
+  'refresh token, allowlist': { make: refresh('allowlist'), home: ['allowlist refresh'] },
+  'refresh token, sealed': { make: refresh('sealed'), home: ['sealed refresh'] },
+  'session id': {
+    make: async (deployment) => (await issue(deployment, 'allowlist')).session.sessionId,
+    home: ['get by id'],
+  },
+
+  'one-time token, password reset': { make: oneTime(1), home: [] },
+  'one-time token, e-mail': { make: oneTime(2), home: [] },
+  'service token for another audience': { make: signed('at+jwt', { aud: 'https://other.test' }), home: [] },
+  'service token of another issuer': { make: signed('at+jwt', { iss: 'https://other.test' }), home: [] },
+  'access token bound to a key (DPoP)': { make: signed('at+jwt', { cnf: { jkt: 'x' } }), home: [] },
+  'ID token': { make: signed('JWT', { nonce: 'n', auth_time: nowS() }), home: [] },
+  'ID token without a type': {
+    make: ({ keys }) => signJws(common(), undefined as never, keys.signWith('ES256')!),
+    home: [],
+  },
+  'client assertion': { make: signed('client-authentication+jwt'), home: [] },
+  'logout token': { make: signed('logout+jwt', claimsOf('oidc-logout-token-claims')), home: [] },
+  'logout token that claims to be an access token': {
+    make: signed('at+jwt', claimsOf('oidc-logout-token-claims')),
+    home: [],
+  },
+  'security event': { make: signed('secevent+jwt', claimsOf('caep-session-revoked-simple')), home: [] },
+  'security event that claims to be an access token': {
+    make: signed('at+jwt', claimsOf('caep-session-revoked-simple')),
+    home: [],
+  },
+  'security event of RFC 8935': { make: () => sample('rfc8935-push-body').set!, home: [] },
+  'DPoP proof': { make: signed('dpop+jwt', { htm: 'POST', htu: AUDIENCE }), home: [] },
+  'DPoP proof of RFC 9449': { make: () => rfc('rfc9449_dpop').proofs[0].proof as string, home: [] },
+  'DBSC proof': { make: signed('dbsc+jwt', { authorization: 'ac' }), home: [] },
+  'DBSC proof of the draft': { make: () => rfc('dbsc_examples').secure_session_response as string, home: [] },
+  'JWT of RFC 7515': { make: () => rfc('rfc7515_appendix_a').vectors[2].compact as string, home: [] },
+  'JWT without a signature': { make: () => rfc('rfc7515_appendix_a').vectors[4].compact as string, home: [] },
+  'sealed refresh token': {
+    make: async (deployment) =>
+      seal((await issue(deployment, 'allowlist')).refreshToken, deployment.keys.sealWith()!, systemRuntime.random),
+    home: [],
+  },
+}
