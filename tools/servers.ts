@@ -1,7 +1,7 @@
 // Sees to it that the programs the tests run against are there. As root on Debian it installs what is missing; anywhere
 // else it says what to install. Nothing is started here, and no service of the system is touched.
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -10,10 +10,19 @@ const NEEDED: Readonly<Record<string, string>> = {
   'redis-server': 'redis-server',
   chromium: 'chromium',
   curl: 'curl',
+  // Only its programs are used: the cluster that the package makes is neither asked nor changed.
+  initdb: 'postgresql',
 }
+/** Where Debian keeps the programs of each PostgreSQL version, outside the path. */
+const POSTGRES = '/usr/lib/postgresql'
+
+const folders = (): string[] => [
+  ...(process.env.PATH ?? '').split(delimiter),
+  ...(existsSync(POSTGRES) ? readdirSync(POSTGRES).map((version) => join(POSTGRES, version, 'bin')) : []),
+]
 
 const isInstalled = (program: string): boolean =>
-  (process.env.PATH ?? '').split(delimiter).some((folder) => {
+  folders().some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK)
       return true

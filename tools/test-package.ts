@@ -11,6 +11,7 @@ import { bin, run } from './steps.ts'
 const needsPeer: Readonly<Record<string, string>> = {
   './accounts': '@node-rs/argon2',
   './stores/sqlite': '@photostructure/sqlite',
+  './stores/postgres': 'pg',
   './stores/redis': 'redis',
 }
 

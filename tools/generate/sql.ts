@@ -21,6 +21,7 @@ export function buildMigrations(files: ReadonlyMap<string, string>): Migration[]
       continue
     }
     if (sql.trim() === '') problems.push(`${path}.sql: is empty`)
+    problems.push(...lint(sql).map((problem) => `${path}.sql: ${problem}`))
     migrations.push({ id: Number(named[1]), name: named[2]!, sql: sql.replace(/\n*$/, '\n') })
   }
   // Databases remember how far they came as one number, so the numbers run 1, 2, 3 without a gap or a double.
@@ -29,6 +30,28 @@ export function buildMigrations(files: ReadonlyMap<string, string>): Migration[]
   })
   if (problems.length > 0) throw new Error(problems.join('\n'))
   return migrations
+}
+
+/**
+ * What must not be in a migration, and whether the comment above each function names its parameters.
+ *
+ * The time is an argument of every step (`docs/design/0002`), and a table that a crash empties holds nothing of ours.
+ */
+function lint(sql: string): string[] {
+  const problems: string[] = []
+  const code = sql.replace(/--.*$/gm, '')
+  const forbidden =
+    /\b(?:now|\w*_timestamp|random|gen_random_uuid|nextval)\s*\(|\b(?:current_timestamp|current_date|current_time|localtime\w*|unlogged)\b/gi
+  for (const [used] of code.matchAll(forbidden)) problems.push(`uses ${used.replace(/\s*\($/, '()')}`)
+  const functions = /((?:^--.*\n)*)^CREATE (?:OR REPLACE )?FUNCTION (?:\w+\.)?(\w+)\s*\(([^)]*)\)/gm
+  for (const [, comment = '', name, parameters = ''] of sql.matchAll(functions)) {
+    if (!/^-- Params: /m.test(comment)) problems.push(`${name} has no comment with its "Params:"`)
+    const named = new Set(comment.match(/\bp_\w+/g))
+    const taken = new Set(parameters.match(/\bp_\w+/g))
+    for (const one of taken) if (!named.has(one)) problems.push(`${name} takes ${one}, which its comment does not name`)
+    for (const one of named) if (!taken.has(one)) problems.push(`${name} does not take ${one}, which its comment names`)
+  }
+  return problems
 }
 
 export function renderMigrations(migrations: readonly Migration[]): string {

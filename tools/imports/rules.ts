@@ -12,7 +12,7 @@ export interface Part {
 
 const ground = ['session', 'internal']
 const contract = [...ground, 'stores/contract.ts']
-const store = [...contract, 'stores/steps']
+const store = [...contract, 'stores/steps', 'stores/shared']
 const strategy = [...contract, 'tokens', 'events']
 const verb = [...strategy, 'strategies']
 const wiring = [...verb, 'verbs', 'cache', 'sessions.ts']
@@ -26,6 +26,7 @@ export const parts: Readonly<Record<string, Part>> = {
 
   'stores/contract.ts': { may: ground },
   'stores/steps': { may: contract },
+  'stores/shared': { may: contract },
   'stores/memory': { may: store },
   'stores/sqlite': { may: store, peers: ['@photostructure/sqlite'] },
   'stores/postgres': { may: store, peers: ['pg'] },

@@ -5,12 +5,15 @@
 import { allowlist, createSessions, loadKeyring, type SessionId } from 'countersign'
 import { createAccounts } from 'countersign/accounts'
 import type { Store } from 'countersign/stores/contract'
+import { postgresStore } from 'countersign/stores/postgres'
 import { redisStore } from 'countersign/stores/redis'
 import { sqliteStore } from 'countersign/stores/sqlite'
 import { z } from 'zod'
 
 export interface WorkerSetup {
-  readonly store: { readonly kind: 'sqlite'; readonly file: string } | { readonly kind: 'redis'; readonly url: string }
+  readonly store:
+    | { readonly kind: 'sqlite'; readonly file: string }
+    | { readonly kind: 'redis' | 'postgres'; readonly url: string }
   readonly keyring: object
   readonly perSubject: number
 }
@@ -18,9 +21,14 @@ export interface WorkerSetup {
 const Cart = z.object({ items: z.array(z.string()) })
 
 function openStore(setup: WorkerSetup['store']): Store {
-  return setup.kind === 'sqlite'
-    ? sqliteStore({ file: setup.file, busyDeadline: '20s' })
-    : redisStore({ url: setup.url, deadline: '20s' })
+  switch (setup.kind) {
+    case 'sqlite':
+      return sqliteStore({ file: setup.file, busyDeadline: '20s' })
+    case 'redis':
+      return redisStore({ url: setup.url, deadline: '20s' })
+    case 'postgres':
+      return postgresStore({ url: setup.url, deadline: '20s' })
+  }
 }
 
 export async function openSessions(setup: WorkerSetup, store = openStore(setup.store)) {

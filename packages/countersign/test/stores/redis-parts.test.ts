@@ -1,10 +1,10 @@
 // The parts of the Redis store that need no server: the line of deadlines, the server's clock, the start check, options.
 import { redisStore } from 'countersign/stores/redis'
 import { describe, expect, it } from 'vitest'
-import { Deadlines } from '../../src/stores/redis/deadlines.ts'
 import { passesSoon, replyFault } from '../../src/stores/redis/faults.ts'
 import { checkServer, parseInfo } from '../../src/stores/redis/server-check.ts'
-import { ServerClock } from '../../src/stores/redis/server-clock.ts'
+import { Deadlines } from '../../src/stores/shared/deadlines.ts'
+import { ServerClock } from '../../src/stores/shared/server-clock.ts'
 
 /** A clock and timers that move when the test says so. */
 function manual() {

@@ -1,6 +1,7 @@
 import type { SubjectRef } from '../../session/ids.ts'
 import type { Account } from '../contract.ts'
-import { Cursor, corrupt, segment, unsigned, utf8 } from './segments.ts'
+import { utf8 } from '../shared/arguments.ts'
+import { Cursor, corrupt, segment, unsigned } from './segments.ts'
 
 /*
  * An account is one string: format (u8), version (u32), the identifier with its length, and the rest as JSON. Version and

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { toBase64url, u32be } from '../../internal/bytes.ts'
-import { invalidInput } from '../../internal/errors.ts'
 import type { SessionId } from '../../session/ids.ts'
 import type { IdentifierRef, Place } from '../contract.ts'
+import { checkTag, tagOf } from '../shared/arguments.ts'
 
 /** Every key that the store uses. The part in braces is the Redis Cluster hash tag: one slot per subject. */
 export interface Keys {
@@ -31,21 +31,6 @@ export function keysWith(prefix: string): Keys {
     claim: (scope, id) => `${prefix}:{claim:${digestOf({ tenant: scope, identifier: id })}}`,
     floor: `${prefix}:{floor}`,
   }
-}
-
-/** The tag of an id. An id of another shape would lead to keys that no script expects. */
-export function tagOf(id: SessionId): string {
-  if (!isSessionId(id)) throw invalidInput('id', 'must be a session id')
-  return id.slice(0, 12)
-}
-
-export function isSessionId(id: string): id is SessionId {
-  return /^[A-Za-z0-9_-]{34}$/.test(id)
-}
-
-function checkTag(tag: string): string {
-  if (!/^[A-Za-z0-9_-]{12}$/.test(tag)) throw invalidInput('tag', 'must be 12 characters of base64url')
-  return tag
 }
 
 /** Identifiers are text of any kind; their hash is as long for all of them, and says nothing in a list of keys. */

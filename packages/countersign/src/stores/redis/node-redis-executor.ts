@@ -1,6 +1,6 @@
 import { CountersignError } from '../../internal/errors.ts'
 import type { Runtime } from '../../internal/runtime.ts'
-import { Deadlines } from './deadlines.ts'
+import { Deadlines } from '../shared/deadlines.ts'
 import type { Argument, Executor, Reply, Script } from './executor.ts'
 import { closedFault, lostFault, offlineFault, passesSoon, replyFault, timeoutFault } from './faults.ts'
 import { jitterMs, type NodeRedisClient, type NodeRedisErrors, nodeRedisErrors } from './node-redis.ts'

@@ -1,9 +1,10 @@
 import { CountersignError, invalidInput } from '../../internal/errors.ts'
 import type { SessionId } from '../../session/ids.ts'
 import { RECORD_FORMAT, type SessionRecord, type Tombstone } from '../../session/record.ts'
+import { utf8 } from '../shared/arguments.ts'
 import type { Kept } from '../steps/shard.ts'
 import { DEFAULT_IDENTITY, decodeIdentity, decodeOrigin, encodeIdentity, encodeOrigin } from './identity-codec.ts'
-import { Cursor, segment, unsigned, utf8 } from './segments.ts'
+import { Cursor, segment, unsigned } from './segments.ts'
 
 /*
  * The stored form of a session and of its tombstone, one string each. `scripts/includes/record.lua` is the other half,

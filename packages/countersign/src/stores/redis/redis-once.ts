@@ -1,7 +1,8 @@
 import { equalBytes } from '../../internal/bytes.ts'
 import type { OnceStore } from '../contract.ts'
+import { int } from '../shared/arguments.ts'
 import { checkClaim, checkHash, checkPlace, checkValue } from '../steps/once.ts'
-import { int, type RedisContext } from './redis-sessions.ts'
+import type { RedisContext } from './redis-sessions.ts'
 import { scripts } from './scripts.generated.ts'
 import { Cursor, corrupt, unsigned } from './segments.ts'
 

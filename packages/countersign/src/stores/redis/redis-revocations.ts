@@ -1,10 +1,11 @@
 import type { SessionId } from '../../session/ids.ts'
 import type { RevocationStore } from '../contract.ts'
+import { int, utf8 } from '../shared/arguments.ts'
 import { Answer } from './outcome.ts'
 import { pairsOf } from './pairs.ts'
-import { int, type RedisContext } from './redis-sessions.ts'
+import type { RedisContext } from './redis-sessions.ts'
 import { scripts } from './scripts.generated.ts'
-import { Cursor, corrupt, utf8 } from './segments.ts'
+import { Cursor, corrupt } from './segments.ts'
 
 const WHAT = 'a revocation record'
 

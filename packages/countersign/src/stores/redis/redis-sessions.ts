@@ -1,13 +1,14 @@
 import { invalidInput } from '../../internal/errors.ts'
 import type { SessionId, SubjectRef } from '../../session/ids.ts'
 import type { Durable, Found, SessionStore, StoreDurability } from '../contract.ts'
+import { int, isSessionId, tagOf, utf8 } from '../shared/arguments.ts'
 import type { Requests } from './executor.ts'
 import { decodeOrigin, encodeOrigin } from './identity-codec.ts'
-import { isSessionId, type Keys, tagOf } from './keys.ts'
+import type { Keys } from './keys.ts'
 import { Answer, goneOf } from './outcome.ts'
 import { decodeKept, encodeRecord, encodeRoles } from './record-codec.ts'
 import { scripts } from './scripts.generated.ts'
-import { corrupt, utf8 } from './segments.ts'
+import { corrupt } from './segments.ts'
 
 /** What the stores of one Redis share. */
 export interface RedisContext {
@@ -187,12 +188,6 @@ export function redisSessions({ executor, keys, durability }: RedisContext): Sub
       return { items, next: answer.text(0) || null }
     },
   }
-}
-
-/** A number as the scripts read it. Fractions and infinities would be cut or misread there. */
-export function int(value: number, name: string): string {
-  if (!Number.isSafeInteger(value)) throw invalidInput(name, 'must be a whole number')
-  return String(value)
 }
 
 function unexpected(): never {

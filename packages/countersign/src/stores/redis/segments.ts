@@ -5,12 +5,6 @@ export function corrupt(what: string): CountersignError {
   return new CountersignError('ERR_STORE_CORRUPT', `${what} in Redis cannot be read`, { store: 'redis' })
 }
 
-/** UTF-8 of a text that survives the way there and back; a lone surrogate would not. */
-export function utf8(text: string, name: string): Buffer {
-  if (/\p{Surrogate}/u.test(text)) throw invalidInput(name, 'must be well-formed Unicode')
-  return Buffer.from(text)
-}
-
 /** A piece of a stored value with its length before it: one byte, or 255 and four bytes. `includes/segments.lua`. */
 export function segment(bytes: Buffer): Buffer {
   if (bytes.length < 255) return Buffer.concat([Buffer.of(bytes.length), bytes])

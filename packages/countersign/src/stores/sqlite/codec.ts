@@ -176,17 +176,3 @@ function digest(value: unknown): Uint8Array {
 function corrupt(kind: string, problem: string): Error {
   return fault('ERR_STORE_CORRUPT', `${kind} in the store ${problem}`)
 }
-
-/**
- * Text as a column value: JSON's escapes without the quotes. Not every driver keeps a NUL (1.2 of the peer cuts the
- * text off there, and two identifiers become one), and a lone surrogate has no UTF-8 form. Ids and addresses look the
- * same; the mapping is one to one.
- */
-export function key(value: string): string {
-  return JSON.stringify(value).slice(1, -1)
-}
-
-/** The inverse of {@link key}. */
-export function unkey(column: string): string {
-  return JSON.parse(`"${column}"`) as string
-}

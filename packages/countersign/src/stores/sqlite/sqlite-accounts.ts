@@ -1,5 +1,6 @@
 import type { Account, AccountStore, IdentifierRef } from '../contract.ts'
-import { decodeAccount, encodeAccount, key } from './codec.ts'
+import { key } from '../shared/escapes.ts'
+import { decodeAccount, encodeAccount } from './codec.ts'
 import type { Statements } from './connection.ts'
 
 /** Runs something on the open database: `write` in a durable transaction, `read` as one statement. */

@@ -1,7 +1,7 @@
 import { fromBase64url, toBase64url } from '../../internal/bytes.ts'
 import type { OnceStore } from '../contract.ts'
+import { key } from '../shared/escapes.ts'
 import { checkClaim, checkPlace, checkValue } from '../steps/once.ts'
-import { key } from './codec.ts'
 import { fault } from './faults.ts'
 import type { Runner } from './sqlite-accounts.ts'
 

@@ -1,5 +1,6 @@
 import type { SessionId } from '../../session/ids.ts'
 import { deadlineMs, keepUntilMs, type SessionRecord, type Tombstone } from '../../session/record.ts'
+import { key, unkey } from '../shared/escapes.ts'
 import type { Gate, Kept, RevocationState, Shard } from '../steps/shard.ts'
 import {
   decodeRecord,
@@ -8,8 +9,6 @@ import {
   encodeRecord,
   encodeRevocations,
   encodeTombstone,
-  key,
-  unkey,
 } from './codec.ts'
 import type { Statements } from './connection.ts'
 

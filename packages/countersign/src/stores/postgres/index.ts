@@ -1,0 +1,3 @@
+export type { PostgresConnection, PostgresPool, PostgresPoolClient } from './driver.ts'
+export type { PostgresStoreOptions } from './options.ts'
+export { postgresStore } from './postgres-store.ts'
