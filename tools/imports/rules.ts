@@ -40,7 +40,8 @@ export const parts: Readonly<Record<string, Part>> = {
 
   // Checks by record as the verbs do, so it stands beside create-sessions.
   verifier: { may: wiring, peers: ['jose'] },
-  'one-time': { may: strategy },
+  'one-time': { may: verb },
+  oauth: { may: verb },
   accounts: { may: [...edge, 'one-time'], peers: ['@node-rs/argon2'] },
   http: { may: edge },
   adapters: { may: [...edge, 'http'], peers: ['express', 'fastify', 'hono', 'koa'] },

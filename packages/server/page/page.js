@@ -93,5 +93,30 @@ byId('logout-everywhere').addEventListener('click', () =>
   act(() => callWithRefresh('POST', '/auth/sessions/revoke-all', {})),
 )
 
+byId('forgot').addEventListener('click', async () => {
+  if (!byId('identifier').reportValidity()) return
+  const answer = await call('POST', '/auth/password/forgot', { identifier: byId('identifier').value })
+  await show(answer.ok ? 'If there is such an account, a link is on its way.' : (answer.detail ?? answer.title))
+})
+
+/** Whoever comes by a link has its token in the fragment. It is taken out of the address bar before anything else. */
+let link = /^#(password_reset|email_verification)=([\w-]+)$/.exec(location.hash)
+if (link) history.replaceState(null, '', location.pathname)
+byId('reset').hidden = link?.[1] !== 'password_reset'
+byId('reset').addEventListener('submit', async (event) => {
+  event.preventDefault()
+  const newPassword = byId('new-password').value
+  const answer = await call('POST', '/auth/password/reset', { token: link[2], newPassword })
+  if (answer.ok || answer.code === 'link_invalid') {
+    link = null
+    byId('reset').hidden = true
+    byId('new-password').value = ''
+  }
+  await show(answer.ok ? 'The password is set. Log in with it.' : (answer.detail ?? answer.title))
+})
+
 if ((await call('POST', '/auth/refresh')).status === 501) delivery = 'cookie'
-await show()
+if (link?.[1] === 'email_verification') {
+  const answer = await call('POST', '/auth/email/verify', { token: link[2] })
+  await show(answer.ok ? 'The address is verified.' : answer.title)
+} else await show()

@@ -7,20 +7,25 @@ import { answerClientError, answerError, parseJson } from './http/errors.ts'
 import { addOriginCheck } from './http/guard.ts'
 import { securityHeaders } from './http/headers.ts'
 import type { AppParts, AppSettings, Kit } from './http/kit.ts'
+import { createLater } from './http/later.ts'
 import { addMethodCheck } from './http/methods.ts'
 import { MAX_BODY_BYTES, MAX_HEADER_BYTES } from './http/problems.ts'
 import { blurWith, loggable } from './log.ts'
+import { deliverBy } from './mail/deliver-by.ts'
 import { routes } from './routes/all.ts'
 
 /** How long a request may take to arrive completely. */
 const REQUEST_TIMEOUT_MS = 30_000
+/** How long mails and the like may take when the server stops. */
+const SETTLE_MS = 3_000
 
 /**
  * Builds the HTTP application. Listens to nothing and opens nothing; `close()` of what it returns stops the HTTP side
  * only, the sessions stay open for whoever owns them.
  */
 export async function buildApp(parts: AppParts, settings: AppSettings): Promise<FastifyInstance> {
-  const kit: Kit = { ...parts, settings, cookieNames: resolveCookieNames(), blur: blurWith(parts.keyring) }
+  const later = createLater((error) => parts.log.error({ event: 'background_fault', err: error }))
+  const kit: Kit = { ...parts, settings, cookieNames: resolveCookieNames(), blur: blurWith(parts.keyring), later }
   const always = securityHeaders(settings.overHttps)
   const { tls, trustedProxies } = settings
   const options: FastifyServerOptions = {
@@ -73,8 +78,12 @@ export async function buildApp(parts: AppParts, settings: AppSettings): Promise<
   const audit = [
     parts.sessions.events.on('*', (event) => parts.log.info({ about: 'session', ...loggable(event, kit.blur) })),
     parts.accounts.events.on('*', (event) => parts.log.info({ about: 'account', ...loggable(event, kit.blur) })),
+    parts.oneTime.events.on('*', (event) => parts.log.info({ about: 'one_time', ...loggable(event, kit.blur) })),
   ]
+  if (settings.mail) audit.push(deliverBy(settings.mail, kit))
   app.addHook('onClose', async () => {
+    // What is lost by it is in the log, and can be asked for again.
+    await Promise.race([later.settled(), new Promise((resolve) => setTimeout(resolve, SETTLE_MS).unref())])
     for (const stopListening of audit) stopListening()
   })
 

@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { buildApp } from './app.ts'
 import { resolveConfig } from './config/resolve.ts'
-import { openService } from './service.ts'
+import { issuerOf, openService } from './service.ts'
 
 /** The schemas that validate requests, as one document. Opens nothing but a store in memory. */
 export async function describeApi(): Promise<unknown> {
@@ -10,7 +10,7 @@ export async function describeApi(): Promise<unknown> {
   try {
     const app = await buildApp(
       { ...service, log: pino({ level: 'silent' }) },
-      { strategy: config.strategy, origins: () => [], overHttps: false, trustedProxies: [] },
+      { strategy: config.strategy, issuer: issuerOf(config), origins: () => [], overHttps: false, trustedProxies: [] },
     )
     await app.ready()
     const document = app.swagger()

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { link, mkdir, open, stat, unlink } from 'node:fs/promises'
+import { link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { CountersignError, generateKeyring, type Keyring, loadKeyring } from 'countersign'
+import { CountersignError, generateKeyring, type Keyring, type KeyringFile, loadKeyring } from 'countersign'
 
 /** ES256 because the service publishes a JWK Set, and libraries in every language know it. */
 const SIGNING = ['ES256'] as const
@@ -61,5 +61,44 @@ export async function makeKeysFile(path: string): Promise<boolean> {
     throw error
   } finally {
     await unlink(draft)
+  }
+}
+
+/**
+ * Changes a keyring file: all of it or nothing, on disk when it resolves, for the same readers as before (0600, or 0640
+ * if it was), and checked before it takes the place of the old one. Of two changes at once one is refused.
+ *
+ * @param edit - Gets the content; `undefined` leaves the file alone.
+ * @returns What `edit` made.
+ * @throws CountersignError what `readKeysFile` throws, for the file and for what `edit` made of it; `ERR_STORE_CONFLICT`.
+ */
+export async function changeKeysFile<T extends { readonly file: KeyringFile }>(
+  path: string,
+  edit: (file: KeyringFile) => T | undefined,
+): Promise<T | undefined> {
+  await readKeysFile(path)
+  const draft = `${path}.new`
+  const before = await stat(path)
+  const file = await open(draft, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error
+    const message = `${draft} is there: somebody is changing the keys, or was stopped while doing so; then delete it`
+    throw new CountersignError('ERR_STORE_CONFLICT', message)
+  })
+  let isDone = false
+  try {
+    // Read only now: whoever changed it before us has finished.
+    const done = edit(JSON.parse(await readFile(path, 'utf8')) as KeyringFile)
+    if (!done) return undefined
+    await loadKeyring(done.file)
+    await file.writeFile(`${JSON.stringify(done.file, null, 2)}\n`)
+    await file.chmod(before.mode & 0o640)
+    if (process.getuid?.() === 0) await file.chown(before.uid, before.gid)
+    await file.sync()
+    await rename(draft, path)
+    isDone = true
+    return done
+  } finally {
+    await file.close()
+    if (!isDone) await unlink(draft)
   }
 }

@@ -1,5 +1,6 @@
 import { CountersignError, type Keyring, pseudonym, type SessionEvent } from 'countersign'
 import type { AccountEvent } from 'countersign/accounts'
+import type { OneTimeEvent } from 'countersign/one-time'
 import { type DestinationStream, type Logger, pino } from 'pino'
 
 /** Turns a session id, or what somebody typed as identifier, into something that can be followed but not used. */
@@ -20,6 +21,8 @@ export function createLog(level: string, destination: DestinationStream): Logger
     'newPassword',
     'accessToken',
     'refreshToken',
+    'token',
+    'client_assertion',
     'authorization',
     'cookie',
   ]
@@ -50,7 +53,7 @@ export function describeError(error: unknown): Record<string, unknown> {
 }
 
 /** An event as it is logged: ids blurred, text of the client's making kept on one line. */
-export function loggable(event: SessionEvent | AccountEvent, blur: Blur): Record<string, unknown> {
+export function loggable(event: SessionEvent | AccountEvent | OneTimeEvent, blur: Blur): Record<string, unknown> {
   const { type, at, context, ...rest } = event
   const more: Record<string, unknown> = { ...rest }
   for (const id of ['sessionId', 'replaces']) if (typeof more[id] === 'string') more[id] = blur(more[id])

@@ -10,7 +10,15 @@ import {
   type Store,
   type Strategy,
 } from 'countersign'
-import { type Accounts, createAccounts } from 'countersign/accounts'
+import { type Accounts, createAccounts, type Recovery } from 'countersign/accounts'
+import {
+  type ClientAuthentication,
+  createClientAuthentication,
+  createServiceTokens,
+  type ServiceTokens,
+} from 'countersign/oauth'
+import { createOneTime, type OneTime } from 'countersign/one-time'
+import type { ClientSetting } from './config/clients.ts'
 import type { Config } from './config/resolve.ts'
 import type { ServerSessions } from './http/kit.ts'
 import { PASSWORD_LIMITS } from './http/problems.ts'
@@ -19,7 +27,11 @@ import { makeKeysFile, readKeysFile } from './keys-file.ts'
 /** Everything behind the HTTP side, opened from a configuration. Commands use it without any HTTP. */
 export interface Service {
   readonly sessions: ServerSessions
-  readonly accounts: Accounts
+  readonly accounts: Accounts & Recovery
+  readonly oneTime: OneTime
+  readonly clients: ClientAuthentication<ClientSetting>
+  /** Absent when there are no clients: then no key is needed for them. */
+  readonly serviceTokens: ServiceTokens | undefined
   readonly keyring: Keyring
   readonly nowMs: () => number
   /** Path of a keyring file that was made just now, for saying so. */
@@ -44,14 +56,19 @@ export async function openService(config: Config): Promise<Service> {
   const store = await openStore(config)
   const { roles } = config
   const sessions: ServerSessions = createSessions({
-    strategy: strategyOf(config),
+    strategy: strategyOf(config, keyring),
     store,
     keyring,
     timeouts: { idle: config.idle, absolute: config.absolute },
     limits: { perSubject: config.perSubject, overflow: config.overflow },
     roles: roles as readonly string[],
   })
-  const accounts = createAccounts({ store, keyring, sessions, roles, passwords: PASSWORD_LIMITS })
+  const oneTime = createOneTime({ store, keyring })
+  const accounts = createAccounts({ store, keyring, sessions, roles, oneTime, passwords: PASSWORD_LIMITS })
+  const issuer = issuerOf(config)
+  const clients = createClientAuthentication({ issuer, clients: config.clients, store })
+  const serviceTokens =
+    config.clients.length > 0 ? createServiceTokens({ keyring, issuer, alg: publishedAlg(keyring), store }) : undefined
   try {
     await accounts.ready()
     await sessions.ready()
@@ -62,6 +79,9 @@ export async function openService(config: Config): Promise<Service> {
   return {
     sessions,
     accounts,
+    oneTime,
+    clients,
+    serviceTokens,
     keyring,
     nowMs: () => store.lifecycle.nowMs(),
     ...(madeKeys !== undefined && { madeKeys }),
@@ -74,12 +94,35 @@ export function issuerOf(config: Config): string {
   return config.issuer ?? config.publicUrl ?? LOCAL_ISSUER
 }
 
-function strategyOf(config: Config): Strategy<'record', boolean, 'sessions'> {
+/** Where links lead. Without a public URL, for trying things out: the page at the address that the server listens on. */
+export function linkBaseOf({ linkUrl, publicUrl, tlsCert, host, port }: Config): string {
+  if (linkUrl !== undefined) return linkUrl
+  if (publicUrl !== undefined) return `${publicUrl}/`
+  return `${tlsCert === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}/`
+}
+
+function strategyOf(config: Config, keyring: Keyring): Strategy<'record', boolean, 'sessions'> {
   const issuer = issuerOf(config)
   const audience = config.audience ?? [issuer]
   if (config.strategy === 'opaque') return opaque({ audience })
   const { accessLifetime, refreshLifetime, grace } = config
-  return allowlist<boolean>({ issuer, audience, alg: 'ES256', accessLifetime, refreshLifetime, grace, refresh: true })
+  return allowlist<boolean>({
+    issuer,
+    audience,
+    alg: publishedAlg(keyring),
+    accessLifetime,
+    refreshLifetime,
+    grace,
+    refresh: true,
+  })
+}
+
+/** The algorithm of the newest active key that can be published. */
+function publishedAlg(keyring: Keyring): 'ES256' | 'Ed25519' {
+  const newest = keyring
+    .describe()
+    .findLast(({ use, state, alg }) => use === 'signing' && state === 'active' && alg !== 'HS256')
+  return newest?.alg === 'Ed25519' ? 'Ed25519' : 'ES256'
 }
 
 /** Loaded only when used: whoever runs on SQLite never loads the Redis client. */

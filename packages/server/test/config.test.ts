@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,6 +23,68 @@ const problemsOf = async (input: Partial<ConfigInput>): Promise<readonly string[
   return error instanceof ConfigProblems ? error.problems : [`no problem, but ${String(error)}`]
 }
 
+describe('clients', () => {
+  const jwk = { ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }), kid: 'k1' }
+  const client = (more: object) => ({ id: 'orders', name: 'Orders', publicKeys: [jwk], ...more })
+
+  test('come from the file only, with none of what they do not ask for', async () => {
+    const { clients, sources } = await resolve({ file: file({ clients: [client({ audiences: ['https://a.test'] })] }) })
+    expect(clients).toEqual([client({ audiences: ['https://a.test'], scopes: [], introspect: [] })])
+    expect(sources.clients).toMatch(/^file /)
+    expect((await resolve()).clients).toEqual([])
+  })
+
+  test('every problem of every client is reported, and no key is repeated', async () => {
+    const secret = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' })
+    const clients = [
+      client({}),
+      client({ id: 'orders', name: '' }),
+      client({ id: 'A'.repeat(24) }),
+      client({ id: 'a b', audience: ['x'] }),
+      client({ id: 'c', publicKeys: [] }),
+      client({ id: 'd', publicKeys: [jwk, { ...secret, kid: 'k2' }, { ...rsa, kid: 'k3' }, { ...jwk, x: 'AAAA' }] }),
+      client({ id: 'e', publicKeys: [jwk, jwk] }),
+      client({ id: 'f', audiences: 'https://a.test', scopes: ['a b'], introspect: [1] }),
+      'orders',
+    ]
+    const path = file({ clients, port: 'x' })
+    const problems = (await problemsOf({ file: path })).map((line) => line.replace(` (from file ${path})`, ''))
+    expect(problems).toEqual([
+      'port must be a whole number from 0 to 65535',
+      'clients [1] "id" is that of another client',
+      'clients [1] "name" must be 1 to 128 characters',
+      'clients [2] "id" looks like the subject of an account',
+      'clients [3] has a member "audience" that does not exist',
+      'clients [3] "id" must be 1 to 128 letters, digits and . _ ~ : / -',
+      'clients [4] "publicKeys" must be a list of 1 to 8 public JWKs',
+      'clients [5] "publicKeys[1]" must be a public key and holds a secret',
+      'clients [5] "publicKeys[2]" must be for ES256 or Ed25519',
+      'clients [5] "publicKeys[3]" must have coordinates of 32 bytes',
+      'clients [6] "publicKeys" needs a "kid" of its own for each key',
+      'clients [7] "audiences" must be a list of audiences',
+      'clients [7] "introspect" must be a list of audiences',
+      'clients [7] "scopes" must be a list of names without spaces and quotes',
+      'clients [8] must be an object',
+    ])
+    expect(problems.join()).not.toContain(secret.d)
+  })
+})
+
+describe('links', () => {
+  test.each([
+    [{ linkUrl: 'https://a.test/x?y=1' }, /^linkUrl must be an address/],
+    [{ linkUrl: 'https://a.test/x#y' }, /^linkUrl must be an address/],
+    [{ linkUrl: 'javascript:alert(1)' }, /^linkUrl must be an address/],
+    [{ linkUrl: 'http://a.test/' }, /^linkUrl is plain HTTP/],
+    [{ mailCommand: '/bin/mail' }, /^linkUrl is missing: links in mails need it/],
+  ])('%j is refused', async (content, expected) => {
+    const problems = await problemsOf({ file: file(content) })
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toMatch(expected)
+  })
+})
+
 describe('sources', () => {
   test('defaults', async () => {
     const { sources, ...settings } = await resolve()
@@ -45,6 +108,7 @@ describe('sources', () => {
       overflow: 'evict_oldest',
       tlsCert: undefined,
       tlsKey: undefined,
+      clients: [],
       trustedProxies: [],
       unsafePlainHttpOffLoopback: false,
       logLevel: 'info',

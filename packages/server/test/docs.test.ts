@@ -5,6 +5,7 @@ import { codesOf, tableBelow } from '../../../tools/docs/markdown.ts'
 import { EXIT } from '../src/cli/exit.ts'
 import { FIELDS, type Field } from '../src/config/fields.ts'
 import { describeApi } from '../src/describe-api.ts'
+import { OAUTH_ERRORS } from '../src/http/oauth-errors.ts'
 import { ACCOUNT_ANSWERS, OWN_ANSWERS } from '../src/http/problems.ts'
 import { run } from './process.ts'
 
@@ -27,14 +28,23 @@ describe('docs/http-api.md', () => {
     for (const [route, , body] of tableBelow(api, 'Routes').map((cells) => cells.map((cell) => codesOf(cell)[0]))) {
       const [method, path] = route!.split(' ')
       const operation = paths[path!.replace(/:(\w+)/g, '{$1}')]![method!.toLowerCase()]
-      const schema = operation.requestBody?.content['application/json'].schema
+      const schema = operation.requestBody?.content['application/json']?.schema
       if (!schema) continue
       const members = Object.keys(schema.properties).map((name) =>
         schema.required?.includes(name) ? name : `${name}?`,
       )
-      expect([route, body]).toEqual([route, `{ ${members.join(', ')} }`])
+      expect([route, body]).toEqual([route, members.length === 0 ? '{}' : `{ ${members.join(', ')} }`])
       expect(schema.additionalProperties).toBe(false)
     }
+  })
+
+  test('has every error of OAuth with its status', () => {
+    const section = api.slice(api.indexOf('| Error | Status |'), api.indexOf('## Problems'))
+    const documented = [...section.matchAll(/^\| `(\w+)` \| (\d+) \|/gm)].map(([, code, status]) => [
+      code,
+      Number(status),
+    ])
+    expect(documented).toEqual(Object.entries(OAUTH_ERRORS))
   })
 
   test('has every code of the server’s own with its status', () => {
@@ -61,7 +71,12 @@ describe('docs/configuration.md', () => {
     const real = Object.entries(FIELDS as unknown as Record<string, Field<unknown>>).map(([name, field]) => {
       const { fallback, print } = field
       const shown = fallback === undefined ? '' : print ? print(fallback as object) : String(fallback)
-      return [[name], [field.flag.split(' ')[0]], [...field.env], shown === '' ? [] : [shown]]
+      return [
+        [name],
+        field.flag === null ? [] : [field.flag.split(' ')[0]],
+        [...field.env],
+        shown === '' ? [] : [shown],
+      ]
     })
     expect(documented).toEqual(real)
   })
@@ -73,11 +88,11 @@ describe('docs/configuration.md', () => {
     const real: string[] = []
     const below = async (path: string[]) => {
       const { stdout } = await run([...path, '--help'], { cwd: '.' })
-      const names = [...(stdout.split('Commands:\n')[1] ?? '').split('\n\n')[0]!.matchAll(/^ {2}(\w+)/gm)].map(
+      const names = [...(stdout.split('Commands:\n')[1] ?? '').split('\n\n')[0]!.matchAll(/^ {2}([\w-]+)/gm)].map(
         (match) => match[1]!,
       )
       for (const name of names.filter((one) => one !== 'help')) {
-        if (['users', 'sessions', 'keys'].includes(name)) await below([...path, name])
+        if (['users', 'sessions', 'keys', 'one-time'].includes(name)) await below([...path, name])
         else real.push([...path, name].join(' '))
       }
     }

@@ -21,6 +21,10 @@ const ROUTES = [
   ['POST', '/auth/reauth', { password: PASSWORD }],
   ['POST', '/auth/password', { currentPassword: PASSWORD, newPassword: 'another long enough sentence' }],
   ['POST', '/auth/sessions/revoke-all', {}],
+  ['POST', '/auth/password/forgot', { identifier: 'victim@example.com' }],
+  ['POST', '/auth/password/reset', { token: 'x', newPassword: PASSWORD }],
+  ['POST', '/auth/email/verify', { token: 'x' }],
+  ['POST', '/auth/email/verify/request', {}],
   ['DELETE', `/auth/sessions/${'A'.repeat(34)}`, undefined],
 ] as const
 

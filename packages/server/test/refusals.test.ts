@@ -22,6 +22,7 @@ const WITH_SESSION = [
   ['GET', '/auth/sessions', undefined],
   ['DELETE', `/auth/sessions/${'A'.repeat(34)}`, undefined],
   ['POST', '/auth/sessions/revoke-all', {}],
+  ['POST', '/auth/email/verify/request', {}],
   ['POST', '/auth/reauth', { password: PASSWORD }],
   ['POST', '/auth/password', { currentPassword: PASSWORD, newPassword: 'another long enough sentence' }],
 ] as const

@@ -31,6 +31,7 @@ describe.each(['memory', 'sqlite', 'redis'] as const)('on %s', (store) => {
       account: {
         subject: expect.stringMatching(/^[\w-]{24}$/),
         identifier,
+        emailVerified: false,
         roles: [],
         createdAt: expect.stringMatching(ISO),
       },

@@ -16,11 +16,14 @@ import {
   systemRuntime,
 } from 'countersign'
 import { createAccounts } from 'countersign/accounts'
+import { createClientAuthentication, createServiceTokens } from 'countersign/oauth'
+import { createOneTime } from 'countersign/one-time'
 import { memoryStore } from 'countersign/stores/memory'
 import { redisStore } from 'countersign/stores/redis'
 import { sqliteStore } from 'countersign/stores/sqlite'
 import { startRedis } from '../../../tools/test-support/redis-server.ts'
 import { buildApp } from '../src/app.ts'
+import type { ClientSetting } from '../src/config/clients.ts'
 import type { ServerSessions } from '../src/http/kit.ts'
 import { createLog } from '../src/log.ts'
 
@@ -31,6 +34,7 @@ export interface Options {
   readonly strategy?: 'allowlist' | 'opaque'
   readonly store?: 'memory' | 'sqlite' | 'redis'
   readonly limits?: { perSubject: number; overflow: 'reject' | 'evict_oldest' | 'evict_least_recent' }
+  readonly clients?: readonly ClientSetting[]
   readonly settings?: Partial<Parameters<typeof buildApp>[1]>
   /** Puts something between the application and its sessions. */
   readonly around?: (sessions: ServerSessions) => ServerSessions
@@ -63,7 +67,10 @@ export async function startApp(options: Options = {}) {
   const keyring = await loadKeyring(generateKeyring({ signing: ['ES256'] }))
   const jwt = { issuer: 'https://auth.test', audience: 'https://api.test', alg: 'ES256' } as const
   const made: ServerSessions = createSessions({
-    strategy: options.strategy === 'opaque' ? opaque() : allowlist<boolean>({ ...jwt, refresh: true }),
+    strategy:
+      options.strategy === 'opaque'
+        ? opaque({ audience: jwt.audience })
+        : allowlist<boolean>({ ...jwt, refresh: true }),
     store,
     keyring,
     runtime,
@@ -72,7 +79,10 @@ export async function startApp(options: Options = {}) {
     limits: options.limits ?? { perSubject: 100, overflow: 'evict_oldest' },
   })
   const sessions = options.around?.(made) ?? made
-  const accounts = createAccounts({ store, keyring, sessions, runtime })
+  const oneTime = createOneTime({ store, keyring, runtime })
+  const accounts = createAccounts({ store, keyring, sessions, runtime, oneTime })
+  const clients = createClientAuthentication({ issuer: jwt.issuer, clients: options.clients ?? [], store, runtime })
+  const serviceTokens = createServiceTokens({ keyring, issuer: jwt.issuer, store, runtime })
   const logged: string[] = []
   const sink = new Writable({
     write(chunk, _encoding, done) {
@@ -82,9 +92,19 @@ export async function startApp(options: Options = {}) {
   })
   let origins: readonly string[] = []
   const app = await buildApp(
-    { sessions, accounts, keyring, nowMs: () => store.lifecycle.nowMs(), log: createLog('debug', sink) },
+    {
+      sessions,
+      accounts,
+      oneTime,
+      clients,
+      serviceTokens,
+      keyring,
+      nowMs: () => store.lifecycle.nowMs(),
+      log: createLog('debug', sink),
+    },
     {
       strategy: options.strategy ?? 'allowlist',
+      issuer: jwt.issuer,
       origins: () => origins,
       overHttps: false,
       trustedProxies: [],
@@ -99,6 +119,8 @@ export async function startApp(options: Options = {}) {
     app,
     sessions,
     accounts,
+    oneTime,
+    keyring,
     store,
     logged,
     advance,

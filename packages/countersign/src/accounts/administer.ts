@@ -95,7 +95,7 @@ export async function find(
  * first.
  * @param edit - Answers `null` for no change.
  */
-async function change(
+export async function change(
   core: AccountsCore,
   subject: Subject,
   context: Context | undefined,

@@ -74,7 +74,8 @@ export async function changePassword<N extends Renewed>(
   throw tooManyRaces()
 }
 
-function withPassword(account: Account, passwordHash: string, nowMs: number): Account {
+/** The account with another password, before the sessions know. */
+export function withPassword(account: Account, passwordHash: string, nowMs: number): Account {
   return {
     ...account,
     passwordHash,

@@ -1,6 +1,7 @@
 import type { EmitterSource } from '../events/emitter.ts'
 import { CountersignError } from '../internal/errors.ts'
 import type { Runtime } from '../internal/runtime.ts'
+import type { OneTime } from '../one-time/types.ts'
 import type { Subject, SubjectRef } from '../session/ids.ts'
 import { contextOf } from '../session/input.ts'
 import type { Context } from '../session/types.ts'
@@ -19,6 +20,8 @@ export interface AccountsCore {
   readonly keyring: Keyring
   readonly hasher: Hasher
   readonly policy: PasswordPolicy
+  /** Absent: there is no recovery. */
+  readonly oneTime: OneTime | undefined
   readonly roles: readonly string[] | undefined
   readonly runtime: Runtime
   readonly events: EmitterSource<AccountEvent>
@@ -44,7 +47,7 @@ export function subjectOf(ref: Pick<SubjectRef, 'subject' | 'tenant'>): Subject 
 }
 
 export function viewOf(core: AccountsCore, account: Account): AccountView {
-  const { subject, tenant, identifier, blocked, createdAtMs, passwordChangedAtMs } = account
+  const { subject, tenant, identifier, blocked, createdAtMs, passwordChangedAtMs, emailVerifiedAtMs = null } = account
   return Object.freeze({
     subject,
     ...(tenant !== undefined && { tenant }),
@@ -53,6 +56,7 @@ export function viewOf(core: AccountsCore, account: Account): AccountView {
     blocked,
     createdAtMs,
     passwordChangedAtMs,
+    emailVerifiedAtMs,
   })
 }
 

@@ -1,4 +1,5 @@
 import { createEmitter } from '../events/emitter.ts'
+import type { OneTime } from '../one-time/types.ts'
 import type { Subject } from '../session/ids.ts'
 import type { Context } from '../session/types.ts'
 import { keysOf } from '../tokens/keyring.ts'
@@ -10,6 +11,7 @@ import type { AccountEvent, AccountEvents } from './events.ts'
 import { type AccountsOptions, resolveOptions } from './options.ts'
 import { createHasher } from './passwords/hasher.ts'
 import { createPolicy } from './passwords/policy.ts'
+import { requestEmailVerification, requestPasswordReset, resetPassword, verifyEmail } from './recover.ts'
 import { register } from './register.ts'
 import type {
   AccountChanged,
@@ -20,11 +22,16 @@ import type {
   ChangePassword,
   Confirm,
   Confirmed,
+  EmailVerification,
   PasswordChanged,
   PasswordProblem,
+  PasswordReset,
   Register,
   Registered,
   Renewed,
+  RequestEmailVerification,
+  RequestPasswordReset,
+  ResetPassword,
 } from './types.ts'
 
 /**
@@ -112,14 +119,51 @@ export interface Accounts<R extends string = string> {
   ready(): Promise<void>
 }
 
+/** What accounts can do besides when they have one-time tokens. */
+export interface Recovery<R extends string = string> {
+  /**
+   * Makes a link for whoever has this identifier, if anybody has; the event `one_time_requested` is its delivery. The
+   * links that the account had are void. The same calls whether or not there is such an account, so answer all alike
+   * and before this is done (ASVS 6.3.8). It can be asked for without limit: throttle before it.
+   *
+   * @remarks Three round trips: `subjectOf`, `bySubject` (accounts), `put` (once).
+   */
+  requestPasswordReset(input: RequestPasswordReset): Promise<void>
+  /**
+   * Sets a new password by the token of a link and ends every session of the account. Opens none. Works once; a password
+   * that is refused does not use the token up. Six round trips, one hash.
+   *
+   * @returns Refused with `link_invalid`, `password_too_short`, `password_too_long` or `password_refused`.
+   */
+  resetPassword(input: ResetPassword): Promise<PasswordReset<R> | AccountRefused<'link_invalid' | PasswordProblem>>
+  /**
+   * Makes a link that shows that mail to the identifier reaches the owner of the account; delivered as the other. Does
+   * nothing when that was shown before. Two round trips.
+   *
+   * @returns Refused with `unknown_account` or `not_an_address`.
+   */
+  requestEmailVerification(
+    input: RequestEmailVerification,
+  ): Promise<EmailVerification<R> | AccountRefused<'unknown_account' | 'not_an_address'>>
+  /** Notes that the address was verified, by the token of a link. Five round trips. Refused with `link_invalid`. */
+  verifyEmail(input: {
+    token: string
+    context?: Context
+  }): Promise<EmailVerification<R> | AccountRefused<'link_invalid'>>
+}
+
 /**
  * Makes the accounts of one application, for those who have nobody else to authenticate their users. Opens nothing.
  *
  * @throws CountersignError `ERR_CONFIG_INVALID` naming the option; `ERR_CONFIG_UNSAFE` when hashes would be too cheap.
  */
+export function createAccounts<const R extends string = string>(
+  options: AccountsOptions<R> & { oneTime: OneTime },
+): Accounts<R> & Recovery<R>
+export function createAccounts<const R extends string = string>(options: AccountsOptions<R>): Accounts<R>
 export function createAccounts<const R extends string = string>(options: AccountsOptions<R>): Accounts<R> {
   const { runtime, roles, hasher: hashing, policy } = resolveOptions(options)
-  const { store, keyring, sessions } = options
+  const { store, keyring, sessions, oneTime } = options
   const events = createEmitter<AccountEvent>()
   const core: AccountsCore = Object.freeze({
     accounts: store.accounts,
@@ -127,12 +171,19 @@ export function createAccounts<const R extends string = string>(options: Account
     keyring,
     hasher: createHasher(hashing, runtime.random),
     policy: createPolicy(policy),
+    oneTime,
     roles,
     runtime,
     events,
     nowMs: () => store.lifecycle?.nowMs() ?? runtime.clock.nowMs(),
     ready: async () => store.lifecycle?.ready(keysOf(keyring).placementFingerprint),
   })
+  const recovery: Recovery = {
+    requestPasswordReset: (input) => requestPasswordReset(core, input),
+    resetPassword: (input) => resetPassword(core, input),
+    requestEmailVerification: (input) => requestEmailVerification(core, input),
+    verifyEmail: (input) => verifyEmail(core, input),
+  }
   const accounts: Accounts = {
     register: (input) => register(core, input),
     authenticate: (input) => authenticate(core, input),
@@ -150,5 +201,5 @@ export function createAccounts<const R extends string = string>(options: Account
     },
   }
   // `R` only narrows what `roles` checks at run time.
-  return Object.freeze(accounts) as unknown as Accounts<R>
+  return Object.freeze({ ...accounts, ...(oneTime && recovery) }) as unknown as Accounts<R>
 }

@@ -33,6 +33,17 @@ export type AccountEvent = About &
     | { readonly type: 'authentication_failed'; readonly reason: AuthenticationFailure; readonly again: boolean } // authn_login_fail
     | { readonly type: 'password_changed'; readonly ended: number } // authn_password_change
     | { readonly type: 'password_change_failed'; readonly reason: AccountRefusalReason } // authn_password_change_fail
+    | {
+        /** Also when there is no such account: then `subject` is absent, and nothing is sent. */
+        readonly type: 'password_reset_requested'
+      } // authn_token_created
+    | {
+        /** Tell the owner, by the address that they had before. No session was opened, and all were ended. */
+        readonly type: 'password_reset'
+        readonly ended: number
+      } // authn_password_change
+    | { readonly type: 'password_reset_failed'; readonly reason: AccountRefusalReason } // authn_password_change_fail
+    | { readonly type: 'email_verified' } // user_updated
     | { readonly type: 'banned'; readonly reason: string; readonly ended: number } // authn_login_lock
     | { readonly type: 'unbanned' } // authz_admin
     | { readonly type: 'roles_changed'; readonly roles: readonly string[]; readonly before: readonly string[] } // authz_change

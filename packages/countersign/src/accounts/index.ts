@@ -1,4 +1,4 @@
-export { type Accounts, createAccounts } from './create-accounts.ts'
+export { type Accounts, createAccounts, type Recovery } from './create-accounts.ts'
 export type { AccountEvent, AccountEvents, AccountEventType, AuthenticationFailure } from './events.ts'
 export type { AccountsOptions, PasswordsOptions } from './options.ts'
 export type { RefusePassword } from './passwords/policy.ts'
@@ -13,9 +13,14 @@ export type {
   ChangePassword,
   Confirm,
   Confirmed,
+  EmailVerification,
   PasswordChanged,
   PasswordProblem,
   PasswordProof,
+  PasswordReset,
   Register,
   Registered,
+  RequestEmailVerification,
+  RequestPasswordReset,
+  ResetPassword,
 } from './types.ts'

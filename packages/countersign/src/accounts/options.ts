@@ -1,5 +1,6 @@
 import { CountersignError, invalidOption } from '../internal/errors.ts'
 import { type Runtime, systemRuntime } from '../internal/runtime.ts'
+import type { OneTime } from '../one-time/types.ts'
 import { checkRoleNames } from '../session/input.ts'
 import type { Store } from '../stores/contract.ts'
 import { refuseUnknown } from '../strategies/options.ts'
@@ -20,6 +21,8 @@ export interface AccountsOptions<R extends string = string> {
   /** All role names there are: the list that `createSessions` got. Default: any. */
   roles?: readonly R[]
   passwords?: PasswordsOptions
+  /** What `createOneTime` gave: adds the verbs of `Recovery`. */
+  oneTime?: OneTime
   /** Clock and random source: for tests. */
   runtime?: Runtime
 }
@@ -58,7 +61,7 @@ export interface ResolvedOptions {
   readonly policy: PolicyOptions
 }
 
-const OPTIONS = new Set(['store', 'keyring', 'sessions', 'roles', 'passwords', 'runtime'])
+const OPTIONS = new Set(['store', 'keyring', 'sessions', 'roles', 'passwords', 'oneTime', 'runtime'])
 const PASSWORDS = new Set(['minLength', 'maxBytes', 'argon2', 'concurrency', 'queue', 'words', 'refuse'])
 const ARGON2 = new Set(['memoryKiB', 'passes', 'parallelism'])
 
@@ -79,6 +82,9 @@ export function resolveOptions(options: AccountsOptions): ResolvedOptions {
   keysOf(keyring)
   for (const verb of ['epoch', 'setRoles', 'revokeAll'] as const) {
     if (typeof sessions?.[verb] !== 'function') throw invalidOption('sessions', `must have the verb ${verb}`)
+  }
+  if (options.oneTime !== undefined && typeof options.oneTime.redeem !== 'function') {
+    throw invalidOption('oneTime', 'must come from createOneTime')
   }
   if (roles !== undefined) checkRoleNames(roles, 'roles')
   refuseUnknown(passwords, PASSWORDS, 'passwords')

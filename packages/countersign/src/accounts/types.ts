@@ -74,6 +74,10 @@ export type AccountRefusalReason =
   | 'identifier_invalid'
   | PasswordProblem
   | 'unknown_account'
+  /** The token of a link is wrong, used, over, replaced by a newer one, or the account has changed since. */
+  | 'link_invalid'
+  /** Nothing can be sent to this identifier: it is no e-mail address. */
+  | 'not_an_address'
 
 /** What is wrong with a new password. `password_refused`: easy to guess, or refused by the option `refuse`. */
 export type PasswordProblem = 'password_too_short' | 'password_too_long' | 'password_refused'
@@ -95,6 +99,8 @@ export interface AccountView<R extends string = string> {
   readonly blocked: string | null
   readonly createdAtMs: number
   readonly passwordChangedAtMs: number
+  /** When somebody showed that mail to the identifier reaches them; `null` when nobody has. */
+  readonly emailVerifiedAtMs: number | null
 }
 
 /** The part of `Sessions` that accounts need: the gate lives beside the sessions, wherever the accounts are. */
@@ -157,4 +163,42 @@ export interface ChangePassword<N extends Renewed = Renewed> {
   renew?: () => Promise<N>
   context?: Context
   signal?: AbortSignal
+}
+
+/** What `requestPasswordReset` needs. */
+export interface RequestPasswordReset {
+  /** As somebody typed it. */
+  identifier: string
+  tenant?: string
+  context?: Context
+}
+
+/** What `resetPassword` needs. */
+export interface ResetPassword {
+  /** Of the link. Never from a path or a query (ASVS 14.2.1). */
+  token: string
+  next: string
+  context?: Context
+  /** Leaves the queue for a hash. A hash that has begun is finished. */
+  signal?: AbortSignal
+}
+
+/** The answer of `resetPassword`. It opens no session: whoever reads the mail has proved no more than that (FP-5). */
+export interface PasswordReset<R extends string = string> {
+  readonly ok: true
+  readonly account: AccountView<R>
+  readonly ended: Ended
+}
+
+/** What `requestEmailVerification` needs. */
+export interface RequestEmailVerification {
+  subject: string
+  tenant?: string
+  context?: Context
+}
+
+/** The answer of `requestEmailVerification` and `verifyEmail`. */
+export interface EmailVerification<R extends string = string> {
+  readonly ok: true
+  readonly account: AccountView<R>
 }

@@ -15,6 +15,7 @@ export interface Store {
   /** From the same store as `sessions`: the session steps write both. */
   readonly revocations: RevocationStore
   readonly accounts: AccountStore
+  readonly once: OnceStore
   readonly lifecycle: Lifecycle
 }
 
@@ -289,11 +290,39 @@ export interface Account extends SubjectRef {
   /** Why the account may not log in; `null` when it may. */
   readonly blocked: string | null
   readonly createdAtMs: number
+  /** When the identifier was shown to be an address of the account's owner. Absent when it was not. */
+  readonly emailVerifiedAtMs?: number
   /**
    * A change of the account whose sessions have not been ended yet, because the process died between the two. The next
    * login or administrative call finishes it first. `null` when nothing is open.
    */
   readonly unsettled: 'password_changed' | 'banned' | 'roles' | null
+}
+
+/**
+ * What may happen once: one-time tokens, and ids of assertions that must not come again. Every place has one thing in it
+ * at most, so a new token for a place voids the one before in the same step.
+ */
+export interface OnceStore {
+  /** Keeps `value` at `place` until `untilMs`, instead of whatever was there. */
+  put(place: Place, value: OnceValue, untilMs: number): Promise<void>
+  /** What is kept at `place` under `hash`, without taking it. `null` when that is over, replaced, taken or never was. */
+  look(place: Place, hash: Uint8Array, nowMs: number): Promise<Uint8Array | null>
+  /** The same, and it is gone: of any number of calls at once exactly one gets it. Another hash takes nothing away. */
+  take(place: Place, hash: Uint8Array, nowMs: number): Promise<Uint8Array | null>
+  /**
+   * True for the first caller with this `id` in this `scope` until `untilMs`, false for every later one until then.
+   * A claim that is over at `nowMs` can be made again. Both texts are 1 to 1 024 characters.
+   */
+  claim(scope: string, id: string, untilMs: number, nowMs: number): Promise<boolean>
+}
+/** SHA-256 of whatever names the place: 32 bytes. */
+export type Place = Uint8Array
+export interface OnceValue {
+  /** SHA-256 of the secret that takes it: 32 bytes. */
+  readonly hash: Uint8Array
+  /** At most 32 KiB. */
+  readonly bytes: Uint8Array
 }
 
 export interface Lifecycle {

@@ -21,6 +21,8 @@ export interface KeyJwk extends JsonWebKey {
   state: KeyState
   /** ISO 8601, UTC. */
   created: string
+  /** When it got its state, ISO 8601, UTC; written by `rotateKeyring` and `retireKey`. */
+  since?: string
   /** MAC and rotation keys: 1 to 255, never used again. It stands in the tokens. */
   number?: number
   alg?: string

@@ -14,6 +14,8 @@ describe('docs/errors.md', () => {
     ['Refusal reasons', 'packages/countersign/src/session/reasons.ts', 'RefusalReason'],
     ['Refusals of a request', 'packages/countersign/src/http/refusals.ts', 'RequestReason'],
     ['Refusals of accounts', 'packages/countersign/src/accounts/types.ts', 'AccountRefusalReason'],
+    ['Refusals of one-time tokens', 'packages/countersign/src/one-time/types.ts', 'OneTimeRefusalReason'],
+    ['Refusals of clients', 'packages/countersign/src/oauth/authenticate.ts', 'ClientRefusalReason'],
     ['Error codes', 'packages/countersign/src/internal/errors.ts', 'ErrorCode'],
     ['Remedies', 'packages/countersign/src/session/reasons.ts', 'Remedy'],
   ])('%s: has exactly what the type has', (heading, path, type) => {

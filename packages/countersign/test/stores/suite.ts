@@ -8,6 +8,7 @@ import { createCases } from './suite/create.ts'
 import { endCases } from './suite/end.ts'
 import { generalCases } from './suite/general.ts'
 import type { Bench, Opened } from './suite/kit.ts'
+import { onceCases } from './suite/once.ts'
 import { revocationCases } from './suite/revocations.ts'
 import { rotateCases } from './suite/rotate.ts'
 
@@ -46,6 +47,7 @@ export function storeSuite(name: string, { open, skip = [] }: SuiteOptions): voi
       endCases,
       revocationCases,
       accountCases,
+      onceCases,
       generalCases,
     ]) {
       cases(bench)
@@ -70,6 +72,7 @@ function later(store: () => Store): Store {
     sessions: part('sessions'),
     revocations: part('revocations'),
     accounts: part('accounts'),
+    once: part('once'),
     lifecycle: part('lifecycle'),
   }
 }

@@ -1,8 +1,11 @@
 import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { printable, printConfig } from '../config/print.ts'
+import { doctorCommand } from './doctor.ts'
 import { EXIT, finish } from './exit.ts'
+import { explainCommand } from './explain.ts'
 import { keysCommand } from './keys.ts'
+import { oneTimeCommand } from './one-time.ts'
 import { openApiCommand } from './openapi.ts'
 import { print } from './output.ts'
 import { serveCommand } from './serve.ts'
@@ -37,7 +40,17 @@ const config = addSettings(new Command('config'), 'all')
     print(options.json, printable(resolved), [printConfig(resolved)])
   })
 
-for (const command of [serveCommand(), config, usersCommand(), sessionsCommand(), keysCommand(), openApiCommand()]) {
+for (const command of [
+  serveCommand(),
+  config,
+  doctorCommand(),
+  usersCommand(),
+  sessionsCommand(),
+  explainCommand(),
+  oneTimeCommand(),
+  keysCommand(),
+  openApiCommand(),
+]) {
   program.addCommand(command)
 }
 throwInsteadOfExit(program)

@@ -6,7 +6,7 @@ import { buildApp } from '../app.ts'
 import { printable } from '../config/print.ts'
 import type { Config } from '../config/resolve.ts'
 import { createLog } from '../log.ts'
-import { openService } from '../service.ts'
+import { issuerOf, linkBaseOf, openService } from '../service.ts'
 import { print } from './output.ts'
 import { stopOnSignal } from './stopping.ts'
 
@@ -24,11 +24,15 @@ export async function runServer(config: Config, asJson: boolean | undefined): Pr
       { ...service, log },
       {
         strategy: config.strategy,
+        issuer: issuerOf(config),
         origins: () => origins,
         isStopping: () => isStopping,
         overHttps: tls !== undefined || config.publicUrl?.startsWith('https:') === true,
         trustedProxies: config.trustedProxies,
         ...(tls && { tls }),
+        ...(config.mailCommand !== undefined && {
+          mail: { command: config.mailCommand, linkBase: linkBaseOf(config) },
+        }),
       },
     )
     await app.listen({ host: config.host, port: config.port })

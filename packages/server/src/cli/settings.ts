@@ -11,7 +11,7 @@ export function addSettings(command: Command, which: 'all' | 'storage'): Command
   command.option('--config <file>', 'JSON file with settings')
   for (const name of NAMES) {
     const { flag, help, storage, repeat, env, fallback, print } = FIELDS[name] as Field<unknown>
-    if (which === 'storage' && !storage) continue
+    if (flag === null || (which === 'storage' && !storage)) continue
     const option = new Option(flag, `${help} [${env.join(', ')}]`)
     // The default is shown and not set: a flag that was not given must not hide the environment or the file.
     if (fallback !== undefined && fallback !== false)
@@ -28,7 +28,10 @@ const shown = (value: unknown) => (Array.isArray(value) ? value.join(',') || 'no
 export function configOf(command: Command): Promise<Config> {
   const given = command.opts()
   const flags = Object.fromEntries(
-    NAMES.map((name) => [name, given[new Option((FIELDS[name] as Field<unknown>).flag).attributeName()]]),
+    NAMES.map((name) => {
+      const { flag } = FIELDS[name] as Field<unknown>
+      return [name, flag === null ? undefined : given[new Option(flag).attributeName()]]
+    }),
   )
   return resolveConfig({ flags, env: process.env, file: given.config ?? (process.env.COUNTERSIGN_CONFIG || undefined) })
 }

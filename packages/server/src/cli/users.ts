@@ -4,7 +4,7 @@ import { ACCOUNT_ANSWERS } from '../http/problems.ts'
 import { isoTime } from '../http/views.ts'
 import { EXIT, Exit } from './exit.ts'
 import { print, printEnded, table } from './output.ts'
-import { readPassword } from './password-input.ts'
+import { readPassword } from './secret-input.ts'
 import { addSettings, withService } from './settings.ts'
 
 const BY = { by: 'cli' } as const
@@ -100,8 +100,13 @@ function refused({ reason }: AccountRefused): Exit {
 }
 
 function show(asJson: boolean | undefined, account: AccountView): void {
-  const { createdAtMs, passwordChangedAtMs, ...rest } = account
-  const view = { ...rest, createdAt: isoTime(createdAtMs), passwordChangedAt: isoTime(passwordChangedAtMs) }
+  const { createdAtMs, passwordChangedAtMs, emailVerifiedAtMs, ...rest } = account
+  const view = {
+    ...rest,
+    createdAt: isoTime(createdAtMs),
+    passwordChangedAt: isoTime(passwordChangedAtMs),
+    emailVerifiedAt: emailVerifiedAtMs === null ? null : isoTime(emailVerifiedAtMs),
+  }
   const cells = Object.entries(view).map(([name, value]) => [
     name,
     value === null ? '-' : Array.isArray(value) ? value.join(',') || '-' : String(value),

@@ -1,7 +1,9 @@
 // Every setting of the server, once: its flag, environment variable, meaning and default. `docs/configuration.md` shows
 // the same table, and a test compares the two.
 import type { Duration } from 'countersign'
+import { type ClientSetting, clientList } from './clients.ts'
 import {
+  address,
   addresses,
   describeStore,
   integer,
@@ -16,9 +18,9 @@ import {
 } from './readers.ts'
 
 export interface Field<T> {
-  /** As commander wants it: `--name <value>`, or `--name` for a switch. */
-  readonly flag: string
-  readonly env: readonly [string, ...string[]]
+  /** As commander wants it: `--name <value>`, or `--name` for a switch. `null`: only in the JSON file. */
+  readonly flag: string | null
+  readonly env: readonly string[]
   readonly help: string
   readonly read: Reader<T>
   /** Absent: the setting may stay unset. */
@@ -55,6 +57,18 @@ export const FIELDS = {
     env: ['COUNTERSIGN_PUBLIC_URL'],
     help: 'what browsers call this server; default: the address it listens on',
     read: origin,
+  }),
+  linkUrl: field<string | undefined>({
+    flag: '--link-url <url>',
+    env: ['COUNTERSIGN_LINK_URL'],
+    help: 'page that links for a new password and for verifying an address lead to; default: the public URL',
+    read: address,
+  }),
+  mailCommand: field<string | undefined>({
+    flag: '--mail-command <file>',
+    env: ['COUNTERSIGN_MAIL_COMMAND'],
+    help: 'program that sends one mail: run once for each, with one JSON object on its standard input',
+    read: text(),
   }),
   issuer: field<string | undefined>({
     flag: '--issuer <url>',
@@ -169,6 +183,14 @@ export const FIELDS = {
     env: ['COUNTERSIGN_TLS_KEY'],
     help: 'private key in PEM',
     read: text(),
+  }),
+  clients: field<readonly ClientSetting[]>({
+    flag: null,
+    env: [],
+    help: 'programs that may ask for service tokens or about tokens',
+    read: clientList,
+    print: (clients) => clients.map(({ id }) => id).join(','),
+    fallback: [],
   }),
   trustedProxies: field<readonly string[]>({
     flag: '--trusted-proxy <ranges>',

@@ -4,6 +4,16 @@ import { isIP } from 'node:net'
 
 export type Reader<T> = (value: unknown) => T
 
+/** More than one thing is wrong with one setting. */
+export class SeveralProblems extends Error {
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('; '))
+    this.problems = problems
+  }
+}
+
 export const text =
   (max = 2_048): Reader<string> =>
   (value) => {
@@ -54,6 +64,15 @@ export const origin: Reader<string> = (value) => {
     throw new Error('must be an address such as https://auth.example.com, without a path')
   }
   return url.origin
+}
+
+/** An address of a page, without what links put behind it. */
+export const address: Reader<string> = (value) => {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
+  if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password || url.hash || url.search) {
+    throw new Error('must be an address such as https://app.example.com/account, without query and fragment')
+  }
+  return url.href
 }
 
 /** An IP address or a CIDR range. */

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { BlockList, isIP } from 'node:net'
 import { FIELDS, type Field, type FieldName, type Settings } from './fields.ts'
 import { probe } from './probe.ts'
+import { SeveralProblems } from './readers.ts'
 
 /** Where a value came from, for messages and for `countersign config`. */
 export type Source = 'default' | `--${string}` | `${Uppercase<string>}` | `file ${string}`
@@ -31,7 +32,8 @@ export interface ConfigInput {
 }
 
 const NAMES = Object.keys(FIELDS) as FieldName[]
-const flagOf = (name: FieldName) => FIELDS[name].flag.split(' ')[0] as `--${string}`
+const flagOf = (name: FieldName) =>
+  ((FIELDS[name] as Field<unknown>).flag?.split(' ')[0] ?? '--config') as `--${string}`
 
 /**
  * Settles every setting: flag over environment over file over default.
@@ -59,7 +61,8 @@ export async function resolveConfig(input: ConfigInput): Promise<Config> {
     try {
       values[name] = field.read(found.value)
     } catch (error) {
-      report(name, (error as Error).message)
+      const problems = error instanceof SeveralProblems ? error.problems : [(error as Error).message]
+      for (const problem of problems) report(name, problem)
     }
   }
   for (const [name, problem] of await probe(values)) report(name, problem)
@@ -112,7 +115,17 @@ async function readConfigFile(
 /** What can only be judged with several settings in view. A setting that is wrong by itself is `undefined` here. */
 function crossCheck(values: Partial<Settings>): [FieldName, string][] {
   const problems: [FieldName, string][] = []
-  const { host, publicUrl, store, keys, tlsCert, tlsKey, unsafePlainHttpOffLoopback: unsafe } = values
+  const {
+    host,
+    publicUrl,
+    linkUrl,
+    mailCommand,
+    store,
+    keys,
+    tlsCert,
+    tlsKey,
+    unsafePlainHttpOffLoopback: unsafe,
+  } = values
   if (tlsCert !== undefined && tlsKey === undefined)
     problems.push(['tlsKey', 'is missing: a certificate needs its key'])
   if (tlsKey !== undefined && tlsCert === undefined)
@@ -124,6 +137,13 @@ function crossCheck(values: Partial<Settings>): [FieldName, string][] {
   const url = publicUrl === undefined ? undefined : new URL(publicUrl)
   if (url?.protocol === 'http:' && !isLoopback(url.hostname) && unsafe === false) {
     problems.push(['publicUrl', `is plain HTTP, over which browsers do not send Secure cookies: ${hint}`])
+  }
+  const link = linkUrl === undefined ? undefined : new URL(linkUrl)
+  if (link?.protocol === 'http:' && !isLoopback(link.hostname) && unsafe === false) {
+    problems.push(['linkUrl', 'is plain HTTP, over which anybody on the way could take the link'])
+  }
+  if (mailCommand !== undefined && publicUrl === undefined && linkUrl === undefined) {
+    problems.push(['linkUrl', 'is missing: links in mails need it, or "publicUrl"; they are never made from a request'])
   }
   if (store?.kind === 'redis' && keys === undefined) {
     problems.push([

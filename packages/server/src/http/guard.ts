@@ -20,9 +20,10 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /**
      * What shows that a request uses the delivery `bearer`, where it says nothing of its origin: an access token in the
-     * header (default), the refresh token in the body, either of them, or the body's `delivery`.
+     * header (default), the refresh token in the body, either of them, the body's `delivery`, or what a program proves
+     * itself by, which no browser adds to a request.
      */
-    bearerBy?: 'header' | 'refresh_token' | 'header_or_refresh_token' | 'delivery'
+    bearerBy?: 'header' | 'refresh_token' | 'header_or_refresh_token' | 'delivery' | 'client_assertion'
   }
   interface FastifyRequest {
     /** It says nothing of its origin, so only a session of the delivery `bearer` may be used or made by it. */
@@ -57,6 +58,7 @@ export function addOriginCheck(app: FastifyInstance, kit: Kit): void {
 function usesBearer(request: FastifyRequest): boolean {
   const by = request.routeOptions.config.bearerBy ?? 'header'
   const body = request.body as { delivery?: unknown; refreshToken?: unknown } | undefined
+  if (by === 'client_assertion') return true
   if (by === 'delivery') return body?.delivery === 'bearer'
   if (by !== 'header' && body?.refreshToken !== undefined) return true
   if (by === 'refresh_token') return false

@@ -1,8 +1,13 @@
 import type { Keyring, Session, Sessions, Strategy } from 'countersign'
-import type { Accounts } from 'countersign/accounts'
+import type { Accounts, Recovery } from 'countersign/accounts'
 import type { CookieNames } from 'countersign/http'
+import type { ClientAuthentication, ServiceTokens } from 'countersign/oauth'
+import type { OneTime } from 'countersign/one-time'
 import type { Logger } from 'pino'
+import type { ClientSetting } from '../config/clients.ts'
 import type { Blur } from '../log.ts'
+import type { MailSettings } from '../mail/deliver-by.ts'
+import type { Later } from './later.ts'
 
 /** Sessions of the server: a record is read per request; whether there are refresh tokens is a setting. */
 export type ServerSessions = Sessions<Strategy<'record', boolean, 'sessions'>, undefined, string>
@@ -11,7 +16,11 @@ export type ServerSession = Session<undefined, string>
 /** What the application is built from. Everything is injected, so that a test can build it from its own parts. */
 export interface AppParts {
   readonly sessions: ServerSessions
-  readonly accounts: Accounts
+  readonly accounts: Accounts & Recovery
+  readonly oneTime: OneTime
+  readonly clients: ClientAuthentication<ClientSetting>
+  /** Absent when there are no clients. */
+  readonly serviceTokens: ServiceTokens | undefined
   readonly keyring: Keyring
   /** The store's time, in milliseconds since the epoch. */
   readonly nowMs: () => number
@@ -20,11 +29,15 @@ export interface AppParts {
 
 export interface AppSettings {
   readonly strategy: 'allowlist' | 'opaque'
+  /** `iss` of our tokens. */
+  readonly issuer: string
   /** Our own origins. A function, because the port may be known only after listening. */
   readonly origins: () => readonly string[]
   /** Browsers reach us by HTTPS, from us or from a proxy before us. */
   readonly overHttps: boolean
   readonly trustedProxies: readonly string[]
+  /** Sends mails; absent: what there is to send is only in the log. */
+  readonly mail?: MailSettings
   /** True once the server was told to stop: no connection is kept, and it is not ready. Default never. */
   readonly isStopping?: () => boolean
   /** PEM texts; absent: plain HTTP. */
@@ -36,4 +49,6 @@ export interface Kit extends AppParts {
   readonly settings: AppSettings
   readonly cookieNames: CookieNames
   readonly blur: Blur
+  /** For what nobody waits for. */
+  readonly later: Later
 }

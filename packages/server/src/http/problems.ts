@@ -63,6 +63,8 @@ export const ACCOUNT_ANSWERS: Readonly<Record<AccountRefusalReason, OwnAnswer>> 
   },
   password_refused: { status: 422, title: 'The password is too easy to guess' },
   unknown_account: { status: 404, title: 'There is no such account' },
+  link_invalid: { status: 422, title: 'This link is not good any more: ask for a new one' },
+  not_an_address: { status: 422, title: 'Nothing can be sent to this identifier' },
 }
 
 export function ownProblem(code: OwnCode, headers?: Readonly<Record<string, string>>): ProblemAnswer {

@@ -50,7 +50,13 @@ export const DeliveredSchema = Type.Object(
 )
 
 export const AccountSchema = Type.Object(
-  { subject: Type.String(), identifier: Type.String(), roles: Type.Array(Type.String()), createdAt: Time },
+  {
+    subject: Type.String(),
+    identifier: Type.String(),
+    emailVerified: Type.Boolean({ description: 'whether mail to the identifier was shown to reach its owner' }),
+    roles: Type.Array(Type.String()),
+    createdAt: Time,
+  },
   closed,
 )
 

@@ -32,6 +32,7 @@ export function sessionView(session: ServerSession, currentId?: string): Session
 }
 
 export function accountView(account: AccountView): AccountAnswer {
-  const { subject, identifier, roles, createdAtMs } = account
-  return { subject, identifier, roles: [...roles], createdAt: isoTime(createdAtMs) }
+  const { subject, identifier, emailVerifiedAtMs, roles, createdAtMs } = account
+  const emailVerified = emailVerifiedAtMs !== null
+  return { subject, identifier, emailVerified, roles: [...roles], createdAt: isoTime(createdAtMs) }
 }

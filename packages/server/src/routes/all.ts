@@ -6,8 +6,11 @@ import { health } from './health.ts'
 import { jwks } from './jwks.ts'
 import { login } from './login.ts'
 import { logout } from './logout.ts'
+import { metadata } from './metadata.ts'
+import { oauth } from './oauth.ts'
 import { page } from './page.ts'
 import { password } from './password.ts'
+import { recover } from './recover.ts'
 import { refresh } from './refresh.ts'
 import { register } from './register.ts'
 import { sessions } from './sessions.ts'
@@ -15,6 +18,9 @@ import { sessions } from './sessions.ts'
 /** Every route there is. */
 export async function routes(scope: FastifyInstance, kit: Kit): Promise<void> {
   const app: App = scope.withTypeProvider<TypeBoxTypeProvider>()
-  for (const group of [register, login, refresh, logout, password, sessions, jwks, health]) group(app, kit)
+  for (const group of [register, login, refresh, logout, password, recover, sessions, jwks, metadata, health])
+    group(app, kit)
+  // Of their own: forms instead of JSON, and the errors of OAuth.
+  await app.register(async (below) => oauth(below.withTypeProvider<TypeBoxTypeProvider>(), kit))
   await page(app)
 }

@@ -5,6 +5,7 @@ import { type Runtime, systemRuntime } from '../../internal/runtime.ts'
 import type { Floor, Store } from '../contract.ts'
 import { type Section, stepStore } from '../steps/step-store.ts'
 import { memoryAccounts } from './memory-accounts.ts'
+import { memoryOnce } from './memory-once.ts'
 import { MemoryShard } from './memory-shard.ts'
 
 export interface MemoryStoreOptions {
@@ -31,6 +32,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
   const open = () => {
     if (closed) throw new CountersignError('ERR_CLOSED', 'the memory store is closed', { store: 'memory' })
   }
+  const { once, ...kept } = memoryOnce(open)
   const shardOf = (tag: string): MemoryShard => {
     open()
     return shards.get(tag) ?? new MemoryShard()
@@ -59,7 +61,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     /** Goes on with the subject after the last one, at most {@link SWEEP_SUBJECTS} per call and nobody twice for nothing. */
     async sweep(nowMs, limit) {
       open()
-      let gone = 0
+      let gone = kept.sweep(nowMs, limit)
       let restarts = 0
       for (let looked = 0; gone < limit && looked < SWEEP_SUBJECTS; looked++) {
         cursor ??= shards.entries()
@@ -82,6 +84,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     sessions,
     revocations,
     accounts: memoryAccounts(open),
+    once,
     lifecycle: {
       name: 'memory',
       async ready(placement) {
@@ -101,6 +104,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
       async close() {
         closed = true
         shards.clear()
+        kept.clear()
       },
     },
   }

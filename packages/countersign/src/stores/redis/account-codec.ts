@@ -33,7 +33,8 @@ export function decodeAccount(tag: string, bytes: Buffer): Account {
   const identifier = cursor.segment()
   const stored = parse(cursor.rest())
   if (!isStored(stored)) throw corrupt(WHAT)
-  const { subject, tenant, passwordHash, passwordChangedAtMs, roles, blocked, createdAtMs, unsettled } = stored
+  const { subject, tenant, passwordHash, passwordChangedAtMs, roles, blocked } = stored
+  const { createdAtMs, emailVerifiedAtMs, unsettled } = stored
   return {
     tag,
     subject,
@@ -45,6 +46,7 @@ export function decodeAccount(tag: string, bytes: Buffer): Account {
     roles,
     blocked,
     createdAtMs,
+    ...(emailVerifiedAtMs !== undefined && { emailVerifiedAtMs }),
     unsettled,
   }
 }
@@ -53,10 +55,10 @@ const UNSETTLED: readonly unknown[] = [null, 'password_changed', 'banned', 'role
 
 function isStored(value: unknown): value is Stored {
   if (typeof value !== 'object' || value === null) return false
-  const { subject, tenant, passwordHash, passwordChangedAtMs, roles, blocked, createdAtMs, unsettled } =
-    value as Partial<Record<keyof Stored, unknown>>
+  const stored = value as Partial<Record<keyof Stored, unknown>>
+  const { subject, tenant, passwordHash, roles, blocked, unsettled } = stored
   const texts = [subject, passwordHash, tenant ?? '', blocked ?? '']
-  const numbers = [passwordChangedAtMs, createdAtMs]
+  const numbers = [stored.passwordChangedAtMs, stored.createdAtMs, stored.emailVerifiedAtMs ?? 0]
   return (
     texts.every((one) => typeof one === 'string') &&
     numbers.every((one) => typeof one === 'number') &&

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { u32be } from '../../internal/bytes.ts'
+import { toBase64url, u32be } from '../../internal/bytes.ts'
 import { invalidInput } from '../../internal/errors.ts'
 import type { SessionId } from '../../session/ids.ts'
-import type { IdentifierRef } from '../contract.ts'
+import type { IdentifierRef, Place } from '../contract.ts'
 
 /** Every key that the store uses. The part in braces is the Redis Cluster hash tag: one slot per subject. */
 export interface Keys {
@@ -14,6 +14,9 @@ export interface Keys {
   account(tag: string): string
   /** In a slot of its own: it is looked up before the subject is known. */
   identifier(ref: IdentifierRef): string
+  /** In a slot of its own each, as nothing else is known of it. */
+  once(place: Place): string
+  claim(scope: string, id: string): string
   readonly floor: string
 }
 
@@ -24,6 +27,8 @@ export function keysWith(prefix: string): Keys {
     revocations: (tag) => `${prefix}:{${checkTag(tag)}}:r`,
     account: (tag) => `${prefix}:{${checkTag(tag)}}:a`,
     identifier: (ref) => `${prefix}:{${digestOf(ref)}}:i`,
+    once: (place) => `${prefix}:{once:${toBase64url(place)}}`,
+    claim: (scope, id) => `${prefix}:{claim:${digestOf({ tenant: scope, identifier: id })}}`,
     floor: `${prefix}:{floor}`,
   }
 }

@@ -6,6 +6,7 @@ import { NodeRedisExecutor } from './node-redis-executor.ts'
 import { type RedisStoreOptions, resolveRedisOptions } from './options.ts'
 import { redisAccounts } from './redis-accounts.ts'
 import { RedisLifecycle } from './redis-lifecycle.ts'
+import { redisOnce } from './redis-once.ts'
 import { redisRevocations } from './redis-revocations.ts'
 import { redisSessions } from './redis-sessions.ts'
 
@@ -49,6 +50,7 @@ export function redisStore(options: RedisStoreOptions): Store {
     },
     revocations: redisRevocations(context),
     accounts: redisAccounts({ executor, keys, clock: runtime.clock }),
+    once: redisOnce(context),
     lifecycle: {
       name: lifecycle.name,
       ready: (placement) => lifecycle.ready(placement),

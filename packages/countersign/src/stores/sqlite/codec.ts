@@ -145,6 +145,7 @@ const ACCOUNT = shapeOf<Account>({
   roles: texts,
   blocked: orNull(text),
   createdAtMs: number,
+  emailVerifiedAtMs: orAbsent(number),
   unsettled: orNull(text),
 })
 

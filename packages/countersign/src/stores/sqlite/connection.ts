@@ -30,13 +30,26 @@ const SQL = {
   accountByIdentifier: 'SELECT body FROM accounts WHERE tenant = ? AND identifier = ?',
   replaceAccount: 'UPDATE accounts SET version = ?, body = ? WHERE tag = ?',
 
-  isAnythingOver: `SELECT EXISTS (SELECT 1 FROM sessions WHERE keep_until_ms <= ?)
-      OR EXISTS (SELECT 1 FROM revocations WHERE until_ms <= ?)
-      OR EXISTS (SELECT 1 FROM subjects WHERE blocked = 0 AND moved_at_ms <= ?) AS found`,
+  putOnce: `INSERT INTO once (place, hash, until_ms, body) VALUES (?, ?, ?, ?)
+    ON CONFLICT (place) DO UPDATE SET hash = excluded.hash, until_ms = excluded.until_ms, body = excluded.body`,
+  lookOnce: 'SELECT body FROM once WHERE place = ? AND hash = ? AND until_ms > ?',
+  takeOnce: 'DELETE FROM once WHERE place = ? AND hash = ? AND until_ms > ? RETURNING body',
+  claim: `INSERT INTO claims (scope, id, until_ms) VALUES (?, ?, ?)
+    ON CONFLICT (scope, id) DO UPDATE SET until_ms = excluded.until_ms WHERE until_ms <= ?`,
+
+  isAnythingOver: `SELECT EXISTS (SELECT 1 FROM sessions WHERE keep_until_ms <= ?1)
+      OR EXISTS (SELECT 1 FROM revocations WHERE until_ms <= ?1)
+      OR EXISTS (SELECT 1 FROM once WHERE until_ms <= ?1)
+      OR EXISTS (SELECT 1 FROM claims WHERE until_ms <= ?1)
+      OR EXISTS (SELECT 1 FROM subjects WHERE blocked = 0 AND moved_at_ms <= ?2) AS found`,
   sweepSessions: `DELETE FROM sessions WHERE rowid IN
     (SELECT rowid FROM sessions WHERE keep_until_ms <= ? ORDER BY keep_until_ms LIMIT ?)`,
   sweepRevocations: `DELETE FROM revocations WHERE rowid IN
     (SELECT rowid FROM revocations WHERE until_ms <= ? ORDER BY until_ms LIMIT ?)`,
+  sweepOnce: `DELETE FROM once WHERE rowid IN
+    (SELECT rowid FROM once WHERE until_ms <= ? ORDER BY until_ms LIMIT ?)`,
+  sweepClaims: `DELETE FROM claims WHERE rowid IN
+    (SELECT rowid FROM claims WHERE until_ms <= ? ORDER BY until_ms LIMIT ?)`,
   sweepSubjects: `DELETE FROM subjects WHERE rowid IN
     (SELECT rowid FROM subjects WHERE blocked = 0 AND moved_at_ms <= ? ORDER BY moved_at_ms LIMIT ?)`,
 } as const

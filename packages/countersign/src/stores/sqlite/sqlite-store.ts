@@ -11,6 +11,7 @@ import type { Connection, Statements } from './connection.ts'
 import { fault } from './faults.ts'
 import { type Opened, openDatabase } from './open-database.ts'
 import { sqliteAccounts } from './sqlite-accounts.ts'
+import { sqliteOnce } from './sqlite-once.ts'
 import { SqliteShard } from './sqlite-shard.ts'
 import { Turns } from './turns.ts'
 
@@ -141,6 +142,7 @@ export function sqliteStore(options: SqliteStoreOptions): Store {
     sessions,
     revocations,
     accounts: sqliteAccounts({ write, read }),
+    once: sqliteOnce({ write, read }),
     lifecycle: {
       name: 'sqlite',
       async ready(placement) {
@@ -182,12 +184,14 @@ function metaIn(sql: Statements): Meta {
 }
 
 function isAnythingOver(sql: Statements, nowMs: number): boolean {
-  return (sql.isAnythingOver.get(nowMs, nowMs, nowMs - EPOCH_KEEP_MS) as { found: number }).found === 1
+  return (sql.isAnythingOver.get(nowMs, nowMs - EPOCH_KEEP_MS) as { found: number }).found === 1
 }
 
 function sweep(sql: Statements, nowMs: number, limit: number): number {
   let gone = Number(sql.sweepSessions.run(nowMs, limit).changes)
   gone += Number(sql.sweepRevocations.run(nowMs, limit - gone).changes)
+  gone += Number(sql.sweepOnce.run(nowMs, limit - gone).changes)
+  gone += Number(sql.sweepClaims.run(nowMs, limit - gone).changes)
   gone += Number(sql.sweepSubjects.run(nowMs - EPOCH_KEEP_MS, limit - gone).changes)
   return gone
 }

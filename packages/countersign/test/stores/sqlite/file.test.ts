@@ -8,6 +8,7 @@ import { type SqliteStoreOptions, sqliteStore } from 'countersign/stores/sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import { systemRuntime } from '../../../src/internal/runtime.ts'
 import { loadDriver } from '../../../src/stores/sqlite/driver.ts'
+import { migrations } from '../../../src/stores/sqlite/migrations.generated.ts'
 import { prepareDatabase } from '../../../src/stores/sqlite/open-database.ts'
 import { Turns } from '../../../src/stores/sqlite/turns.ts'
 import { created, createRule, endedBy, endRule, live, recordOf, replaceRule, subjectRef, T } from '../suite/kit.ts'
@@ -97,6 +98,41 @@ test('the schema of a newer release is refused', async () => {
   await store.lifecycle.close()
   await execute(file, "INSERT INTO migrations VALUES (99, 'from-the-future', 0)")
   await expect(open(file).lifecycle.ready('fingerprint')).rejects.toMatchObject(misconfigured(/newer release/))
+})
+
+test('a file of schema 1 is brought up to date, and what is in it stays', async () => {
+  const file = freshFile()
+  const [first] = migrations
+  const account = {
+    ...subjectRef(),
+    identifier: 'ada@example.com',
+    version: 1,
+    passwordHash: '$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA',
+    passwordChangedAtMs: T,
+    roles: ['user'],
+    blocked: null,
+    createdAtMs: T,
+    unsettled: null,
+  }
+  mkdirSync(dirname(file), { recursive: true })
+  await execute(
+    file,
+    `PRAGMA application_id=${0x4353474e};
+     CREATE TABLE migrations (id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at_ms INTEGER NOT NULL) STRICT;
+     ${first.sql}
+     INSERT INTO migrations VALUES (1, '${first.name}', 0);
+     INSERT INTO meta (id, marker) VALUES (1, 'kept');
+     INSERT INTO accounts VALUES ('${account.tag}', '', '${account.identifier}', 1, '${JSON.stringify([1, account])}')`,
+  )
+  const store = open(file)
+  await store.lifecycle.ready('fingerprint')
+  expect((await store.sessions.floor()).marker).toBe('kept')
+  expect(await store.accounts.bySubject(account)).toEqual(account)
+  expect(await store.once.claim('scope', 'id', T + 1, T)).toBe(true)
+  expect(await query(file, 'SELECT id, name FROM migrations')).toEqual([
+    { id: 1, name: 'sessions-and-accounts' },
+    { id: 2, name: 'once' },
+  ])
 })
 
 test('a start that failed is tried again by the next call', async () => {

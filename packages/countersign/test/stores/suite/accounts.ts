@@ -82,6 +82,16 @@ export function accountCases({ store, test }: Bench): void {
     expect(await accounts.bySubject(refOf(account))).toEqual(banned)
   })
 
+  test('accounts: that an address was verified is kept, and so is that it was not', async () => {
+    const account = accountOf()
+    await accounts.create(account)
+    const verified = { ...account, version: 2, emailVerifiedAtMs: T + 5 }
+    expect(await accounts.replace(verified, 1)).toEqual({ is: 'stored' })
+    expect(await accounts.bySubject(refOf(account))).toEqual(verified)
+    expect(await accounts.replace({ ...account, version: 3 }, 2)).toEqual({ is: 'stored' })
+    expect(await accounts.bySubject(refOf(account))).toEqual({ ...account, version: 3 })
+  })
+
   test('accounts: of many replacements at once one lands', async () => {
     const account = accountOf()
     await accounts.create(account)

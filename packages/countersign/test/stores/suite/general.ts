@@ -1,6 +1,18 @@
 import { CountersignError } from 'countersign'
 import { expect } from 'vitest'
-import { type Bench, created, createRule, endRule, live, recordOf, refresh, sessionId, subjectRef, T } from './kit.ts'
+import {
+  type Bench,
+  created,
+  createRule,
+  endRule,
+  hashOf,
+  live,
+  recordOf,
+  refresh,
+  sessionId,
+  subjectRef,
+  T,
+} from './kit.ts'
 
 /** Values of every kind, and the life of a store. */
 export function generalCases({ store, test, open }: Bench): void {
@@ -128,7 +140,7 @@ export function generalCases({ store, test, open }: Bench): void {
   test('close: may be called twice, and every call after it is refused', async () => {
     const own = await open()
     try {
-      const { sessions, accounts, revocations, lifecycle } = own.store
+      const { sessions, accounts, revocations, once, lifecycle } = own.store
       await lifecycle.ready('fingerprint-a')
       const ref = subjectRef()
       const underWay = sessions.create(recordOf(ref), createRule, T)
@@ -154,6 +166,10 @@ export function generalCases({ store, test, open }: Bench): void {
         () => revocations.deny(ref, 'j', T, T),
         () => accounts.bySubject(ref),
         () => accounts.subjectOf({ identifier: 'a' }),
+        () => once.put(hashOf('p'), { hash: hashOf('h'), bytes: new Uint8Array() }, T),
+        () => once.look(hashOf('p'), hashOf('h'), T),
+        () => once.take(hashOf('p'), hashOf('h'), T),
+        () => once.claim('s', 'i', T, T),
         () => lifecycle.ready('fingerprint-a'),
       ]) {
         const error = await call().then(
