@@ -1,8 +1,8 @@
 // `npm run bench:verify`: how long one verification takes without any cache, side by side in one run. Rounds are
 // interleaved and their order turns, so that a slower machine half-way slows all alike; compared are ratios within a
 // round, and of these the median.
-//   --rounds 9        at least 5
-//   --milliseconds 200   per contender and round
+//   --rounds 25       at least 5
+//   --milliseconds 50    per contender and round
 //   --json
 // Ends with 1 when HS256 takes longer than fast-jwt.
 import { cpus } from 'node:os'
@@ -14,8 +14,8 @@ import { AUDIENCE, type Contender, contenders, ISSUER, TYP } from './contenders.
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '9' },
-    milliseconds: { type: 'string', default: '200' },
+    rounds: { type: 'string', default: '25' },
+    milliseconds: { type: 'string', default: '50' },
     json: { type: 'boolean', default: false },
   },
 })

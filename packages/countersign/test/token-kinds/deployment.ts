@@ -13,11 +13,15 @@ import {
   opaque,
   stateless,
 } from 'countersign'
+import { createClientAuthentication, createServiceTokens } from 'countersign/oauth'
+import { createOneTime } from 'countersign/one-time'
 import { memoryStore } from 'countersign/stores/memory'
 import { type Keys, keysOf, loadKeyring as loadPrivately } from '../../src/tokens/keyring.ts'
 import { type IntrospectionServer, introspectionServer } from '../verifier/introspection-server.ts'
 
 export const AUDIENCE = 'https://api.test'
+/** Of every token: a person in one place, a program in the other. */
+export const SUBJECT = 'user:1'
 export const issuerOf = (name: string) => `https://${name}.auth.test`
 
 export type Deployment = Awaited<ReturnType<typeof deploy>>
@@ -52,6 +56,12 @@ export async function deploy() {
     Date.now,
   )
 
+  const oneTime = createOneTime({ store, keyring })
+  const serviceTokens = createServiceTokens({ keyring, issuer: issuerOf('allowlist'), store })
+  // As if the client's key were our own: then only the kind of an assertion can tell it from our tokens.
+  const clientKeys = [{ id: SUBJECT, publicKeys: keyring.jwks().keys }]
+  const authentication = createClientAuthentication({ issuer: issuerOf('allowlist'), clients: clientKeys, store })
+
   const trust = { issuer: issuerOf('allowlist'), audience: AUDIENCE }
   const verifiers = {
     keyring: createVerifier({ ...trust, keys: keyring }),
@@ -65,5 +75,5 @@ export async function deploy() {
     jwks.closeAllConnections()
     jwks.close()
   }
-  return { keys, sessions, verifiers, stop }
+  return { keys, sessions, verifiers, oneTime, serviceTokens, authentication, stop }
 }

@@ -1,11 +1,12 @@
 // Every kind of token there is, and where each is at home. A new kind is a new row here, and it is presented to every
-// place. Kinds that are not built yet are signed here with our own keys, or taken from test/vectors/rfc.
+// place. Kinds that are not built are signed here with our own keys, or taken from test/vectors/rfc.
 import { readFileSync } from 'node:fs'
 import { systemRuntime } from 'countersign'
-import { hmacSha256, toBase64url } from '../../src/internal/bytes.ts'
+import type { OneTimePurpose } from 'countersign/one-time'
+import { toBase64url } from '../../src/internal/bytes.ts'
 import { signJws } from '../../src/tokens/jws.ts'
 import { seal } from '../../src/tokens/sealing.ts'
-import { AUDIENCE, type Deployment, issuerOf } from './deployment.ts'
+import { AUDIENCE, type Deployment, issuerOf, SUBJECT } from './deployment.ts'
 import type { PlaceName } from './places.ts'
 
 export interface Kind {
@@ -19,7 +20,7 @@ const nowS = () => Math.floor(Date.now() / 1_000)
 const common = () => ({
   iss: issuerOf('allowlist'),
   aud: AUDIENCE,
-  sub: 'user:1',
+  sub: SUBJECT,
   client_id: 'web',
   iat: nowS(),
   exp: nowS() + 60,
@@ -32,7 +33,7 @@ const signed =
     signJws({ ...common(), ...claims }, typ, keys.signWith('ES256')!)
 
 const issue = async (deployment: Deployment, strategy: keyof Deployment['sessions']) => {
-  const issued = await deployment.sessions[strategy].issue({ subject: 'user:1' })
+  const issued = await deployment.sessions[strategy].issue({ subject: SUBJECT })
   if (!issued.ok) throw new Error(issued.reason)
   return issued as typeof issued & { readonly refreshToken: string }
 }
@@ -41,14 +42,10 @@ const access = (strategy: keyof Deployment['sessions']) => async (deployment: De
 const refresh = (strategy: 'stateless' | 'denylist' | 'allowlist' | 'sealed') => async (deployment: Deployment) =>
   (await issue(deployment, strategy)).refreshToken
 
-/** `cs1_`: version ‖ key number ‖ purpose ‖ id 16 ‖ secret 32 ‖ MAC 32 (design.md section 5). */
 const oneTime =
-  (purpose: number) =>
-  ({ keys }: Deployment) => {
-    const { number, key } = keys.mac.active
-    const body = Buffer.concat([Buffer.from([1, number, purpose]), systemRuntime.random(48)])
-    return `cs1_${toBase64url(Buffer.concat([body, hmacSha256(key, 'cs1_', body)]))}`
-  }
+  (purpose: OneTimePurpose) =>
+  async ({ oneTime }: Deployment) =>
+    oneTime.tokenFor((await oneTime.issue({ purpose, subject: SUBJECT, boundTo: 'state' })).id)
 
 const rfc = (name: string) =>
   JSON.parse(readFileSync(new URL(`../vectors/rfc/${name}.json`, import.meta.url), 'utf8')) as Record<string, any>
@@ -83,9 +80,23 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     home: ['get by id'],
   },
 
-  'one-time token, password reset': { make: oneTime(1), home: [] },
-  'one-time token, e-mail': { make: oneTime(2), home: [] },
-  'service token for another audience': { make: signed('at+jwt', { aud: 'https://other.test' }), home: [] },
+  'one-time token, password reset': { make: oneTime('password_reset'), home: ['one-time, password reset'] },
+  'one-time token, e-mail': { make: oneTime('email_verification'), home: ['one-time, e-mail'] },
+  'one-time token, invitation': { make: oneTime('invite'), home: ['one-time, invitation'] },
+  'one-time token, socket': { make: oneTime('socket_ticket'), home: ['one-time, socket'] },
+  'id of a one-time token': {
+    make: async ({ oneTime }) => (await oneTime.issue({ purpose: 'invite', subject: SUBJECT, boundTo: 'state' })).id,
+    home: [],
+  },
+  'service token': {
+    make: ({ serviceTokens }) => serviceTokens.issue({ clientId: SUBJECT, audience: AUDIENCE }).token,
+    // A service that has only the public keys takes it for what it is: a principal without a session.
+    home: ['service token read', 'service token read once', 'verifier with a keyring', 'verifier with a JWK Set'],
+  },
+  'service token for another audience': {
+    make: ({ serviceTokens }) => serviceTokens.issue({ clientId: SUBJECT, audience: 'https://other.test' }).token,
+    home: ['service token read', 'service token read once'],
+  },
   'service token of another issuer': { make: signed('at+jwt', { iss: 'https://other.test' }), home: [] },
   'access token bound to a key (DPoP)': { make: signed('at+jwt', { cnf: { jkt: 'x' } }), home: [] },
   'ID token': { make: signed('JWT', { nonce: 'n', auth_time: nowS() }), home: [] },
@@ -93,7 +104,14 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     make: ({ keys }) => signJws(common(), undefined as never, keys.signWith('ES256')!),
     home: [],
   },
-  'client assertion': { make: signed('client-authentication+jwt'), home: [] },
+  'client assertion': {
+    make: signed('client-authentication+jwt', { iss: SUBJECT, aud: issuerOf('allowlist') }),
+    home: ['client assertion'],
+  },
+  'client assertion for another server': {
+    make: signed('client-authentication+jwt', { iss: SUBJECT, aud: 'https://other.test' }),
+    home: [],
+  },
   'logout token': { make: signed('logout+jwt', claimsOf('oidc-logout-token-claims')), home: [] },
   'logout token that claims to be an access token': {
     make: signed('at+jwt', claimsOf('oidc-logout-token-claims')),

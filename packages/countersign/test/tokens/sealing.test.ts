@@ -1,5 +1,6 @@
 import { createCipheriv } from 'node:crypto'
 import {
+  allowlist,
   createSessions,
   createVerifier,
   generateKeyring,
@@ -7,6 +8,7 @@ import {
   stateless,
   systemRuntime,
 } from 'countersign'
+import { memoryStore } from 'countersign/stores/memory'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { SealingKey } from '../../src/tokens/key-material.ts'
 import { type Keyring, type KeyringFile, type Keys, keysOf, loadKeyring } from '../../src/tokens/keyring.ts'
@@ -147,6 +149,17 @@ describe('sealed tokens', () => {
   test('what is inside is checked as strictly as if it were bare', () => {
     const inside = `${b64('{"alg":"none"}')}.${b64('{"sub":"admin"}')}.`
     expect(open(true).verifyNow(seal(inside, key, random))).toMatchObject({ ok: false, reason: 'malformed' })
+  })
+
+  test('are explained to support, which opens them', async () => {
+    const store = memoryStore()
+    const strategy = allowlist({ issuer: ISSUER, audience: AUDIENCE, sealed: true })
+    const sessions = createSessions({ strategy, keyring: keyring as never, timeouts: 'aal1', store })
+    const issued = await sessions.issue({ subject: 'user:1' })
+    if (!issued.ok) throw new Error(issued.reason)
+    const explained = await sessions.explain(issued.accessToken)
+    expect(explained).toMatchObject({ kind: 'access_token', accepted: true, subject: 'user:1' })
+    expect(await sessions.explain(await tokenOf(false))).toMatchObject({ accepted: false })
   })
 
   test('need a sealing key from the start', async () => {

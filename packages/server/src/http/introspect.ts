@@ -49,10 +49,10 @@ export async function introspect(
   }
 }
 
-/** `jti` and `iat` of a signed token. Only for one that was verified. */
+/** `jti` and `iat` of a signed token. Only for one that was verified. A sealed one has an empty second part. */
 function namesOf(token: string): { readonly jti?: string; readonly iat?: number } {
   const [, payload] = token.split('.')
-  if (payload === undefined) return {}
+  if (!payload) return {}
   const { jti, iat } = JSON.parse(Buffer.from(payload, 'base64url').toString()) as { jti: string; iat: number }
   return { jti, iat }
 }
