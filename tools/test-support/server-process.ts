@@ -9,6 +9,10 @@ export interface ServerProcess {
   readonly pid: number
   /** Everything that it wrote to standard error so far. */
   logs(): string
+  /** The same for standard output. */
+  stdout(): string
+  /** Resolves when it has ended, however that came. */
+  readonly ended: Promise<number | null>
   /** Ends it as an operator does, and answers its exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
@@ -19,11 +23,16 @@ export interface CommandResult {
   readonly stderr: string
 }
 
-/** Starts `countersign serve` with these flags. Fails with what it wrote when it ends before it listens. */
-export function startServer(flags: readonly string[]): Promise<ServerProcess> {
+/**
+ * Starts `countersign serve` with these flags, on a free port unless they name one. Fails with what it wrote when it ends
+ * before it listens.
+ *
+ * @param env - Variables on top of those of this process.
+ */
+export function startServer(flags: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
   const child = spawn(process.execPath, [COMMAND, 'serve', '--port', '0', '--json', ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: cleanEnvironment(),
+    env: { ...cleanEnvironment(), ...env },
   })
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
   const logs = collect(child)
@@ -44,6 +53,8 @@ export function startServer(flags: readonly string[]): Promise<ServerProcess> {
         url: (JSON.parse(line) as { listening: string }).listening,
         pid: child.pid!,
         logs: logs.stderr,
+        stdout: logs.stdout,
+        ended,
         stop(signal = 'SIGTERM') {
           child.kill(signal)
           return ended
