@@ -144,19 +144,19 @@ test('the worst that fits into 8 KiB costs no more than a true token of that siz
     'a wrong signature': `${honest.slice(0, -4)}AAAA`,
     'over the limit': 'A'.repeat(1_000_000),
   }
-  const medianOf = (token: string) => {
-    const times: number[] = []
-    for (let round = 0; round < 60; round++) {
+  // The fastest of many rounds: whatever else the machine does only makes a round slower.
+  const fastestOf = (token: string) => {
+    let fastestMs = Number.POSITIVE_INFINITY
+    for (let round = 0; round < 80; round++) {
       const startedMs = performance.now()
       for (let one = 0; one < 10; one++) verifier.verifyNow(token)
-      times.push(performance.now() - startedMs)
+      fastestMs = Math.min(fastestMs, performance.now() - startedMs)
     }
-    return times.sort((a, b) => a - b)[30]!
+    return fastestMs
   }
-  medianOf(honest)
-  const limit = medianOf(honest)
+  fastestOf(honest)
   for (const [name, token] of Object.entries(worst)) {
     expect(verifier.verifyNow(token), name).toMatchObject({ ok: false })
-    expect(medianOf(token), name).toBeLessThan(limit * 2)
+    expect(fastestOf(token), name).toBeLessThan(fastestOf(honest) * 2)
   }
 })

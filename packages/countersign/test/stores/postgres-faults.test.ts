@@ -163,12 +163,12 @@ describe('a lock that somebody else holds', () => {
   })
 
   test('with every connection behind one: who waits is told that nothing was executed', async () => {
-    const store = await readyStore({ url: server.url, deadline: '1.5s', poolSize: 2 })
+    const store = await readyStore({ url: server.url, deadline: '4s', poolSize: 2 })
     const records = [recordNow(store), recordNow(store)]
     for (const record of records) await store.sessions.create(record, createRule, record.createdAtMs)
     const held = await Promise.all(records.map(({ id }) => holdSubject(server.url, id.slice(0, 12))))
     const writers = records.map(({ id }) => outcome(store.sessions.end(id, 'logout', endRule, records[0]!.createdAtMs)))
-    await until(async () => (await backendsOf(server)).filter((one) => one.waits).length === 2, 1_000)
+    await until(async () => (await backendsOf(server)).filter((one) => one.waits).length === 2, 3_500)
     const crowd = await Promise.all(Array.from({ length: 50 }, () => outcome(store.sessions.read(records[0]!.id))))
     // Some got a connection in the last moment, when the server had given up on the writers.
     const late = crowd.filter((one) => one instanceof CountersignError)
