@@ -1,3 +1,4 @@
+import { invalidOption } from '../../internal/errors.ts'
 import { refuseUnknown } from '../../strategies/options.ts'
 import { declareSuite, type Group, type Runner, type Skip } from '../runner.ts'
 import type { OpenedStore, Part } from '../store/bench.ts'
@@ -44,6 +45,7 @@ export function strategySuite(options: StrategySuiteOptions): void {
   refuseUnknown(options, OPTIONS, 'strategySuite')
   const { runner, name, open, skip = [] } = options
   const parts = checkParts(options.parts)
+  if (!parts.has('sessions')) throw invalidOption('parts', 'must hold sessions')
   const tries = new Tries(() => open())
   const groups = STRATEGIES.flatMap((traits): Group[] => {
     const collect = (...files: readonly ((traits: Traits, test: Declare) => void)[]) => {
