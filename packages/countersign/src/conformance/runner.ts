@@ -75,13 +75,12 @@ export function declareSuite(
 }
 
 function endHook(runner: Runner): (run: () => Promise<void>) => unknown {
-  const { describe, it } = runner ?? {}
-  const isRunner = typeof describe === 'function' && typeof it === 'function' && typeof it.skip === 'function'
-  const after = 'afterAll' in (runner ?? {}) ? (runner as { afterAll: unknown }).afterAll : (runner as any)?.after
-  if (!isRunner || typeof after !== 'function') {
+  const { describe, it, afterAll, after } = (runner ?? {}) as Partial<Record<string, any>>
+  const end = afterAll ?? after
+  if (![describe, it, it?.skip, end].every((one) => typeof one === 'function')) {
     throw invalidOption('runner', 'must have describe, it, it.skip, and afterAll or after')
   }
-  return after as (run: () => Promise<void>) => unknown
+  return end
 }
 
 function reasonsOf(skip: readonly Skip[]): ReadonlyMap<string, string> {

@@ -121,7 +121,7 @@ const guarded =
   }
 
 type Route = (parts: Parts, exchange: Exchange) => Promise<void> | void
-const ROUTES: Readonly<Record<string, Route>> = {
+export const ROUTES: Readonly<Record<string, Route>> = {
   'POST /login': async (parts, exchange) => {
     const issued = await exchange.sessions.issue(exchange.body as never)
     return issued.ok ? parts.handOut(exchange, issued) : parts.refuse(exchange, issued)
