@@ -1,5 +1,6 @@
 // What the Postgres store does when the server is slow, gone, busy, read-only, or refuses.
 import { CountersignError } from 'countersign'
+import { samples } from 'countersign/conformance'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../../../tools/test-support/postgres-server.ts'
 import {
@@ -14,7 +15,8 @@ import {
   storeOf,
   until,
 } from './postgres-kit.ts'
-import { createRule, endRule, sessionId, subjectRef } from './suite/kit.ts'
+
+const { createRule, endRule, sessionId, subjectRef } = samples
 
 const unknown = (error: unknown) => expect((error as { retryable?: boolean }).retryable).toBeUndefined()
 

@@ -1,10 +1,13 @@
 // What the tests of the Postgres store share.
+
+import { samples } from 'countersign/conformance'
 import type { Store } from 'countersign/stores/contract'
 import { type PostgresStoreOptions, postgresStore } from 'countersign/stores/postgres'
 import pg from 'pg'
 import { onTestFinished } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../../../tools/test-support/postgres-server.ts'
-import { recordOf, subjectRef } from './suite/kit.ts'
+
+const { recordOf, subjectRef } = samples
 
 export const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 export const outcome = (call: Promise<unknown>) => call.then((value) => ({ value })).catch((error: unknown) => error)

@@ -2,12 +2,14 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { samples } from 'countersign/conformance'
 import type { Store } from 'countersign/stores/contract'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../../../tools/test-support/postgres-server.ts'
 import { migrations } from '../../src/stores/postgres/migrations.generated.ts'
 import { outcome, rawClient, readyStore, recordNow, storeOf } from './postgres-kit.ts'
-import { createRule, DAY, endRule, HOUR, MINUTE, refresh, SECOND, sessionId, subjectRef } from './suite/kit.ts'
+
+const { createRule, DAY, endRule, HOUR, MINUTE, refresh, SECOND, sessionId, subjectRef } = samples
 
 let server: PostgresServer
 beforeAll(async () => {

@@ -2,13 +2,15 @@
 // nothing in it, in the log of the server or in its tables lets anybody in.
 import { allowlist, createSessions, generateKeyring, loadKeyring } from 'countersign'
 import { createAccounts } from 'countersign/accounts'
+import { samples } from 'countersign/conformance'
 import type { Store } from 'countersign/stores/contract'
 import { postgresStore } from 'countersign/stores/postgres'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../../../tools/test-support/postgres-server.ts'
 import { backendsOf, outcome, rawClient, readyStore, recordNow, sleep, storeOf, until } from './postgres-kit.ts'
-import { createRule, endRule, GRACE, hashOf, MINUTE, refresh, sessionId, subjectRef } from './suite/kit.ts'
+
+const { createRule, endRule, GRACE, hashOf, MINUTE, refresh, sessionId, subjectRef } = samples
 
 let server: PostgresServer
 beforeAll(async () => {

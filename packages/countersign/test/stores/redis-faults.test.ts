@@ -1,13 +1,15 @@
 // What the Redis store does when the server is slow, gone, full, or refuses.
 import { readFileSync } from 'node:fs'
 import { systemRuntime } from 'countersign'
+import { samples } from 'countersign/conformance'
 import type { Store } from 'countersign/stores/contract'
 import { redisStore } from 'countersign/stores/redis'
 import { createClient } from 'redis'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type RedisOptions, startRedis } from '../../../../tools/test-support/redis-server.ts'
 import { startRespProxy } from '../../../../tools/test-support/resp-proxy.ts'
-import { createRule, endRule, HOUR, MINUTE, recordOf, refresh, sessionId, subjectRef } from './suite/kit.ts'
+
+const { createRule, endRule, HOUR, MINUTE, recordOf, refresh, sessionId, subjectRef } = samples
 
 const cleanUp: (() => unknown)[] = []
 afterEach(async () => {

@@ -1,5 +1,6 @@
 // What the Redis store sends and leaves behind: one request per method, a TTL on every key, few bytes per session.
 import { randomBytes } from 'node:crypto'
+import { samples } from 'countersign/conformance'
 import type { Store } from 'countersign/stores/contract'
 import { redisStore } from 'countersign/stores/redis'
 import { createClient } from 'redis'
@@ -7,18 +8,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type RedisServer, startRedis } from '../../../../tools/test-support/redis-server.ts'
 import { type RespProxy, startRespProxy } from '../../../../tools/test-support/resp-proxy.ts'
 import { scripts } from '../../src/stores/redis/scripts.generated.ts'
-import {
-  createRule,
-  DAY,
-  endRule,
-  HOUR,
-  MINUTE,
-  recordOf,
-  refresh,
-  replaceRule,
-  sessionId,
-  subjectRef,
-} from './suite/kit.ts'
+
+const { createRule, DAY, endRule, HOUR, MINUTE, recordOf, refresh, replaceRule, sessionId, subjectRef } = samples
 
 let server: RedisServer
 let proxy: RespProxy

@@ -1,9 +1,12 @@
 // Another process on the same file. What it has to say goes to stdout, one line each, written before anything else.
 import { writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { samples } from 'countersign/conformance'
+import type { SessionId } from 'countersign/stores/contract'
 import { sqliteStore } from 'countersign/stores/sqlite'
 import { loadDriver } from '../../../src/stores/sqlite/driver.ts'
-import { createRule, recordOf, type SessionId, subjectRef } from '../suite/kit.ts'
+
+const { createRule, recordOf, subjectRef } = samples
 
 const [job = '', file = '', ...rest] = process.argv.slice(2)
 

@@ -1,9 +1,12 @@
 // Several processes on one file, with the real locks of SQLite.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { samples } from 'countersign/conformance'
+import type { SessionId } from 'countersign/stores/contract'
 import { sqliteStore } from 'countersign/stores/sqlite'
 import { expect, onTestFinished, test } from 'vitest'
-import { created, endedBy, endRule, live, type SessionId, subjectRef, T } from '../suite/kit.ts'
 import { freshFile, query, startChild } from './support.ts'
+
+const { created, endedBy, endRule, live, subjectRef, T } = samples
 
 test('Q1: while another process holds the write lock for 10 s, calls time out and requests go on', async () => {
   const file = freshFile()
