@@ -16,7 +16,7 @@ const until = async <T>(find: () => T | undefined): Promise<T> => {
   throw new Error('it never came')
 }
 
-describe.each(['memory', 'sqlite', 'redis'] as const)('on %s', (store) => {
+describe.each(['memory', 'sqlite', 'redis', 'postgres'] as const)('on %s', (store) => {
   let app: TestApp
   beforeAll(async () => {
     app = await startApp({ store })

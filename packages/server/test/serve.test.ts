@@ -6,6 +6,8 @@ import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { startPostgres } from '../../../tools/test-support/postgres-server.ts'
+import { startRedis } from '../../../tools/test-support/redis-server.ts'
 import { run, serve } from './process.ts'
 import { bearer, Client, PASSWORD, startApp } from './support.ts'
 
@@ -105,6 +107,27 @@ test('a connection that says nothing does not keep the server', async () => {
   socket.destroy()
   expect(code).toBe(0)
   expect(ms).toBeLessThan(12_500)
+})
+
+test.each([
+  ['Redis', startRedis],
+  ['PostgreSQL', startPostgres],
+])('%s that freezes: 503 within its deadline, and no reason not to stop', async (_name, start) => {
+  const store = await start()
+  try {
+    await run(['keys', 'generate', '--out', 'keys.json'], { cwd })
+    const server = await serve(['--store', store.url, '--keys', 'keys.json'], { cwd })
+    const client = new Client(server.url)
+    await client.register('alice@example.com')
+    await client.login('alice@example.com')
+    await store.kill('SIGSTOP')
+    const answer = await client.get('/auth/session')
+    expect([answer.status, answer.body.code, answer.cookies]).toEqual([503, 'unavailable', []])
+    expect((await client.get('/readyz')).status).toBe(503)
+    expect((await server.stop()).code).toBe(0)
+  } finally {
+    await store.stop()
+  }
 })
 
 test('the command line acts on the sessions of a running server', async () => {

@@ -6,11 +6,12 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { searchSecrets } from '../../../../tools/test-support/secret-search.ts'
 import { type FullRun, fullRun } from './full-run.ts'
-import { type Backing, redisBacking, sqliteBacking } from './places.ts'
+import { type Backing, postgresBacking, redisBacking, sqliteBacking } from './places.ts'
 
 const BACKINGS: Readonly<Record<string, (dir: string) => Promise<Backing>>> = {
   sqlite: sqliteBacking,
   redis: redisBacking,
+  postgres: postgresBacking,
 }
 /** What is filled whatever the store is. */
 const EVERYWHERE = ['log of the server', 'command line', 'problems', 'lists', 'events', 'explanations', 'errors']
