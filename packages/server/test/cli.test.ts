@@ -1,4 +1,5 @@
 // The command line against a real SQLite file, a real Redis and a real PostgreSQL.
+import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -231,6 +232,15 @@ describe('usage', () => {
       expect(stderr).not.toContain('canary')
     },
   )
+
+  test('of the warnings of Node only the one about its SQLite is kept from the log', async () => {
+    const code = `import { dropSqliteWarning } from ${JSON.stringify(new URL('../dist/cli/warnings.js', import.meta.url))}
+      dropSqliteWarning()
+      process.emitWarning('SQLite is an experimental feature', 'ExperimentalWarning')
+      process.emitWarning('something else is, too', 'ExperimentalWarning')`
+    const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })
+    expect(stderr.match(/Warning: .*/g)).toEqual(['Warning: something else is, too'])
+  })
 
   test('memory cannot be administered from outside', async () => {
     expect((await command(['users', 'show', 'x', '--store', 'memory'])).code).toBe(2)
