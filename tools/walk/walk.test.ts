@@ -19,7 +19,7 @@ function walk(...args: string[]): Promise<{ code: number | null; lines: string[]
   )
 }
 
-test('the walk of the README passes on every store, with the same answers', { timeout: 180_000 }, async () => {
+test('the walk of the README passes on every store, with the same answers', { timeout: 400_000 }, async () => {
   const [sqlite, ...others] = await Promise.all(['sqlite', 'redis', 'postgres'].map((store) => walk('--store', store)))
   expect(sqlite!.lines.at(-1)).toMatch(/^\d+ passed, 0 failed$/)
   expect(sqlite!.code).toBe(0)

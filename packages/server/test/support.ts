@@ -148,7 +148,7 @@ async function openStore(kind: StoreKind, runtime: Runtime) {
   }
   const server = await (kind === 'redis' ? startRedis() : startPostgres())
   const open = kind === 'redis' ? redisStore : postgresStore
-  const store = open({ url: server.url, deadline: '1s' })
+  const store = open({ url: server.url, deadline: '20s' })
   // It follows the clock of its server, which no test can move: so its answer is moved.
   const aheadMs = () => runtime.clock.nowMs() - systemRuntime.clock.nowMs()
   const { lifecycle } = store

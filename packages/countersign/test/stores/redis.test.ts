@@ -15,12 +15,12 @@ storeSuite('Redis', {
   // Databases of one server: the marker, the floor and the placement fingerprint are per database.
   async open() {
     const url = `${server.url}/${database++}`
-    let store = redisStore({ url })
+    let store = redisStore({ url, deadline: '20s' })
     return {
       store,
       async reopen() {
         await store.lifecycle.close()
-        store = redisStore({ url })
+        store = redisStore({ url, deadline: '20s' })
         return store
       },
       dispose: () => store.lifecycle.close(),

@@ -5,6 +5,6 @@ import { strategySuite } from './suite.ts'
 strategySuite('postgres', async () => {
   const server = await startPostgres()
   // On one connection a read comes after the touch before it, as the suite expects of a store.
-  const open = async () => postgresStore({ url: server.url, poolSize: 1 })
+  const open = async () => postgresStore({ url: server.url, poolSize: 1, deadline: '20s' })
   return { open, stop: () => server.stop() }
 })

@@ -31,7 +31,7 @@ describe.each(Object.entries(BACKINGS))('on %s', (_name, open) => {
   let clean: FullRun & { backing: Backing }
   beforeAll(async () => {
     clean = await once(false)
-  }, 120_000)
+  }, 600_000)
   afterAll(() => {
     for (const dir of folders) rmSync(dir, { recursive: true, force: true })
   })
@@ -67,5 +67,5 @@ describe.each(Object.entries(BACKINGS))('on %s', (_name, open) => {
       const forms = hits.filter(({ place }) => place === name).map(({ form }) => form.split('+')[0])
       expect(new Set(forms), name).toEqual(new Set(['raw', 'hex', 'base64', 'base64url']))
     }
-  }, 120_000)
+  }, 600_000)
 })

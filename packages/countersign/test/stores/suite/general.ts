@@ -88,7 +88,7 @@ export function generalCases({ store, test, open }: Bench): void {
 
   test('the time is about right, and never goes back', async () => {
     const first = lifecycle.nowMs()
-    expect(Math.abs(first - Date.now())).toBeLessThan(2_000)
+    expect(Math.abs(first - Date.now())).toBeLessThan(60_000)
     expect(Number.isInteger(first)).toBe(true)
     for (let i = 0, last = first; i < 1_000; i++) {
       const next = lifecycle.nowMs()
