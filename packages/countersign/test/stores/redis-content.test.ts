@@ -18,7 +18,7 @@ describe('content that the store did not write', () => {
   let raw: ReturnType<typeof createClient>
   beforeAll(async () => {
     server = await startRedis()
-    store = redisStore({ url: server.url })
+    store = redisStore({ url: server.url, deadline: '20s' })
     await store.lifecycle.ready('faults')
     raw = createClient({ url: server.url })
     await raw.connect()

@@ -16,12 +16,12 @@ let database = 0
 /** Databases of one server: the marker, the floor and the placement fingerprint are per database. */
 async function open(): Promise<OpenedStore> {
   const url = `${server.url}/${database++}`
-  let store = redisStore({ url })
+  let store = redisStore({ url, deadline: '20s' })
   return {
     store,
     async reopen() {
       await store.lifecycle.close()
-      store = redisStore({ url })
+      store = redisStore({ url, deadline: '20s' })
       return store
     },
     dispose: () => store.lifecycle.close(),

@@ -8,10 +8,10 @@ strategySuite({
   name: 'postgres',
   async open() {
     const { url, stop } = await startPostgres()
-    const store = postgresStore({ url })
+    const store = postgresStore({ url, poolSize: 1, deadline: '20s' })
     return {
       store,
-      another: async () => postgresStore({ url }),
+      another: async () => postgresStore({ url, poolSize: 1, deadline: '20s' }),
       async dispose() {
         await store.lifecycle.close()
         await stop()

@@ -8,10 +8,10 @@ strategySuite({
   name: 'redis',
   async open() {
     const { url, stop } = await startRedis()
-    const store = redisStore({ url })
+    const store = redisStore({ url, deadline: '20s' })
     return {
       store,
-      another: async () => redisStore({ url }),
+      another: async () => redisStore({ url, deadline: '20s' }),
       async dispose() {
         await store.lifecycle.close()
         await stop()

@@ -12,7 +12,7 @@ export function lifecycleCases({ store, parts, test, open }: Bench): void {
 
   test('the time is about right, and never goes back', async () => {
     const first = lifecycle.nowMs()
-    ok(Math.abs(first - systemRuntime.clock.nowMs()) < 2_000)
+    ok(Math.abs(first - systemRuntime.clock.nowMs()) < 60_000)
     ok(Number.isInteger(first))
     for (let i = 0, last = first; i < 1_000; i++) {
       const next = lifecycle.nowMs()
