@@ -110,7 +110,7 @@ describe('misuse is refused before anything is declared', () => {
   })
 })
 
-test('a store that does not open fails every case and is let go of', async () => {
+test('a store that does not open fails every case, and says why', async () => {
   const outcomes = await outcomesOf((runner) =>
     storeSuite({
       runner,

@@ -21,9 +21,7 @@ const run = (change: (store: Store) => Partial<Store>, more: object = {}) =>
 
 test.each([
   ['end leaves no tombstone', 'allowlist: a logout is a logout, and every later use says why'],
-  ['endSubject spares one', 'opaque: logs out everywhere, or everywhere else, and lets the next login in'],
   ['setRoles adds at once', 'opaque: a role that is lost is lost at once; one that is gained comes with fresh secrets'],
-  ['a block is forgotten', 'denylist: a ban blocks, ends and moves the epoch; unbanning lets in again'],
 ])('a store in which %s is found', async (how, caught) => {
   const { of } = BROKEN.find((broken) => broken.how === how)!
   const outcomes = await run(of)

@@ -45,8 +45,8 @@ const FILES: readonly { title: string; needs: readonly Part[]; files: readonly (
 ]
 
 /**
- * What the contract promises (`countersign/stores/contract`), as cases that any store can be held to. The stores of
- * Countersign are: memory, SQLite, Redis and Postgres run these and no others.
+ * What the contract promises (`countersign/stores/contract`), as cases that any store can be held to. Memory, SQLite,
+ * Redis and Postgres are held to the same ones.
  *
  * Every case uses subjects of its own, so it may run on a store that holds data; only the one about the floor leaves
  * something behind, a floor of tomorrow, so never give it the store of a running application.
