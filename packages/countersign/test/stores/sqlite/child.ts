@@ -1,23 +1,11 @@
 // Another process on the same file. What it has to say goes to stdout, one line each, written before anything else.
-import { writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sqliteStore } from 'countersign/stores/sqlite'
 import { loadDriver } from '../../../src/stores/sqlite/driver.ts'
-import { createRule, recordOf, type SessionId, subjectRef } from '../suite/kit.ts'
+import { say } from '../../support/say.ts'
+import type { SessionId } from '../suite/kit.ts'
 
 const [job = '', file = '', ...rest] = process.argv.slice(2)
-
-function say(line: string): void {
-  for (;;) {
-    try {
-      writeSync(1, `${line}\n`)
-      return
-    } catch (error) {
-      // The parent is behind with reading; the pipe does not block.
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
-    }
-  }
-}
 
 const jobs: Readonly<Record<string, () => Promise<void>>> = {
   /** Takes the write lock and keeps it. */
@@ -29,16 +17,6 @@ const jobs: Readonly<Record<string, () => Promise<void>>> = {
     await sleep(Number(rest[0]))
     database.exec('ROLLBACK')
     say('released')
-  },
-
-  /** Creates sessions until it is killed, and names each one that was acknowledged. */
-  async write() {
-    const store = sqliteStore({ file })
-    for (;;) {
-      const record = recordOf(subjectRef())
-      await store.sessions.create(record, createRule, record.createdAtMs)
-      say(record.id)
-    }
   },
 
   /** Adds one to the number in a session's data, so many times, taking each conflict as the invitation to try again. */
