@@ -1,12 +1,16 @@
 // A process whose power is cut after it has said that it is done.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { sqliteStore } from 'countersign/stores/sqlite'
 import { createRule, recordOf, type SessionId, subjectRef } from '../stores/suite/kit.ts'
 import { say } from '../support/say.ts'
+import { everyStep } from './steps.ts'
 
 const [job = '', file = ''] = process.argv.slice(2)
 const store = sqliteStore({ file })
 
 const jobs: Readonly<Record<string, () => Promise<void>>> = {
+  steps,
   /** Opens the store and says so before, to be killed meanwhile. */
   async open() {
     say('opening')
@@ -29,6 +33,22 @@ const jobs: Readonly<Record<string, () => Promise<void>>> = {
     await update(id)
     await store.lifecycle.close()
   },
+}
+
+/** Every step, and whether it had waited for the disk when it was acknowledged. */
+async function steps(): Promise<void> {
+  await store.lifecycle.ready('fingerprint')
+  for (const [name, step] of everyStep(store)) {
+    const before = logSyncs()
+    await step()
+    say(`${name}: ${logSyncs() > before ? 'on the disk' : 'later'}`)
+  }
+}
+
+/** How often the log was synced with something new in it. */
+function logSyncs(): number {
+  const syncs = readFileSync(join(process.env.POWER_LOSS_DISK!, 'syncs'), 'utf8')
+  return syncs.match(/^[1-9]\d* .*-wal$/gm)?.length ?? 0
 }
 
 async function session(): Promise<SessionId> {

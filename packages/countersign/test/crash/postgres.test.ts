@@ -10,6 +10,7 @@ import { Random } from '../../../../tools/test-support/random.ts'
 import { createRule, GRACE, recordOf, subjectRef } from '../stores/suite/kit.ts'
 import { openLibrary } from './library.ts'
 import { crashServer, expectAll, lossesIn, type Run } from './rounds.ts'
+import { everyStep } from './steps.ts'
 
 const TIMEOUT_MS = count(180_000, 3_600_000)
 
@@ -92,6 +93,32 @@ test('a crash loses nothing that was acknowledged, also where synchronous_commit
     histories.push(history)
   }
   await expectAll(histories, run)
+})
+
+test('every step but a touch has waited for the disk when it is acknowledged', async () => {
+  const run = await onPostgres()
+  const { store, close } = await openLibrary(run.place, run.keyring)
+  onTestFinished(close)
+  /** Whether the log on the disk has grown. Nobody else writes, and the server itself only every 10 s. */
+  const waits = async (step: () => Promise<unknown>) => {
+    const flushed = async () => (await run.server.query('SELECT pg_current_wal_flush_lsn()::text AS lsn'))[0]!.lsn
+    const before = await flushed()
+    await step()
+    return (await flushed()) !== before
+  }
+  const later = new Set<string>()
+  for (const [name, step] of everyStep(store)) if (!(await waits(step))) later.add(name)
+  later.delete('touch')
+  expect([...later]).toEqual([])
+
+  const record = recordOf(subjectRef())
+  await store.sessions.create(record, createRule, record.createdAtMs)
+  let isTouchLater = false
+  for (let tries = 1; tries <= 20 && !isTouchLater; tries++) {
+    const idleAtMs = record.idleAtMs + tries
+    isTouchLater = !(await waits(() => store.sessions.touch(record.id, { idleAtMs }, record.createdAtMs)))
+  }
+  expect(isTouchLater).toBe(true)
 })
 
 test('a store that does not ask for the disk is found out', { timeout: TIMEOUT_MS }, async () => {

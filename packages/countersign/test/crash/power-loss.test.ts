@@ -27,17 +27,24 @@ async function onDisk(): Promise<PoweredRun> {
   return { disk, file, place: { kind: 'sqlite', file }, keyring: generateKeyring(), random: new Random() }
 }
 
-/** Runs a job of disk-child.ts to its end, cuts the power, and opens what is there. */
-async function doAndCut(job: string) {
-  const { disk, file } = await onDisk()
+/** Runs a job of disk-child.ts until it has said so many lines. */
+async function doUntilSaid(lines: number, job: string, { file, disk }: PoweredRun): Promise<readonly string[]> {
   const child = startScript(new URL('disk-child.ts', import.meta.url), [job, file], disk.plugIn())
-  await child.said(2)
+  await child.said(lines)
   child.process.kill('SIGKILL')
   await child.ended
+  return child.lines
+}
+
+/** Runs a job of disk-child.ts to its end, cuts the power, and opens what is there. */
+async function doAndCut(job: string) {
+  const run = await onDisk()
+  const { disk, file } = run
+  const [id] = await doUntilSaid(2, job, run)
   disk.cutPower()
   const store = sqliteStore({ file })
   onTestFinished(() => store.lifecycle.close())
-  return { store, record: await live(store, child.lines[0] as SessionId) }
+  return { store, record: await live(store, id as SessionId) }
 }
 
 async function isSound(file: string): Promise<boolean> {
@@ -66,6 +73,11 @@ test('nothing that was acknowledged is lost with the power', { timeout: TIMEOUT_
   }
   expect(checkpoints).toBeGreaterThan(0)
   await expectAll(histories, run)
+})
+
+test('every step but a touch has waited for the disk when it is acknowledged', async () => {
+  const said = await doUntilSaid(16, 'steps', await onDisk())
+  expect(said.filter((line) => !line.endsWith(': on the disk'))).toEqual(['touch: later', 'done'])
 })
 
 const acknowledged = ({ counts }: History) => Object.values(counts).reduce((sum, n) => sum + n, 0)
