@@ -21,6 +21,8 @@ export interface RedisOptions {
   readonly dir?: string
   /** Further command line arguments, for example `['--cluster-enabled', 'yes']`. */
   readonly args?: readonly string[]
+  /** Further variables. */
+  readonly env?: NodeJS.ProcessEnv
 }
 
 export interface RedisServer {
@@ -88,7 +90,10 @@ interface Running {
 
 async function start(port: number, dir: string, ownDir: string, options: RedisOptions): Promise<Running> {
   const log = join(dir, 'redis.log')
-  const child = spawn('redis-server', commandLine(port, dir, log, options), { stdio: 'ignore' })
+  const child = spawn('redis-server', commandLine(port, dir, log, options), {
+    stdio: 'ignore',
+    env: { ...process.env, ...options.env },
+  })
   let hasEnded = false
   let failure: Error | undefined
   const ended = new Promise<void>((resolve) => {
