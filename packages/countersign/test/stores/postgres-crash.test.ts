@@ -14,7 +14,7 @@ type Promised = (store: Store) => Promise<boolean>
 const SLOW_LOG = { synchronous_commit: 'off', wal_writer_delay: '10s', wal_writer_flush_after: '1GB' }
 
 async function openStore(server: PostgresServer): Promise<Store> {
-  const store = postgresStore({ url: server.url, deadline: '10s' })
+  const store = postgresStore({ url: server.url, deadline: '20s' })
   onTestFinished(() => store.lifecycle.close())
   await store.lifecycle.ready('crash')
   return store
@@ -74,19 +74,19 @@ async function worker(store: Store, promised: Promised[]): Promise<void> {
 }
 
 /** How many of the writes acknowledged before the crash are there after it. */
-async function crashUnderLoad(server: PostgresServer, store: Store, signal: 'SIGQUIT' | 'SIGKILL', ms: number) {
+async function crashUnderLoad(server: PostgresServer, store: Store, signal: 'SIGQUIT' | 'SIGKILL', after: number) {
   const promised: Promised[] = []
   const workers = Array.from({ length: 8 }, () => worker(store, promised))
   const ends = Promise.allSettled(workers)
-  await new Promise((resolve) => setTimeout(resolve, ms))
+  while (promised.length < after) await new Promise((resolve) => setTimeout(resolve, 1))
   await server.kill(signal)
   for (const end of await ends) {
     const codes = ['ERR_STORE_UNAVAILABLE', 'ERR_STORE_TIMEOUT']
     expect(codes).toContain(((end as PromiseRejectedResult).reason as { code: string }).code)
   }
   await server.restart()
-  const after = await openStore(server)
-  const kept = await Promise.all(promised.map((holds) => holds(after)))
+  const restarted = await openStore(server)
+  const kept = await Promise.all(promised.map((holds) => holds(restarted)))
   return { acknowledged: kept.length, lost: kept.filter((holds) => !holds).length }
 }
 
@@ -98,7 +98,7 @@ describe('a crash of the server under load', () => {
     for (let round = 0; round < count(4, 200); round++) {
       const store = await openStore(server)
       const signal = round % 2 === 0 ? 'SIGQUIT' : 'SIGKILL'
-      const result = await crashUnderLoad(server, store, signal, 150 + ((round * 97) % 300))
+      const result = await crashUnderLoad(server, store, signal, 40 + ((round * 97) % 300))
       expect(result.lost).toBe(0)
       acknowledged += result.acknowledged
     }
@@ -112,7 +112,7 @@ describe('a crash of the server under load', () => {
     await server.query(
       `CREATE OR REPLACE FUNCTION countersign.must_last() RETURNS void LANGUAGE plpgsql AS 'BEGIN END'`,
     )
-    const { acknowledged, lost } = await crashUnderLoad(server, store, 'SIGQUIT', 400)
+    const { acknowledged, lost } = await crashUnderLoad(server, store, 'SIGQUIT', 200)
     expect(acknowledged).toBeGreaterThan(0)
     expect(lost).toBeGreaterThan(0)
   })
