@@ -10,6 +10,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -60,12 +61,28 @@ export async function startDisk(): Promise<Disk> {
   writeFileSync(preload, bytes)
   const folder = join(base, 'live')
   const images = join(base, 'disk')
-  mkdirSync(folder)
+  let place = join(base, 'place-0')
+  let places = 0
+  /**
+   * `folder` leads to a new place before each process and after each loss. A driver that lets go of a closed database only
+   * when its garbage is collected may remove a log by its path, then, and that must not be the log of somebody else.
+   */
+  const moveTo = (fill: (next: string) => void) => {
+    const next = join(base, `place-${++places}`)
+    fill(next)
+    rmSync(folder)
+    symlinkSync(next, folder)
+    rmSync(place, { recursive: true, force: true })
+    place = next
+  }
+  mkdirSync(place)
+  symlinkSync(place, folder)
   return {
     folder,
     plugIn({ lies = false } = {}) {
       rmSync(images, { recursive: true, force: true })
       mkdirSync(images)
+      moveTo((next) => renameSync(place, next))
       const more = lies ? { POWER_LOSS_LIES: '1' } : {}
       return { LD_PRELOAD: preload, POWER_LOSS_ROOT: folder, POWER_LOSS_DISK: images, ...more }
     },
@@ -77,10 +94,7 @@ export async function startDisk(): Promise<Disk> {
       })
     },
     cutPower(kept) {
-      const after = join(base, 'after')
-      restore(statSync(folder).ino, after, { images, live: pathsByInode(folder), kept })
-      rmSync(folder, { recursive: true })
-      renameSync(after, folder)
+      moveTo((next) => restore(statSync(place).ino, next, { images, live: pathsByInode(place), kept }))
     },
     remove: () => rmSync(base, { recursive: true, force: true }),
   }
