@@ -119,7 +119,7 @@ async function open(script: Script, runtime: Runtime = slow, wait: 'open' | 'do 
       const reading = near.readSession(id)!
       try {
         const found = await reading.answer()
-        const proof = { proof: '', sinceMs: 0, untilMs: 2e13 }
+        const proof = { proof: '', sinceMs: 0, untilMs: 2e13, proofBytes: 1 }
         const known = near.remember(kit.tokenOf(id), proof, 0, NOW)!
         const standing = { id, session, bornMs: 1, overMs: 2e13, dueMs: 2e13, use: undefined, bytes: 1 }
         if (found.is === 'live') near.keep(known, standing, reading, NOW)

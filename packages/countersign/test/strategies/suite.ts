@@ -50,6 +50,8 @@ function strategyOf(name: StrategyName, more: Partial<Jwt<true>> = {}) {
 export function strategySuite(
   storeName: string,
   openServer: () => Promise<{ open(): Promise<Store>; stop(): Promise<void> }>,
+  /** Whether the store tells of changes, so that the near cache answers in every case of the suite. */
+  tells: 'tells' | 'does not tell' = 'does not tell',
 ): void {
   let server: Awaited<ReturnType<typeof openServer>>
   let keyring: Keyring
@@ -132,6 +134,33 @@ export function strategySuite(
         expect(checked.session.device).toEqual({ id: 'd1', label: 'Phone', class: 'mobile' })
       }
       expect('refreshToken' in issued && issued.refreshToken !== undefined).toBe(renews)
+    })
+
+    test('verifyNow answers without waiting, where there is nothing to wait for', async () => {
+      const issued = await login()
+      expect(sessions.verifyNow('')).toBeUndefined()
+      const now = () => sessions.verifyNow(issued.accessToken)?.ok
+      if (!atOnce) return expect(now()).toBe(true)
+      // The record has to be asked for first.
+      expect(now()).toBeUndefined()
+      expect(await refusalOf(issued.accessToken)).toBe('accepted')
+      if (tells === 'does not tell') return expect(now()).toBeUndefined()
+      // A line over a network opens beside the first check.
+      await expect.poll(async () => (await refusalOf(issued.accessToken)) === 'accepted' && now()).toBe(true)
+      const checked = sessions.verifyNow(issued.accessToken, { roles: ['user'] })
+      expect(checked).toMatchObject({ ok: true, session: { subject } })
+      expect(sessions.verifyNow(issued.accessToken)).toBe(sessions.verifyNow(issued.accessToken))
+      expect(sessions.verifyNow(issued.accessToken, { fresh: true })).toBeUndefined()
+      // What the call demands is judged by the call, and told as every refusal is.
+      events.splice(0)
+      expect(sessions.verifyNow(issued.accessToken, { roles: ['admin'] })).toMatchObject({ reason: 'forbidden' })
+      expect(sessions.verifyNow(issued.accessToken, { acr: 'aal2' })).toMatchObject({ remedy: 'step_up' })
+      expect(seen('session_refused')).toMatchObject([
+        { subject, sessionId: issued.session.sessionId, reason: 'forbidden' },
+        { subject, reason: 'insufficient_authentication' },
+      ])
+      await sessions.revoke(issued.session.sessionId, { reason: 'logout' })
+      expect(now()).toBeUndefined()
     })
 
     test('refuses what was not issued: garbage, a changed token, a token of the other kind', async () => {
