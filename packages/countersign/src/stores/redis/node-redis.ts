@@ -1,5 +1,6 @@
 import { CountersignError } from '../../internal/errors.ts'
 import type { Runtime } from '../../internal/runtime.ts'
+import type { Endpoint } from './endpoint.ts'
 
 /** The part of a node-redis client (`redis` 6.3 or newer) that is used. */
 export interface NodeRedisClient {
@@ -15,30 +16,44 @@ export interface NodeRedisClient {
 export interface NodeRedisErrors {
   readonly ErrorReply: abstract new (...args: never[]) => Error
   readonly SocketTimeoutError: abstract new (...args: never[]) => Error
+  readonly ClientOfflineError: abstract new (...args: never[]) => Error
 }
 
 /**
  * Makes a client with the settings that the promises depend on (`redis-and-reliability.md` §1.7). They are not options:
  * the defaults cost three quarters of the throughput, wait for ever on a silent connection, and stay closed after a
  * time-out.
+ *
+ * @param more - Options of node-redis on top of them, for connections that have another purpose than commands.
  */
-export async function createNodeRedis(url: string, random: Runtime['random']): Promise<NodeRedisClient> {
+export async function createNodeRedis(
+  { host, port, login }: Endpoint,
+  random: Runtime['random'],
+  more: object = {},
+): Promise<NodeRedisClient> {
   const { createClient } = await loadRedis()
+  const { username, password, database, tls } = login
   const client: unknown = createClient({
-    url,
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(database !== undefined && { database }),
     RESP: 3,
     maintNotifications: 'disabled',
     disableOfflineQueue: true,
     // Switches off an AbortSignal per command; the deadlines are our own.
     commandOptions: { timeout: undefined } as object,
     pingInterval: 400,
+    ...more,
     socket: {
+      host,
+      port,
+      ...(tls && { ...tls, tls: true }),
       connectTimeout: 1_000,
       socketTimeout: 1_000,
       keepAliveInitialDelay: 5_000,
       reconnectStrategy: (attempt: number) => Math.min(50 * 2 ** attempt, 1_000) + jitterMs(random, 200),
     },
-  })
+  } as object)
   return client as NodeRedisClient
 }
 
