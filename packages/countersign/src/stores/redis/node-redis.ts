@@ -10,6 +10,8 @@ export interface NodeRedisClient {
   connect(): Promise<unknown>
   destroy(): void
   on(event: 'ready' | 'error', listener: (error: unknown) => void): unknown
+  /** Only asked of clients that are made here. */
+  subscribe?(channel: string, listener: () => void): Promise<unknown>
 }
 
 /** The classes of the package by which its errors are told apart. */

@@ -36,9 +36,9 @@ interface Answer {
 }
 
 /**
- * The primary that sentinels watch. All sentinels are asked, once a second and whenever something is wrong, and the newest
- * answer counts: one that is cut off together with an old primary goes on naming it. A server is used only after it has
- * said itself that it is a primary, after every connect.
+ * The primary that sentinels watch. All sentinels are asked, once a second, when one tells of a change, and whenever
+ * something is wrong, and the newest answer counts: one that is cut off together with an old primary goes on naming it. A
+ * server is used only after it has said itself that it is a primary, after every connect.
  */
 export class SentinelTopology implements Topology {
   readonly heals = true
@@ -55,13 +55,26 @@ export class SentinelTopology implements Topology {
   #closed = false
 
   constructor(options: SentinelOptions) {
-    const { sentinels, create, runtime } = options
+    const { sentinels, runtime } = options
     this.#options = options
     this.#deadlines = new Deadlines(runtime, ANSWER_WITHIN_MS)
     this.#sentinels = sentinels.map(
       (endpoint) =>
-        new NodeConnection({ id: addressOf(endpoint), create: () => create(endpoint), owned: true, runtime }),
+        new NodeConnection({ id: addressOf(endpoint), create: () => this.#watch(endpoint), owned: true, runtime }),
     )
+  }
+
+  /** A client that is told when the primary changes. Without the right to subscribe it is noticed with the next asking. */
+  async #watch(endpoint: Endpoint): Promise<NodeRedisClient> {
+    const client = await this.#options.create(endpoint)
+    let isSubscribed = false
+    client.on('ready', () => {
+      // Once: the package subscribes again by itself when it has reconnected.
+      if (isSubscribed) return
+      isSubscribed = true
+      client.subscribe?.('+switch-master', () => this.doubt()).catch(() => {})
+    })
+    return client
   }
 
   listen(listener: TopologyListener): void {
