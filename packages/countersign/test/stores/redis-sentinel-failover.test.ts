@@ -94,6 +94,38 @@ describe('a primary behind sentinels', () => {
     }
   })
 
+  it('whose replicas fell silent answers reads no longer than the stated bound, and goes on when they are back', {
+    timeout: 120_000,
+  }, async () => {
+    const primary = await group.settle()
+    const store = await ready(group, undefined, { deadline: '0.5s' })
+    const record = recordNow(store)
+    await store.sessions.create(record, createRule, record.createdAtMs)
+    const replicas = group.nodes.filter((node) => node !== primary)
+    const silentAt = performance.now()
+    for (const replica of replicas) await replica.kill('SIGSTOP')
+    cleanUp.push(() => Promise.all(replicas.map((replica) => replica.kill('SIGCONT'))))
+    let lastAt = silentAt
+    while (performance.now() < silentAt + BOUND_MS + 3_000) {
+      const askedAt = performance.now()
+      if (
+        await store.sessions.read(record.id).then(
+          () => true,
+          () => false,
+        )
+      )
+        lastAt = askedAt
+      await sleep(20)
+    }
+    expect(lastAt - silentAt).toBeLessThan(BOUND_MS + 1_000)
+    for (const replica of replicas) await replica.kill('SIGCONT')
+    await eventually(
+      'they are back',
+      () => store.sessions.read(record.id),
+      ({ is }) => is === 'live',
+    )
+  })
+
   it('that is cut off with a client answers it no longer than the stated bound', { timeout: 120_000 }, async () => {
     const old = await group.settle()
     const here = await ready(group)

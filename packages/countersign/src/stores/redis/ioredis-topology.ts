@@ -25,16 +25,24 @@ export function ioredisTopology(client: IoredisClient, heals: boolean, { clock, 
   const servers = () => (client.nodes ? client.nodes('master') : [client])
   const primaries = () => servers().map(connectionOf)
 
+  const isUp = () => whole.isUp && primaries().length > 0 && primaries().every((primary) => primary.isUp)
+
   const watched = new WeakSet<IoredisClient>()
   const watch = (server: IoredisClient) => {
     if (watched.has(server)) return
     watched.add(server)
     const isPrimary = () => servers().includes(server)
-    server.on('ready', () => isPrimary() && listener?.connection('up', connectionOf(server)))
+    server.on('ready', () => {
+      if (isPrimary()) listener?.connection('up', connectionOf(server))
+    })
     server.on('close', () => listener?.connection('down', connectionOf(server)))
   }
   const look = () => {
-    for (const server of servers()) watch(server)
+    for (const server of servers()) {
+      watch(server)
+      // Nodes of a cluster connect when they are first needed; they are needed for the start check.
+      if (client.nodes && server.status === 'wait') server.connect().catch(() => {})
+    }
     listener?.changed()
   }
   if (client.nodes) for (const event of ['ready', '+node', '-node']) client.on(event, look)
@@ -43,7 +51,7 @@ export function ioredisTopology(client: IoredisClient, heals: boolean, { clock, 
   return {
     heals,
     get isUp() {
-      return whole.isUp && primaries().every(({ isUp }) => isUp)
+      return isUp()
     },
     connectionFor: () => whole,
     primaries,
@@ -53,11 +61,11 @@ export function ioredisTopology(client: IoredisClient, heals: boolean, { clock, 
     connect: async () => {
       if (client.status === 'wait') client.connect().catch(() => {})
       const untilMs = clock.monotonicMs() + CONNECT_WITHIN_MS
-      while (!whole.isUp || primaries().length === 0) {
+      while (!isUp()) {
         if (clock.monotonicMs() >= untilMs) throw unready()
         await new Promise<void>((resolve) => timers.setTimeout(resolve, LOOK_AGAIN_MS))
+        look()
       }
-      look()
     },
     close: () => {},
   }
@@ -74,7 +82,7 @@ function ioredisConnection(client: IoredisClient): Connection {
     async send([name, ...args]: readonly Argument[]) {
       if (client.status !== 'ready') throw offlineFault()
       try {
-        return (await client.callBuffer(String(name), args)) as Reply
+        return (await client.callBuffer(String(name), ...args)) as Reply
       } catch (error) {
         // Errors of ioredis carry the arguments of the command, so none of them is passed on as a cause.
         if ((error as Error).name === 'ReplyError') throw error

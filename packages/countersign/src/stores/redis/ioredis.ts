@@ -1,12 +1,12 @@
 import { invalidOption } from '../../internal/errors.ts'
 
-/** The part of a client of `ioredis` (5.4 or newer) that is used: `Redis`, or `Cluster` with its `nodes`. */
+/** The part of a client of `ioredis` (5.9 or newer) that is used: `Redis`, or `Cluster` with its `nodes`. */
 export interface IoredisClient {
   readonly status: string
   readonly options: object
-  callBuffer(command: string, args: (string | Buffer | number)[]): Promise<unknown>
+  callBuffer(command: string, ...args: (string | Buffer)[]): Promise<unknown>
   connect(): Promise<unknown>
-  on(event: string, listener: (...args: never[]) => void): unknown
+  on(event: string, listener: () => void): unknown
   nodes?(role: 'master'): readonly IoredisClient[]
 }
 
@@ -24,6 +24,7 @@ interface Options {
   readonly role?: string
   readonly stringNumbers?: boolean
   readonly sentinels?: unknown
+  readonly enableAutoPipelining?: boolean
 }
 
 /**
@@ -46,8 +47,13 @@ export function checkIoredis(client: IoredisClient): 'single' | 'cluster' | 'sen
     throw refuse('autoResendUnfulfilledCommands: false', twice)
   }
   if (each.role === 'slave') throw refuse("role: 'master'", 'a replica does not know yet what was revoked')
-  if (each.stringNumbers || (options as Options).stringNumbers)
+  if (each.stringNumbers || options.stringNumbers)
     throw refuse('stringNumbers: false', 'the answers of scripts are numbers')
+  if (each.enableAutoPipelining || options.enableAutoPipelining)
+    throw refuse(
+      'enableAutoPipelining: false',
+      'with it ioredis 6 throws outside of the call when it is given a command by name',
+    )
   if (isCluster) return 'cluster'
   return options.sentinels ? 'sentinel' : 'single'
 }

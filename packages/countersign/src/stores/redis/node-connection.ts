@@ -2,7 +2,7 @@ import { CountersignError } from '../../internal/errors.ts'
 import type { Runtime } from '../../internal/runtime.ts'
 import type { Connection } from './connection.ts'
 import type { Argument, Reply } from './executor.ts'
-import { closedFault, lostFault, offlineFault, replyFault, timeoutFault } from './faults.ts'
+import { closedFault, lostFault, offlineFault, replyFault, timeoutFault, tlsFault } from './faults.ts'
 import { type NodeRedisClient, type NodeRedisErrors, nodeRedisErrors } from './node-redis.ts'
 
 /** `$` in RESP: bulk strings come as buffers. A time-out of the client's own would cost more than the call. */
@@ -159,11 +159,13 @@ export class NodeConnection implements Connection {
   #notice(error: unknown): void {
     this.#lastError = error
     if (!this.#client?.isReady) this.#tell('down')
-    if (!this.#isReply(error)) return
     // A wrong password does not get better by waiting.
-    const fault = replyFault(error)
-    if (fault.code !== 'ERR_STORE_MISCONFIGURED') return
-    const named = new CountersignError(fault.code, `${fault.message}, at ${this.id}`, { store: 'redis' })
+    const fault = this.#isReply(error) ? replyFault(error) : tlsFault(error)
+    if (fault?.code !== 'ERR_STORE_MISCONFIGURED') return
+    const named = new CountersignError(fault.code, `${fault.message}, at ${this.id}`, {
+      store: 'redis',
+      ...(fault.cause !== undefined && { cause: fault.cause }),
+    })
     for (const waiting of this.#waiting) waiting.failed(named)
   }
 
