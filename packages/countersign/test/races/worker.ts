@@ -14,6 +14,7 @@ export interface WorkerSetup {
   readonly store:
     | { readonly kind: 'sqlite'; readonly file: string }
     | { readonly kind: 'redis' | 'postgres'; readonly url: string }
+    | { readonly kind: 'redis-cluster'; readonly nodes: readonly string[] }
   readonly keyring: object
   readonly perSubject: number
 }
@@ -26,6 +27,8 @@ function openStore(setup: WorkerSetup['store']): Store {
       return sqliteStore({ file: setup.file, busyDeadline: '20s' })
     case 'redis':
       return redisStore({ url: setup.url, deadline: '20s' })
+    case 'redis-cluster':
+      return redisStore({ nodes: setup.nodes, deadline: '20s' })
     case 'postgres':
       return postgresStore({ url: setup.url, deadline: '20s' })
   }

@@ -80,6 +80,18 @@ export function offlineFault(cause?: unknown): CountersignError {
   })
 }
 
+/** Every node says that another one has the slot: nothing was executed. */
+export function disputedFault(): CountersignError {
+  return new CountersignError(
+    'ERR_STORE_UNAVAILABLE',
+    'Redis: the nodes of the cluster disagree about who has the slot',
+    {
+      store: 'redis',
+      retryable: true,
+    },
+  )
+}
+
 /** The connection broke with the request under way: whether it was executed is unknown. */
 export function lostFault(cause: unknown): CountersignError {
   return new CountersignError('ERR_STORE_UNAVAILABLE', 'Redis: the connection broke before the answer', {

@@ -3,7 +3,7 @@ import type { Runtime } from '../../internal/runtime.ts'
 import { Deadlines } from '../shared/deadlines.ts'
 import type { Connection } from './connection.ts'
 import type { Argument, Executor, Primary, Reply, Script } from './executor.ts'
-import { closedFault, offlineFault, passesSoon, replyFault, timeoutFault } from './faults.ts'
+import { closedFault, disputedFault, offlineFault, passesSoon, replyFault, timeoutFault } from './faults.ts'
 import { jitterMs } from './node-redis.ts'
 import { redirectOf, type Topology } from './topology.ts'
 import type { WriteFence } from './write-fence.ts'
@@ -175,9 +175,8 @@ export class NodeRedisExecutor implements Executor {
     const redirect = redirectOf(reply, connection)
     const next = redirect && request.key !== undefined ? this.#topology.redirected?.(redirect) : undefined
     if (next) {
-      if (++request.redirections <= REDIRECTIONS && next.isUp)
-        return this.#attempt(request, next, redirect!.is === 'ASK')
-      // Not connected to it yet, or going in circles.
+      if (++request.redirections > REDIRECTIONS) return this.#again(request, disputedFault())
+      if (next.isUp) return this.#attempt(request, next, redirect!.is === 'ASK')
       return this.#again(request, next.offline())
     }
     if (!passesSoon(reply)) throw replyFault(reply)
