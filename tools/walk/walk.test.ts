@@ -19,15 +19,18 @@ function walk(...args: string[]): Promise<{ code: number | null; lines: string[]
   )
 }
 
-test('the walk of the README passes on SQLite and on Redis, with the same answers', { timeout: 180_000 }, async () => {
+test('the walk of the README passes on SQLite and on Redis, with the same answers', { timeout: 360_000 }, async () => {
   const [sqlite, redis] = await Promise.all([walk('--store', 'sqlite'), walk('--store', 'redis')])
   expect(sqlite.lines.at(-1)).toMatch(/^\d+ passed, 0 failed$/)
-  expect(redis.lines).toEqual(sqlite.lines)
-  expect([sqlite.code, redis.code]).toEqual([0, 0])
+  const others = await Promise.all([walk('--store', 'redis-cluster'), walk('--store', 'redis-sentinel')])
+  for (const { lines, code } of [redis, ...others]) {
+    expect(lines).toEqual(sqlite.lines)
+    expect(code).toBe(0)
+  }
 })
 
 test('a store that there is not is a usage error', async () => {
   const { code, errors } = await walk('--store', 'oracle')
   expect(code).toBe(2)
-  expect(errors).toContain('"--store" must be sqlite or redis')
+  expect(errors).toContain('"--store" must be one of: sqlite, redis, redis-cluster, redis-sentinel')
 })

@@ -133,7 +133,11 @@ async function openStore({ store, dataDir }: Config): Promise<Store> {
     case 'sqlite':
       return (await import('countersign/stores/sqlite')).sqliteStore({ file: store.file ?? join(dataDir, DATABASE) })
     case 'redis':
-      return (await import('countersign/stores/redis')).redisStore({ url: store.url })
+    case 'redis-cluster':
+    case 'redis-sentinel': {
+      const { kind: _kind, ...where } = store
+      return (await import('countersign/stores/redis')).redisStore(where)
+    }
   }
 }
 

@@ -145,7 +145,7 @@ function crossCheck(values: Partial<Settings>): [FieldName, string][] {
   if (mailCommand !== undefined && publicUrl === undefined && linkUrl === undefined) {
     problems.push(['linkUrl', 'is missing: links in mails need it, or "publicUrl"; they are never made from a request'])
   }
-  if (store?.kind === 'redis' && keys === undefined) {
+  if (store?.kind.startsWith('redis') && keys === undefined) {
     problems.push([
       'keys',
       'is missing: with Redis all servers must share one keyring file. Make it once with: countersign keys generate --out keys.json',
