@@ -132,10 +132,14 @@ async function openStore({ store, dataDir }: Config): Promise<Store> {
       return (await import('countersign/stores/memory')).memoryStore()
     case 'sqlite':
       return (await import('countersign/stores/sqlite')).sqliteStore({ file: store.file ?? join(dataDir, DATABASE) })
-    case 'redis':
-      return (await import('countersign/stores/redis')).redisStore({ url: store.url })
     case 'postgres':
       return (await import('countersign/stores/postgres')).postgresStore({ url: store.url })
+    case 'redis':
+    case 'redis-cluster':
+    case 'redis-sentinel': {
+      const { kind: _kind, ...where } = store
+      return (await import('countersign/stores/redis')).redisStore(where)
+    }
   }
 }
 

@@ -62,6 +62,15 @@ export function replyFault(reply: Error): CountersignError {
   })
 }
 
+/** The other side could not show who it is, or does not speak TLS: that does not get better by waiting. */
+export function tlsFault(error: unknown): CountersignError | undefined {
+  const code = (error as { code?: unknown } | null)?.code
+  if (typeof code !== 'string' || !/^(ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/.test(code))
+    return undefined
+  const message = `Redis: the connection over TLS was not made (${code}); "tls" takes the certificate of an authority of your own`
+  return new CountersignError('ERR_STORE_MISCONFIGURED', message, { store: 'redis', cause: error })
+}
+
 /** Not connected: nothing was sent. */
 export function offlineFault(cause?: unknown): CountersignError {
   return new CountersignError('ERR_STORE_UNAVAILABLE', 'Redis: there is no connection', {
@@ -69,6 +78,18 @@ export function offlineFault(cause?: unknown): CountersignError {
     retryable: true,
     ...(cause !== undefined && { cause }),
   })
+}
+
+/** Every node says that another one has the slot: nothing was executed. */
+export function disputedFault(): CountersignError {
+  return new CountersignError(
+    'ERR_STORE_UNAVAILABLE',
+    'Redis: the nodes of the cluster disagree about who has the slot',
+    {
+      store: 'redis',
+      retryable: true,
+    },
+  )
 }
 
 /** The connection broke with the request under way: whether it was executed is unknown. */

@@ -17,7 +17,7 @@ return 1
   createSession: {
     name: 'create-session',
     keys: 3,
-    sha1: '44ecfd78016728fffcf83c74e09d1a2727fae7b0',
+    sha1: 'a39b50cfcab2b096b7a45bddc95bcb6c34432f98',
     source: `#!lua
 local outcome = {
 unknown = 0,
@@ -59,6 +59,10 @@ return x < y
 end
 end
 return #a < #b
+end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
 end
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
@@ -806,7 +810,7 @@ return { read_gate().epoch }
   endSession: {
     name: 'end-session',
     keys: 3,
-    sha1: 'f790135905d4a2072b07a363825fa7a5cbca5901',
+    sha1: '4e30e0b1f867e182566fc07f4e7ba20682b2827a',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -828,6 +832,10 @@ return x < y
 end
 end
 return #a < #b
+end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
 end
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
@@ -1225,7 +1233,7 @@ return answer
   endSubject: {
     name: 'end-subject',
     keys: 2,
-    sha1: 'fad8226199d05bb6550e716617e57166a4684537',
+    sha1: 'a30660c1fd27b95d8d69bdedc310551e5f84bd1f',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -1247,6 +1255,10 @@ return x < y
 end
 end
 return #a < #b
+end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
 end
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
@@ -1673,7 +1685,7 @@ return 1
   listSessions: {
     name: 'list-sessions',
     keys: 1,
-    sha1: 'dcd4c7fe51c9d380fe872d5c48abac315a4bb2f5',
+    sha1: '3541ed1d88b8451d80eb9a27f518cd76b155ba00',
     source: `#!lua flags=no-writes
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -1695,6 +1707,10 @@ return x < y
 end
 end
 return #a < #b
+end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
 end
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
@@ -1788,6 +1804,14 @@ redis.call('HSETNX', KEYS[1], 'placement', ARGV[1])
 return redis.call('HGET', KEYS[1], 'placement') == ARGV[1] and 1 or 0
 ` as string,
   },
+  passFence: {
+    name: 'pass-fence',
+    keys: 0,
+    sha1: '84517e9590dc322e9293ea65c4b5eeaa8e85507b',
+    source: `#!lua flags=allow-oom
+return 1
+` as string,
+  },
   raiseFloor: {
     name: 'raise-floor',
     keys: 1,
@@ -1814,7 +1838,7 @@ return { floor[1] or '', tonumber(floor[2] or '0'), floor[3] or 'admin', tonumbe
   readSubject: {
     name: 'read-subject',
     keys: 1,
-    sha1: '3c925e5c5a2c2a4ebdab897087a6d75d97e67300',
+    sha1: 'd5f50ea76a6028e9f0d963eafe1fac8bfe037390',
     source: `#!lua flags=no-writes
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -1836,6 +1860,10 @@ return x < y
 end
 end
 return #a < #b
+end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
 end
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
@@ -1940,7 +1968,7 @@ return 1
   replaceSession: {
     name: 'replace-session',
     keys: 4,
-    sha1: '5234a60f844ed5c2db36bbca059a1865a016f2de',
+    sha1: 'd19f2048997642da94d193a45398bcefcbe74538',
     source: `#!lua flags=allow-oom
 local outcome = {
 unknown = 0,
@@ -1982,6 +2010,10 @@ return x < y
 end
 end
 return #a < #b
+end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
 end
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
@@ -2389,7 +2421,7 @@ return { outcome.replaced, record.bytes, stamp }
   rotateSession: {
     name: 'rotate-session',
     keys: 3,
-    sha1: '9e8a7ea5181b8cff15b08b05515307bd34502878',
+    sha1: '3f340d09813dd252a1f757c8484c3cc6d35e447e',
     source: `#!lua flags=allow-oom
 local outcome = {
 unknown = 0,
@@ -2431,6 +2463,10 @@ return x < y
 end
 end
 return #a < #b
+end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
 end
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
@@ -2879,7 +2915,7 @@ return hand('replayed')
   setRoles: {
     name: 'set-roles',
     keys: 2,
-    sha1: '3667ac95b600d85ee0cb33ffa8aea07f53dc9756',
+    sha1: '2ac54f94cffd09472a19bb3eb611a2e3cd768bae',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -2901,6 +2937,10 @@ return x < y
 end
 end
 return #a < #b
+end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
 end
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
