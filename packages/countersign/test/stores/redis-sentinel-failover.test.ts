@@ -7,8 +7,10 @@ import { startRespProxy } from '../../../../tools/test-support/resp-proxy.ts'
 import { createRule, endedBy, endRule, loadOn, readyStore, recordOf, subjectRef } from './redis-kit.ts'
 
 const MAX_LAG_MS = 2_000
-/** What `docs/operations.md` promises. */
+/** What `docs/operations.md` promises, after a revocation was acknowledged by whoever has taken the place of a primary. */
 const BOUND_MS = MAX_LAG_MS + 2_000
+/** And after it lost its replicas, which is before anybody can have taken its place. */
+const SILENCE_MS = MAX_LAG_MS + 3_000
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const cleanUp: (() => unknown)[] = []
@@ -106,7 +108,7 @@ describe('a primary behind sentinels', () => {
     for (const replica of replicas) await replica.kill('SIGSTOP')
     cleanUp.push(() => Promise.all(replicas.map((replica) => replica.kill('SIGCONT'))))
     let lastAt = silentAt
-    while (performance.now() < silentAt + BOUND_MS + 3_000) {
+    while (performance.now() < silentAt + SILENCE_MS + 4_000) {
       const askedAt = performance.now()
       if (
         await store.sessions.read(record.id).then(
@@ -117,7 +119,8 @@ describe('a primary behind sentinels', () => {
         lastAt = askedAt
       await sleep(20)
     }
-    expect(lastAt - silentAt).toBeLessThan(BOUND_MS + 1_000)
+    // The rest is for a machine on which the servers have to wait for their turn.
+    expect(lastAt - silentAt).toBeLessThan(SILENCE_MS + 2_000)
     for (const replica of replicas) await replica.kill('SIGCONT')
     await eventually(
       'they are back',
