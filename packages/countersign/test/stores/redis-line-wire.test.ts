@@ -322,6 +322,31 @@ describe('the end of a line', () => {
     tracks = true
   })
 
+  test('a fence on its way for 400 ms puts the line in doubt, and its answer takes the doubt away', async () => {
+    let isDeaf = false
+    // Without the second after which the line is given up.
+    const patient: Runtime = {
+      ...systemRuntime,
+      timers: {
+        ...systemRuntime.timers,
+        setTimeout: (fn, ms, how) => (ms >= 1_000 ? undefined : systemRuntime.timers.setTimeout(fn, ms, how)),
+      },
+    }
+    const kit = await open(([name], connection) => {
+      if (name === 'FENCE' && isDeaf) return ''
+      return answering([name!], connection)
+    }, patient)
+    isDeaf = true
+    await eventually(() => !kit.isOpen())
+    const before = kit.direct.length
+    await kit.check(newId())
+    expect(kit.direct.length).toBe(before + 1)
+    isDeaf = false
+    kit.connection.write(PONG, 1)
+    await eventually(kit.isOpen)
+    expect(kit.server.connections).toHaveLength(1)
+  })
+
   test('a fence that is not answered: reads go elsewhere after 400 ms, and after a second the line is replaced', async () => {
     let isDeaf = false
     const kit = await open((words, connection) => {
