@@ -9,7 +9,7 @@ import type { NeedsOf, Sessions } from './sessions.ts'
 import type { LimitRule, Store } from './stores/contract.ts'
 import { refuseUnknown } from './strategies/options.ts'
 import type { Strategy } from './strategies/strategy.ts'
-import { type Keyring, keysOf } from './tokens/keyring.ts'
+import { type Keyring, keepSigning, keysOf } from './tokens/keyring.ts'
 import { createBackground } from './verbs/background.ts'
 import { type Core, tell } from './verbs/core.ts'
 import { epoch, revoke, revokeAll, revokeEveryone, setRoles } from './verbs/end.ts'
@@ -111,13 +111,6 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
   for (const part of strategy.needs) {
     if (!store[part]) throw invalidOption(`store.${part}`, `is needed by the strategy ${strategy.name}`)
   }
-  const keys = keysOf(keyring)
-  if (strategy.name !== 'opaque' && !keys.signWith(strategy.options.alg)) {
-    throw new CountersignError('ERR_KEY_NOT_FOUND', `the keyring has no active signing key for ${strategy.options.alg}`)
-  }
-  if (strategy.options.sealed && !keys.sealWith()) {
-    throw new CountersignError('ERR_KEY_NOT_FOUND', 'the keyring has no active sealing key')
-  }
   if (roles !== undefined) checkRoleNames(roles, 'roles')
   const acrLevels = options.acrLevels ?? ['aal1', 'aal2', 'aal3']
   if (!Array.isArray(acrLevels) || acrLevels.length === 0 || new Set(acrLevels).size !== acrLevels.length) {
@@ -132,7 +125,7 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
   const ready = (): Promise<void> => {
     if (closed) return Promise.reject(new CountersignError('ERR_CLOSED', 'these sessions are closed'))
     readying ??= (async () => {
-      await store.lifecycle?.ready(keys.placementFingerprint)
+      await store.lifecycle?.ready(keysOf(keyring).placementFingerprint)
       if (strategy.name === 'denylist' && store.lifecycle?.health().keepsAll === false) {
         throw new CountersignError(
           'ERR_STORE_MISCONFIGURED',
@@ -159,7 +152,9 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
       tell(core, { type: 'store_data_lost' }, {}, undefined),
     ),
     keyring,
-    keys,
+    get keys() {
+      return keysOf(keyring)
+    },
     lifetimes: lifetimesOf(strategy, options.timeouts),
     limit: resolveLimit(options.limits),
     roles: roles && Object.freeze([...roles]),
@@ -171,8 +166,10 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
     nowMs,
     ready,
   })
+  const stopSigning = keepSigning(keyring, strategy.options)
   const close = async (): Promise<void> => {
     closed = true
+    stopSigning()
     stopSweeper()
     await core.background.settle()
     await store.lifecycle?.close()

@@ -1,7 +1,7 @@
 import { equalBytes, fromBase64url, hmacSha256, sha256, toBase64url } from '../internal/bytes.ts'
 import { CountersignError, invalidInput } from '../internal/errors.ts'
 import type { Place } from '../stores/contract.ts'
-import type { Keys } from '../tokens/keyring.ts'
+import type { Keys } from '../tokens/keys.ts'
 import { type OneTimePurpose, PURPOSES, purposeOf } from './purposes.ts'
 
 /** Secret scanners find leaked tokens by it. */

@@ -1,7 +1,7 @@
 import { equalBytes, fromBase64url, hmacSha256, toBase64url } from '../internal/bytes.ts'
 import { CountersignError } from '../internal/errors.ts'
 import type { SessionId } from '../session/ids.ts'
-import type { Keys } from './keyring.ts'
+import type { Keys } from './keys.ts'
 import { SESSION_ID_BYTES } from './session-id.ts'
 
 /** Secret scanners find leaked tokens by these. */

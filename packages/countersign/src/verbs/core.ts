@@ -8,12 +8,13 @@ import type { SessionRecord } from '../session/record.ts'
 import type { Context } from '../session/types.ts'
 import type { LimitRule, RevocationStore, SessionStore } from '../stores/contract.ts'
 import type { ResolvedStrategyOptions, Strategy } from '../strategies/strategy.ts'
-import type { Keyring, Keys } from '../tokens/keyring.ts'
+import type { Keyring } from '../tokens/keyring.ts'
+import type { Keys } from '../tokens/keys.ts'
 import { subjectRef } from '../tokens/session-id.ts'
 import type { Background } from './background.ts'
 import type { FloorWatch } from './floor-watch.ts'
 
-/** What every verb works with. Made once by `createSessions`; nothing in it changes. */
+/** What every verb works with. Made once by `createSessions`; nothing in it changes but the keys. */
 export interface Core {
   readonly strategy: Strategy<'record' | 'token', boolean, any>
   readonly options: ResolvedStrategyOptions
@@ -22,6 +23,7 @@ export interface Core {
   readonly revocations: RevocationStore
   readonly floor: FloorWatch
   readonly keyring: Keyring
+  /** As they are now: a reload changes them between two looks. */
   readonly keys: Keys
   readonly lifetimes: Lifetimes
   readonly limit: LimitRule

@@ -8,7 +8,8 @@ import type { SessionStore, Store } from '../stores/contract.ts'
 import { type AccessClaims, isOwn, verifyAccessJws } from '../tokens/access-token.ts'
 import { judgeTimes, principalOf, readClaims, type TokenClaims } from '../tokens/claims.ts'
 import { type ForeignKeyLookup, type JwsResult, verifyJws } from '../tokens/jws.ts'
-import { ACCESS_TOKEN_TYPE, type Keyring, keysOf } from '../tokens/keyring.ts'
+import { type Keyring, keysOf } from '../tokens/keyring.ts'
+import { ACCESS_TOKEN_TYPE } from '../tokens/keys.ts'
 import { createBackground } from '../verbs/background.ts'
 import { checkByRecord, type RecordSide } from '../verbs/check-record.ts'
 import { watchFloor } from '../verbs/floor-watch.ts'
@@ -69,7 +70,7 @@ function byKeyring(keyring: Keyring, trust: ResolvedTrust): Signatures {
   if (![...keys.signing.values()].some((key) => algorithms?.includes(key.alg) ?? true))
     throw new CountersignError('ERR_KEY_NOT_FOUND', 'the keyring has no usable signing key for "algorithms"')
   const now = (token: string): JwsResult => {
-    const jws = verifyAccessJws(token, keys, sealed, maxCharacters)
+    const jws = verifyAccessJws(token, keysOf(keyring), sealed, maxCharacters)
     return jws.ok && algorithms && !algorithms.includes(jws.key.alg) ? { ok: false, reason: 'bad_signature' } : jws
   }
   return { now, ask: async (token) => now(token) }
