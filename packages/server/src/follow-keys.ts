@@ -48,8 +48,8 @@ export function followKeys(path: string, keyring: Keyring, log: Logger): KeysFol
   }
 }
 
-/** Which keys are in use, by their names. */
+/** Every key that counts, by its name: an operator sees that a server knows a key before it is put into use. */
 function summary(keyring: Keyring): Record<string, unknown> {
-  const active = keyring.describe().filter(({ state }) => state === 'active')
-  return { version: keyring.version, active: active.map(({ use, alg, kid }) => `${use} ${alg} ${kid}`) }
+  const counting = keyring.describe().filter(({ use, state }) => use !== 'placement' && state !== 'retired')
+  return { version: keyring.version, keys: counting.map(({ use, alg, state, kid }) => `${use} ${alg} ${state} ${kid}`) }
 }
