@@ -129,7 +129,9 @@ describe('content that the store did not write', () => {
       () => store.sessions.list(ref, null, { limit: 9, floorMs: 0 }, now),
     ]) {
       const error = (await outcome(call())) as Error
-      expect(error).toMatchObject({ code: 'ERR_STORE_CORRUPT', store: 'postgres' })
+      const code = column === 'format' ? 'ERR_FORMAT_UNKNOWN' : 'ERR_STORE_CORRUPT'
+      expect(error).toMatchObject({ code, store: 'postgres' })
+      if (column === 'format') expect(error.message).toMatch(/has format 2\.0, .*; this one reads 1\.x/)
       expect(error.message).not.toContain('canary')
     }
     const ended = await store.sessions.endSubject(ref, 'banned', {}, now)

@@ -3,6 +3,7 @@ import type { Store } from 'countersign/stores/contract'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { differentialCases } from './differential.ts'
 import { accountCases } from './suite/accounts.ts'
+import { additionCases } from './suite/additions.ts'
 import { changeCases } from './suite/change.ts'
 import { createCases } from './suite/create.ts'
 import { endCases } from './suite/end.ts'
@@ -48,6 +49,7 @@ export function storeSuite(name: string, { open, skip = [] }: SuiteOptions): voi
       revocationCases,
       accountCases,
       onceCases,
+      additionCases,
       generalCases,
     ]) {
       cases(bench)

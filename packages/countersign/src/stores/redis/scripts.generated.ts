@@ -17,7 +17,7 @@ return 1
   createSession: {
     name: 'create-session',
     keys: 3,
-    sha1: '44ecfd78016728fffcf83c74e09d1a2727fae7b0',
+    sha1: '3ab239193b016ed6e1d3a5979d86a8dc073d821c',
     source: `#!lua
 local outcome = {
 unknown = 0,
@@ -60,8 +60,15 @@ end
 end
 return #a < #b
 end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -80,7 +87,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -98,6 +105,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -108,7 +117,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -121,6 +130,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -148,6 +160,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -167,6 +180,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -194,8 +210,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -210,7 +229,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -221,6 +240,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -264,6 +284,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -505,7 +527,7 @@ return redis.call('DEL', KEYS[1])
   denyToken: {
     name: 'deny-token',
     keys: 2,
-    sha1: '0d2f7fa28a256f473a79cd0afe9122edae6af2f1',
+    sha1: '2d3dc180ec75f0ec7b54fa5897af7f4041ea88e2',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -528,8 +550,15 @@ end
 end
 return #a < #b
 end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -548,7 +577,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -566,6 +595,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -576,7 +607,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -589,6 +620,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -616,6 +650,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -635,6 +670,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -662,8 +700,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -678,7 +719,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -689,6 +730,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -732,6 +774,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -806,7 +850,7 @@ return { read_gate().epoch }
   endSession: {
     name: 'end-session',
     keys: 3,
-    sha1: 'f790135905d4a2072b07a363825fa7a5cbca5901',
+    sha1: '5f8508f6d6daa61342f80c7cc95fb392c44e4569',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -829,8 +873,15 @@ end
 end
 return #a < #b
 end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -849,7 +900,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -867,6 +918,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -877,7 +930,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -890,6 +943,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -917,6 +973,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -936,6 +993,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -963,8 +1023,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -979,7 +1042,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -990,6 +1053,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -1033,6 +1097,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -1225,7 +1291,7 @@ return answer
   endSubject: {
     name: 'end-subject',
     keys: 2,
-    sha1: 'fad8226199d05bb6550e716617e57166a4684537',
+    sha1: 'b12d7f5eb0d60e5768549b48f8d15094e9844a92',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -1248,8 +1314,15 @@ end
 end
 return #a < #b
 end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -1268,7 +1341,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -1286,6 +1359,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -1296,7 +1371,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -1309,6 +1384,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -1336,6 +1414,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -1355,6 +1434,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -1382,8 +1464,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -1398,7 +1483,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -1409,6 +1494,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -1452,6 +1538,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -1673,7 +1761,7 @@ return 1
   listSessions: {
     name: 'list-sessions',
     keys: 1,
-    sha1: 'dcd4c7fe51c9d380fe872d5c48abac315a4bb2f5',
+    sha1: 'adec0b7e4d8cac18d12ff0df00e7f4dd9b1e844e',
     source: `#!lua flags=no-writes
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -1696,8 +1784,15 @@ end
 end
 return #a < #b
 end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -1739,6 +1834,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -1814,7 +1911,7 @@ return { floor[1] or '', tonumber(floor[2] or '0'), floor[3] or 'admin', tonumbe
   readSubject: {
     name: 'read-subject',
     keys: 1,
-    sha1: '3c925e5c5a2c2a4ebdab897087a6d75d97e67300',
+    sha1: '1659ac5e82ffb534400231d36221b8def5149781',
     source: `#!lua flags=no-writes
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -1837,8 +1934,15 @@ end
 end
 return #a < #b
 end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -1880,6 +1984,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -1900,10 +2006,17 @@ return { gate.epoch, gate.blocked and 1 or 0, live }
   replaceAccount: {
     name: 'replace-account',
     keys: 1,
-    sha1: 'd2abc76d2d574ec4ccd25c918010da6ed9d113b2',
+    sha1: 'c7d22ed1bffc96719e73e138b0bc4b137ddb118f',
     source: `#!lua flags=allow-oom
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -1926,7 +2039,8 @@ local kept = redis.call('GET', KEYS[1])
 if not kept then
 return -1
 end
-if #kept < 6 or string.byte(kept) ~= 1 then
+check_format(kept)
+if #kept < 6 then
 corrupt()
 end
 local version, at = struct.unpack('>I4', kept, 2)
@@ -1940,7 +2054,7 @@ return 1
   replaceSession: {
     name: 'replace-session',
     keys: 4,
-    sha1: '5234a60f844ed5c2db36bbca059a1865a016f2de',
+    sha1: '0c7aeeaf4a5195d8efe16c2c62d9f08ebeafc048',
     source: `#!lua flags=allow-oom
 local outcome = {
 unknown = 0,
@@ -1983,8 +2097,15 @@ end
 end
 return #a < #b
 end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -2003,7 +2124,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -2021,6 +2142,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -2031,7 +2154,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -2044,6 +2167,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -2071,6 +2197,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -2090,6 +2217,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -2117,8 +2247,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -2133,7 +2266,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -2144,6 +2277,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -2187,6 +2321,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -2372,7 +2508,11 @@ end
 if redis.call('EXISTS', KEYS[4]) == 1 then
 return { outcome.exists }
 end
-record.data, record.version, record.operations = old.data, old.version, old.operations
+if old.more or old.format ~= FORMAT then
+record.more, record.format = old.more, old.format
+end
+record.data, record.data_version = old.data, old.data_version
+record.version, record.operations = old.version, old.operations
 record.roles, record.pending, record.roles_generation = old.pending or old.roles, nil, 0
 record.created_at, record.absolute_at = old.created_at, old.absolute_at
 record.idle_at = math.min(record.idle_at, old.absolute_at)
@@ -2389,7 +2529,7 @@ return { outcome.replaced, record.bytes, stamp }
   rotateSession: {
     name: 'rotate-session',
     keys: 3,
-    sha1: '9e8a7ea5181b8cff15b08b05515307bd34502878',
+    sha1: 'f8e9b6c42947d21e50259f6993cf525dba32fe27',
     source: `#!lua flags=allow-oom
 local outcome = {
 unknown = 0,
@@ -2432,8 +2572,15 @@ end
 end
 return #a < #b
 end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -2452,7 +2599,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -2470,6 +2617,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -2480,7 +2629,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -2493,6 +2642,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -2520,6 +2672,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -2539,6 +2692,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -2566,8 +2722,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -2582,7 +2741,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -2593,6 +2752,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -2636,6 +2796,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -2879,7 +3041,7 @@ return hand('replayed')
   setRoles: {
     name: 'set-roles',
     keys: 2,
-    sha1: '3667ac95b600d85ee0cb33ffa8aea07f53dc9756',
+    sha1: 'bc02b484c14a6cb5d6c48d46e953cbe4b9a7214f',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -2902,8 +3064,15 @@ end
 end
 return #a < #b
 end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -2922,7 +3091,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -2940,6 +3109,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -2950,7 +3121,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -2963,6 +3134,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -2990,6 +3164,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -3009,6 +3184,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -3036,8 +3214,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -3052,7 +3233,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -3063,6 +3244,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -3106,6 +3288,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -3295,10 +3479,17 @@ return answer
   takeOnce: {
     name: 'take-once',
     keys: 1,
-    sha1: 'cf6c15321998419d35ab71b7fa2bc8a19d76cfdf',
+    sha1: 'fb17af1d7598f7995d27b0d9236708be5c47daca',
     source: `#!lua flags=allow-oom
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -3321,7 +3512,8 @@ local kept = redis.call('GET', KEYS[1])
 if not kept then
 return nil
 end
-if #kept < 39 or string.byte(kept) ~= 1 then
+check_format(kept)
+if #kept < 39 then
 corrupt()
 end
 local high, low = struct.unpack('>I2I4', kept, 2)
@@ -3335,7 +3527,7 @@ return kept
   touchSession: {
     name: 'touch-session',
     keys: 2,
-    sha1: '90cfebbfefe11d178c710a65793ce8388cfd4a07',
+    sha1: '3264e18efd1de5047daffb336d42f842171e5017',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -3358,8 +3550,15 @@ end
 end
 return #a < #b
 end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -3378,7 +3577,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -3396,6 +3595,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -3406,7 +3607,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -3419,6 +3620,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -3446,6 +3650,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -3465,6 +3670,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -3492,8 +3700,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -3508,7 +3719,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -3519,6 +3730,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -3562,6 +3774,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -3660,7 +3874,7 @@ return 1
   updateSession: {
     name: 'update-session',
     keys: 2,
-    sha1: 'e05c19ec49c6bc5d14ba2319a8a73355f31678bc',
+    sha1: 'c733d0079e02b5a611f4eb152660172008fc6011',
     source: `#!lua
 local outcome = {
 unknown = 0,
@@ -3703,8 +3917,15 @@ end
 end
 return #a < #b
 end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -3723,7 +3944,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -3741,6 +3962,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -3751,7 +3974,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -3764,6 +3987,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -3791,6 +4017,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -3810,6 +4037,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -3837,8 +4067,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -3853,7 +4086,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -3864,6 +4097,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -3907,6 +4141,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -4022,7 +4258,7 @@ for i = math.max(1, #operations - MAX_OPERATIONS + 1), #operations do
 record.operations = record.operations .. segment(operations[i])
 end
 end
-record.data = ARGV[3]
+record.data, record.data_version = ARGV[3], tonumber(ARGV[5])
 record.version = record.version + 1
 put(tail, record)
 return { outcome.stored, record.bytes }

@@ -177,7 +177,8 @@ for (const [what, body] of [
     const fine = await created(store, ref)
     await execute(file, `UPDATE sessions SET body = '${body}' WHERE id IN ('${one.id}', '${other.id}')`)
 
-    const corrupt = { code: 'ERR_STORE_CORRUPT', store: 'sqlite' }
+    const code = what === 'a newer format' ? 'ERR_FORMAT_UNKNOWN' : 'ERR_STORE_CORRUPT'
+    const unreadable = { code, store: 'sqlite' }
     const { sessions } = store
     for (const call of [
       () => sessions.read(one.id),
@@ -188,7 +189,7 @@ for (const [what, body] of [
       () => sessions.list(ref, null, { limit: 9, floorMs: 0 }, T),
       () => sessions.setRoles(ref, [], T),
     ]) {
-      await expect(call()).rejects.toMatchObject(corrupt)
+      await expect(call()).rejects.toMatchObject(unreadable)
     }
     expect(await live(store, fine.id)).toEqual(fine)
     // It is one row that is damaged: the store works.
