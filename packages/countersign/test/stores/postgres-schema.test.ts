@@ -50,13 +50,18 @@ describe('migrations', () => {
     await readyStore({ url })
   })
 
-  test('data of a newer release is refused', async () => {
+  test('data of a newer release is refused, unless that only added to it', async () => {
     const url = await server.createDatabase()
     await readyStore({ url })
     const raw = await rawClient(url)
-    await raw.query(`INSERT INTO countersign.migrations VALUES (${migrations.length + 1}, 'later', 0)`)
+    const [known, next] = [migrations.length, migrations.length + 1]
+    // One that only adds: whoever knows the one before may go on, and start again.
+    await raw.query(`INSERT INTO countersign.migrations VALUES (${next}, 'later', 0, ${known})`)
+    await readyStore({ url })
+    await raw.query(`UPDATE countersign.migrations SET readable_from = ${next} WHERE id = ${next}`)
     const error = await outcome(storeOf({ url }).lifecycle.ready('fingerprint'))
-    expect(error).toMatchObject({ ...misconfigured, message: expect.stringContaining('newer release') })
+    const message = `newer release of Countersign (schema ${next}, which releases from schema ${next} on can use, and this release knows ${known})`
+    expect(error).toMatchObject({ ...misconfigured, message: expect.stringContaining(message) })
   })
 
   test('two schemas of one database are two stores', async () => {

@@ -39,6 +39,10 @@ const LIVE = 's.ended_at_ms IS NULL'
 const DEADLINE = 'least(s.idle_at_ms, s.absolute_at_ms)'
 const DURABLE = 'r.epoch, to_json(r.ids) AS ids'
 
+/** How far the schema came: `shared/schema-version.ts`. */
+export const READ_SCHEMA =
+  'coalesce(max(id), 0) AS applied, coalesce(max(readable_from), 0) AS readable_from FROM countersign.migrations'
+
 /** `countersign.` stands for the schema. Steps are functions of `migrations/0002-steps.sql`, with their parameters. */
 const TEXTS = {
   createSession: write(step('create_session', 8, 'r.outcome, r.stamp, to_json(r.ids) AS ids')),
@@ -109,7 +113,7 @@ const TEXTS = {
   readServer: read(`SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS is_standby,
     current_setting('server_encoding') AS encoding, current_setting('transaction_isolation') AS isolation,
     to_regclass('countersign.migrations') IS NOT NULL AS has_schema`),
-  readSchema: read('SELECT coalesce(max(id), 0) AS applied FROM countersign.migrations'),
+  readSchema: read(`SELECT ${READ_SCHEMA}`),
 } as const
 
 export type Statements = { readonly [K in keyof typeof TEXTS]: Statement }

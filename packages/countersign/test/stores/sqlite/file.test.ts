@@ -91,12 +91,17 @@ test('the database of another application is refused and left as it is', async (
   }
 })
 
-test('the schema of a newer release is refused', async () => {
+test('the schema of a newer release is refused, unless that only added to it', async () => {
   const file = freshFile()
   const store = open(file)
   await store.lifecycle.ready('fingerprint')
   await store.lifecycle.close()
-  await execute(file, "INSERT INTO migrations VALUES (99, 'from-the-future', 0)")
+  await execute(file, `INSERT INTO migrations VALUES (99, 'from-the-future', 0, ${migrations.length})`)
+  const older = open(file)
+  await older.lifecycle.ready('fingerprint')
+  await created(older, subjectRef())
+  await older.lifecycle.close()
+  await execute(file, 'UPDATE migrations SET readable_from = 99 WHERE id = 99')
   await expect(open(file).lifecycle.ready('fingerprint')).rejects.toMatchObject(misconfigured(/newer release/))
 })
 
@@ -118,9 +123,10 @@ test('a file of schema 1 is brought up to date, and what is in it stays', async 
   await execute(
     file,
     `PRAGMA application_id=${0x4353474e};
-     CREATE TABLE migrations (id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at_ms INTEGER NOT NULL) STRICT;
+     CREATE TABLE migrations (id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at_ms INTEGER NOT NULL,
+       readable_from INTEGER NOT NULL) STRICT;
      ${first.sql}
-     INSERT INTO migrations VALUES (1, '${first.name}', 0);
+     INSERT INTO migrations VALUES (1, '${first.name}', 0, 1);
      INSERT INTO meta (id, marker) VALUES (1, 'kept');
      INSERT INTO accounts VALUES ('${account.tag}', '', '${account.identifier}', 1, '${JSON.stringify([1, account])}')`,
   )
