@@ -27,8 +27,14 @@ export type SessionsOptions<S, I, D, R extends string> = {
   keyring: Keyring
   /** When sessions end by themselves: a NIST preset, or both numbers. `absolute` is never optional. */
   timeouts: TimeoutPreset | Timeouts
-  /** Schema of the application's data. It runs on `issue` and `update`, never on a hot read. */
+  /** Schema of the application's data. It runs on `issue` and `update`, and on a record of another `dataVersion`; never on a hot read. */
   data?: StandardSchema<I, D>
+  /**
+   * Version of that schema, 1 to 65 535. Default 1. Raise it with a change that stored data does not fit: the schema then gets
+   * every record of another version when that is read, and has to take it, or to make the new form of it. What it makes is
+   * stored with the next `update`. Until all servers have the new schema, the old one has to take the new form as well.
+   */
+  dataVersion?: number
   /** Largest JSON text of the data, in bytes. Default 65 536. */
   maxDataBytes?: number
   /** All role names there are: 1 to 64 visible ASCII characters each, no comma, quote or backslash. */
@@ -46,6 +52,7 @@ const OPTIONS = new Set([
   'keyring',
   'timeouts',
   'data',
+  'dataVersion',
   'maxDataBytes',
   'roles',
   'limits',
@@ -159,7 +166,7 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
     limit: resolveLimit(options.limits),
     roles: roles && Object.freeze([...roles]),
     acrLevels: Object.freeze([...acrLevels]),
-    data: createDataCodec(options.data, options.maxDataBytes ?? DEFAULT_MAX_DATA_BYTES),
+    data: createDataCodec(options.data, options.maxDataBytes ?? DEFAULT_MAX_DATA_BYTES, options.dataVersion),
     runtime,
     events,
     background: createBackground(failedWith),

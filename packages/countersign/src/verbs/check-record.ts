@@ -29,7 +29,7 @@ export async function checkByRecord(
   if (record.subject !== claims.sub || record.tenant !== claims.tenant) return refuse('unknown')
   const refused = judgeRecord(record, floor, nowMs) ?? judgeGeneration(claims, record)
   if (refused) return refused
-  const session = sessionOf(record, side.data, claims.aud, claims.exp * 1_000)
+  const session = sessionOf(await side.data.current(record), side.data, claims.aud, claims.exp * 1_000)
   return judgeDemands(side, session, demands, nowMs) ?? seen(side, record, session, claims.gen, nowMs)
 }
 

@@ -67,7 +67,7 @@ async function checkOpaque(
   if (!equalBytes(sha256(token.secret), record.hash)) return refuse('rolled_back')
   const refused = judgeRecord(record, floor, nowMs)
   if (refused) return refused
-  const session = sessionOf(record, core.data)
+  const session = sessionOf(await core.data.current(record), core.data)
   return judgeDemands(core, session, demands, nowMs) ?? seen(recordSide(core), record, session, undefined, nowMs)
 }
 

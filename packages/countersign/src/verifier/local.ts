@@ -17,6 +17,9 @@ import { judgeDemands } from '../verbs/judge.ts'
 import { type RemoteKeys, remoteKeys } from './jwks.ts'
 import { type ResolvedTrust, resolveTrust, type Trust } from './trust.ts'
 
+/** As `createSessions` has them. */
+type DataOptions = { data?: StandardSchema<any, any>; dataVersion?: number }
+
 /** Where the records are: a store that is ready, or one with its `lifecycle`, which the first check makes ready. */
 export type VerifierRecords = SessionStore | (Pick<Store, 'sessions'> & Partial<Store>)
 
@@ -41,16 +44,17 @@ export function createVerifier<const R extends string = string>(
   options: Trust<R> & { records?: undefined },
 ): Verifier<Principal<R>>
 export function createVerifier<I, D = I, const R extends string = string>(
-  options: Trust<R> & { records: VerifierRecords; data?: StandardSchema<I, D> },
+  options: Trust<R> & { records: VerifierRecords; data?: StandardSchema<I, D>; dataVersion?: number },
 ): Verifier<Session<D, R>>
 export function createVerifier(
-  options: Trust & { records?: VerifierRecords | undefined; data?: StandardSchema<any, any> },
+  options: Trust & { records?: VerifierRecords | undefined } & DataOptions,
 ): Verifier<any> {
   const trust = resolveTrust(options)
   const signatures = options.keys instanceof URL ? bySet(options.keys, trust) : byKeyring(options.keys, trust)
   const { records } = options
   if (records === undefined) {
-    if (options.data !== undefined) throw invalidOption('data', 'needs "records"')
+    for (const option of ['data', 'dataVersion'] as const)
+      if (options[option] !== undefined) throw invalidOption(option, 'needs "records"')
     return bySignature(signatures, trust)
   }
   return byRecord(signatures, trust, recordSide(records, options, trust))
@@ -159,7 +163,7 @@ function judgeClaims(jws: JwsResult, trust: ResolvedTrust, nowMs: number): Token
 
 function recordSide(
   records: VerifierRecords,
-  options: Trust & { data?: StandardSchema<any, any> },
+  options: Trust & DataOptions,
   trust: ResolvedTrust,
 ): { side: RecordSide; ready: () => Promise<void> } {
   const { sessions, lifecycle = undefined } = 'sessions' in records ? records : { sessions: records }
@@ -172,7 +176,7 @@ function recordSide(
   const side: RecordSide = Object.freeze({
     sessions,
     floor: watchFloor({ floor: () => sessions.floor() }, clock),
-    data: createDataCodec(options.data, DEFAULT_MAX_DATA_BYTES),
+    data: createDataCodec(options.data, DEFAULT_MAX_DATA_BYTES, options.dataVersion),
     acrLevels: trust.acrLevels,
     // A touch that fails has no one to tell here; the next check that finds the store down is a fault of its own.
     background: createBackground(() => undefined),
