@@ -12,7 +12,7 @@ import type { NeedsOf, Sessions } from './sessions.ts'
 import type { LimitRule, Store } from './stores/contract.ts'
 import { refuseUnknown } from './strategies/options.ts'
 import type { Strategy } from './strategies/strategy.ts'
-import { type Keyring, type Keys, keysOf } from './tokens/keyring.ts'
+import { type Keyring, keepSigning, keysOf } from './tokens/keyring.ts'
 import { createBackground } from './verbs/background.ts'
 import { type Core, tell } from './verbs/core.ts'
 import { epoch, revoke, revokeAll, revokeEveryone, setRoles } from './verbs/end.ts'
@@ -30,8 +30,14 @@ export type SessionsOptions<S, I, D, R extends string> = {
   keyring: Keyring
   /** When sessions end by themselves: a NIST preset, or both numbers. `absolute` is never optional. */
   timeouts: TimeoutPreset | Timeouts
-  /** Schema of the application's data. It runs on `issue` and `update`, never on a hot read. */
+  /** Schema of the application's data. It runs on `issue` and `update`, and on a record of another `dataVersion`; never on a hot read. */
   data?: StandardSchema<I, D>
+  /**
+   * Version of that schema, 1 to 65 535. Default 1. Raise it with a change that stored data does not fit: the schema then gets
+   * every record of another version when that is read, and has to take it, or to make the new form of it. What it makes is
+   * stored with the next `update`. Until all servers have the new schema, the old one has to take the new form as well.
+   */
+  dataVersion?: number
   /** Largest JSON text of the data, in bytes. Default 65 536. */
   maxDataBytes?: number
   /** All role names there are: 1 to 64 visible ASCII characters each, no comma, quote or backslash. */
@@ -54,6 +60,7 @@ const OPTIONS = new Set([
   'keyring',
   'timeouts',
   'data',
+  'dataVersion',
   'maxDataBytes',
   'roles',
   'limits',
@@ -126,13 +133,6 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
   for (const part of strategy.needs) {
     if (!store[part]) throw invalidOption(`store.${part}`, `is needed by the strategy ${strategy.name}`)
   }
-  const keys = keysOf(keyring)
-  if (strategy.name !== 'opaque' && !keys.signWith(strategy.options.alg)) {
-    throw new CountersignError('ERR_KEY_NOT_FOUND', `the keyring has no active signing key for ${strategy.options.alg}`)
-  }
-  if (strategy.options.sealed && !keys.sealWith()) {
-    throw new CountersignError('ERR_KEY_NOT_FOUND', 'the keyring has no active sealing key')
-  }
   if (roles !== undefined) checkRoleNames(roles, 'roles')
   const acrLevels = options.acrLevels ?? ['aal1', 'aal2', 'aal3']
   if (!Array.isArray(acrLevels) || acrLevels.length === 0 || new Set(acrLevels).size !== acrLevels.length) {
@@ -147,7 +147,7 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
   const ready = (): Promise<void> => {
     if (closed) return Promise.reject(new CountersignError('ERR_CLOSED', 'these sessions are closed'))
     readying ??= (async () => {
-      await store.lifecycle?.ready(keys.placementFingerprint)
+      await store.lifecycle?.ready(keysOf(keyring).placementFingerprint)
       if (strategy.name === 'denylist' && store.lifecycle?.health().keepsAll === false) {
         throw new CountersignError(
           'ERR_STORE_MISCONFIGURED',
@@ -174,7 +174,7 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
     clock: runtime.clock,
     floorAt: floor.at,
     floorRead: floor.told,
-    keysVersion: () => keysVersion(keys),
+    keysVersion: () => keyring.version,
   })
   const dropping =
     store.sessions && droppingOwnWrites({ sessions: store.sessions, revocations: store.revocations }, near)
@@ -187,31 +187,30 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
     floor,
     near,
     keyring,
-    keys,
+    get keys() {
+      return keysOf(keyring)
+    },
     lifetimes: lifetimesOf(strategy, options.timeouts),
     limit: resolveLimit(options.limits),
     roles: roles && Object.freeze([...roles]),
     acrLevels: Object.freeze([...acrLevels]),
-    data: createDataCodec(options.data, options.maxDataBytes ?? DEFAULT_MAX_DATA_BYTES),
+    data: createDataCodec(options.data, options.maxDataBytes ?? DEFAULT_MAX_DATA_BYTES, options.dataVersion),
     runtime,
     events,
     background: createBackground(failedWith),
     nowMs,
     ready,
   })
+  const stopSigning = keepSigning(keyring, strategy.options)
   const close = async (): Promise<void> => {
     closed = true
+    stopSigning()
     stopSweeper()
     await core.background.settle()
     await near.close()
     await store.lifecycle?.close()
   }
   return { core, store, close }
-}
-
-/** Another number when the keys behind the keyring are others. */
-function keysVersion(keys: Keys & { readonly version?: number }): number {
-  return keys.version ?? 0
 }
 
 /** Where only a refresh counts as use, a session must not be idle before its first access token is over. */

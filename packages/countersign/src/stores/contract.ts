@@ -51,8 +51,8 @@ export interface SessionStore {
   rotate(id: SessionId, presented: Presented, next: Successor, rule: RotationRule, nowMs: number): Promise<Rotated>
 
   /**
-   * Gives a live session a new id and new secrets: data, version, operations, roles (with those that waited), creation
-   * time and absolute deadline are taken from the old record inside the step, everything else from `next`. The old id
+   * Gives a live session a new id and new secrets: data and its version, what a newer release added, version,
+   * operations, roles (with those that waited), creation time and absolute deadline are taken from the old record inside the step, everything else from `next`. The old id
    * leaves a tombstone `replaced` that names the new one. Does not count against the limit.
    */
   replace(old: SessionId, next: SessionRecord, rule: ReplaceRule, nowMs: number): Promise<Replaced>
@@ -126,6 +126,8 @@ export type Found = { readonly is: 'live'; readonly record: SessionRecord } | Go
 export interface DataChange {
   /** JSON text. */
   readonly data: string
+  /** Version of the schema that it fits. Absent: 1. */
+  readonly dataVersion?: number
   /** Remembered with the record; a call whose id is already there changes nothing and answers `repeated`. */
   readonly operationId?: string
 }

@@ -6,7 +6,7 @@ import { type EndReason, type Refused, refuse } from '../session/reasons.ts'
 import type { Checked, Principal, VerifyOptions } from '../session/types.ts'
 import { sessionOf } from '../session/view.ts'
 import type { Floor, Found, Revocations } from '../stores/contract.ts'
-import { note, type RecordSide, standByAccess, standingOf, type Use } from './check-record.ts'
+import { note, type RecordSide, standByAccess, standingOf, type Use, underOurSchema } from './check-record.ts'
 import { type Core, tell, windowOf } from './core.ts'
 import { judgeDemands, judgeEnd, judgeGone, judgeRecord } from './judge.ts'
 import { type About, openToken, type Proof, tellOf } from './proofs.ts'
@@ -81,7 +81,9 @@ export async function checkToken(
     const [found, floor] = await Promise.all([asked, core.floor.fresh()])
     const nowMs = core.nowMs()
     if (found.is === 'live') tellOf(found.record, about)
-    const standing = stand(core, proof, found, floor, nowMs)
+    let standing = stand(core, proof, found, floor, nowMs)
+    const renewed = 'ok' in standing ? undefined : underOurSchema(core, found as Found)
+    if (renewed) standing = stand(core, proof, await renewed, floor, nowMs)
     if ('ok' in standing) {
       // Whoever asked before the others knows better than their copies.
       if (core.strategy.name === 'denylist') near.revocationsChanged(tagOfId(proof.id))

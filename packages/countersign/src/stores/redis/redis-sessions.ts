@@ -65,7 +65,7 @@ export function redisSessions({ executor, keys, durability }: RedisContext): Sub
       return foundOf(id, await executor.get(keys.session(id)))
     },
 
-    async update(id, { data, operationId }, expectedVersion, nowMs) {
+    async update(id, { data, dataVersion, operationId }, expectedVersion, nowMs) {
       if (operationId === '') throw invalidInput('operationId', 'must not be empty')
       const answer = new Answer(
         await executor.run(scripts.updateSession, narrow(id), [
@@ -73,6 +73,7 @@ export function redisSessions({ executor, keys, durability }: RedisContext): Sub
           int(expectedVersion, 'expectedVersion'),
           utf8(data, 'data'),
           utf8(operationId ?? '', 'operationId'),
+          dataVersion === undefined ? '' : int(dataVersion, 'dataVersion'),
         ]),
       )
       const is = answer.outcome()
