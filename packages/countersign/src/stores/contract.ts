@@ -1,6 +1,9 @@
 import type { SessionId, SubjectRef } from '../session/ids.ts'
 import type { EndReason } from '../session/reasons.ts'
 import type { Origin, SessionRecord, Tombstone } from '../session/record.ts'
+import type { Failovers, Incarnation } from './failovers.ts'
+
+export type { Failovers, Incarnation, Lost, Reapplied } from './failovers.ts'
 
 /**
  * Everything that Countersign keeps, split by ability. `redisStore()`, `sqliteStore()` and `memoryStore()` give all of
@@ -75,10 +78,7 @@ export interface SessionStore {
   /** The floor and the store's marker. */
   floor(): Promise<Floor>
   /** Raises the floor to `nowMs`, never lowers it. */
-  raiseFloor(
-    why: EndReason,
-    nowMs: number,
-  ): Promise<{ readonly notBeforeMs: number; readonly durability: StoreDurability }>
+  raiseFloor(why: EndReason, nowMs: number): Promise<{ readonly notBeforeMs: number } & Written>
 
   /**
    * Deletes up to `limit` rows that nothing can refer to any more and returns how many. Only for stores that do not
@@ -88,6 +88,9 @@ export interface SessionStore {
 
   /** Present where copies of what was read can be kept in the process: see {@link ChangeFeed}. */
   readonly changes?: ChangeFeed
+
+  /** Present where a server may take over, or come back, without all that was acknowledged. */
+  readonly failovers?: Failovers
 }
 
 /**
@@ -153,10 +156,16 @@ export interface CreateRule {
   readonly limit: LimitRule
   /** Refuse with `stale_epoch` unless the subject's epoch is this. `null` = do not ask. */
   readonly ifEpoch: number | null
+  /**
+   * Refuse with `stale_epoch` also where another primary told that epoch: 0 to 2 047, the first eleven bits of its
+   * incarnation. Only for stores with `failovers`.
+   */
+  readonly ifPrimary?: number
   /** Sessions created at or below it have ended and do not count. */
   readonly floorMs: number
   /** Life of an access token, in milliseconds; 0 where the strategy signs none. The step sets `lastExpMs` from it. */
   readonly accessMs: number
+  readonly durable?: DurableWish
 }
 export interface LimitRule {
   /** Live sessions per subject, 1 to 1 000. */
@@ -164,13 +173,12 @@ export interface LimitRule {
   readonly overflow: 'reject' | 'evict_oldest' | 'evict_least_recent'
 }
 export type Created =
-  | {
+  | ({
       readonly is: 'created'
       readonly evicted: readonly SessionId[]
       /** max(`nowMs`, `notBefore` + 1, `floorMs` + 1): what the first access token counts from. */
       readonly stamp: number
-      readonly durability: StoreDurability
-    }
+    } & Written)
   | { readonly is: 'limit' | 'blocked' | 'stale_epoch' | 'exists' }
 
 export type Gone = { readonly is: 'ended'; readonly tombstone: Tombstone } | { readonly is: 'unknown' }
@@ -181,9 +189,10 @@ export interface DataChange {
   readonly data: string
   /** Remembered with the record; a call whose id is already there changes nothing and answers `repeated`. */
   readonly operationId?: string
+  readonly durable?: DurableWish
 }
 export type Updated =
-  | { readonly is: 'stored' | 'repeated'; readonly record: SessionRecord; readonly durability: StoreDurability }
+  | ({ readonly is: 'stored' | 'repeated'; readonly record: SessionRecord } & Written)
   | { readonly is: 'conflict'; readonly record: SessionRecord }
   | { readonly is: 'expired'; readonly record: SessionRecord }
   | Gone
@@ -220,9 +229,10 @@ export interface RotationRule {
    * forward as `touch` does, to the one that fits the record's `persistent`. `null` = a refresh is no activity.
    */
   readonly use: { readonly idleAtMs: number; readonly persistentIdleAtMs: number } | null
+  readonly durable?: DurableWish
 }
 export type Rotated =
-  | {
+  | ({
       /**
        * `rotated`: the successor is in force. `replayed`: the same successor again. `current`: handed out within the
        * grace, nothing rotated. In all three `record` is the one after the step.
@@ -232,11 +242,16 @@ export type Rotated =
       /** Where the session was rotated last before this call. */
       readonly previousOrigin: Origin
       readonly stamp: number
-      readonly durability: StoreDurability
+    } & Written)
+  | {
+      /** This call ended the session. */
+      readonly is: 'reused' | 'rolled_back'
+      readonly record: SessionRecord
+      readonly by?: Incarnation
     }
   | {
-      /** `reused`, `rolled_back`: this call ended the session. `expired`: a deadline has passed. `too_many_replays`: nothing changed. */
-      readonly is: 'reused' | 'rolled_back' | 'expired' | 'too_many_replays'
+      /** `expired`: a deadline has passed. `too_many_replays`: nothing changed. */
+      readonly is: 'expired' | 'too_many_replays'
       readonly record: SessionRecord
     }
   | Gone
@@ -244,14 +259,14 @@ export type Rotated =
 export interface ReplaceRule {
   readonly accessMs: number
   readonly floorMs: number
+  readonly durable?: DurableWish
 }
 export type Replaced =
-  | {
+  | ({
       readonly is: 'replaced'
       readonly record: SessionRecord
       readonly stamp: number
-      readonly durability: StoreDurability
-    }
+    } & Written)
   | { readonly is: 'expired'; readonly record: SessionRecord }
   | { readonly is: 'blocked' | 'exists' }
   | Gone
@@ -271,16 +286,31 @@ export interface EndSubjectRule {
 /** How much a store promised of a write: on other machines, on disk, or in the memory of one server. */
 export type StoreDurability = 'replicated' | 'fsynced' | 'local'
 
-export interface Durable {
+/** Asks that a write which is no revocation waits for replicas, as revocations do by themselves. */
+export type DurableWish = 'replicated'
+
+/** What a store says of every write that it acknowledges. */
+export interface Written {
+  readonly durability: StoreDurability
+  /** How many replicas have it, where they were waited for. */
+  readonly replicas?: number
+  /** Which primary wrote it, where `failovers` is there. */
+  readonly by?: Incarnation
+}
+
+export interface Durable extends Written {
   /** The sessions that this call ended or changed. */
   readonly ids: readonly SessionId[]
   /** The subject's epoch after the call. */
   readonly epoch: number
-  readonly durability: StoreDurability
+  /** Sessions of the subject that are known to have ended, whoever ended them. Where `failovers` is there. */
+  readonly ended?: readonly SessionId[]
 }
 
 export interface SubjectGate {
   readonly epoch: number
+  /** Which primary said so, where `failovers` is there. */
+  readonly by?: Incarnation
   readonly blocked: boolean
   /** Sessions that are live at `nowMs`. */
   readonly live: number
@@ -412,4 +442,6 @@ export interface StoreHealth {
   readonly keepsAll: boolean
   /** What an operator should know: settings that weaken a promise, with the promise. Never a secret. */
   readonly warnings: readonly string[]
+  /** What would be better, though no promise depends on it. */
+  readonly advice?: readonly string[]
 }

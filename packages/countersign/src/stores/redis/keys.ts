@@ -18,6 +18,8 @@ export interface Keys {
   once(place: Place): string
   claim(scope: string, id: string): string
   readonly floor: string
+  /** Where `confirm` leaves its mark: in the slot of a subject, or of the floor. */
+  mark(tag: string | null): string
 }
 
 export function keysWith(prefix: string): Keys {
@@ -30,6 +32,7 @@ export function keysWith(prefix: string): Keys {
     once: (place) => `${prefix}:{once:${toBase64url(place)}}`,
     claim: (scope, id) => `${prefix}:{claim:${digestOf({ tenant: scope, identifier: id })}}`,
     floor: `${prefix}:{floor}`,
+    mark: (tag) => `${prefix}:{${tag === null ? 'floor' : checkTag(tag)}}:w`,
   }
 }
 

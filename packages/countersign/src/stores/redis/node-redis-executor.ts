@@ -1,9 +1,11 @@
 import { CountersignError } from '../../internal/errors.ts'
 import type { Runtime } from '../../internal/runtime.ts'
 import { Deadlines } from '../shared/deadlines.ts'
-import type { Argument, Executor, Reply, Script } from './executor.ts'
+import type { Incarnation } from '../contract.ts'
+import type { Argument, Confirmed, ConfirmRule, Executor, Reply, Script } from './executor.ts'
 import { closedFault, lostFault, offlineFault, passesSoon, replyFault, timeoutFault } from './faults.ts'
 import { jitterMs, type NodeRedisClient, type NodeRedisErrors, nodeRedisErrors } from './node-redis.ts'
+import { MAX_WITHIN_MS, ReplicaWait, UNCONFIRMED } from './replica-wait.ts'
 
 /** How long `connect` tries before it gives up. */
 export const CONNECT_WITHIN_MS = 10_000
@@ -34,6 +36,7 @@ export class NodeRedisExecutor implements Executor {
   readonly #deadlines: Deadlines
   readonly #listeners: ((is: 'up' | 'down') => void)[] = []
   readonly #waiting = new Set<Waiting>()
+  readonly #replicaWait: ReplicaWait
   #errors: NodeRedisErrors | undefined
   #client: NodeRedisClient | undefined
   #opening: Promise<void> | undefined
@@ -44,6 +47,9 @@ export class NodeRedisExecutor implements Executor {
   constructor(options: NodeRedisOptions) {
     this.#options = options
     this.#deadlines = new Deadlines(options.runtime, options.deadlineMs)
+    const { runtime, deadlineMs } = options
+    const open = () => new NodeRedisExecutor({ ...options, deadlineMs: MAX_WITHIN_MS + deadlineMs })
+    this.#replicaWait = new ReplicaWait(open, runtime.timers, deadlineMs)
   }
 
   get isUp(): boolean {
@@ -65,6 +71,11 @@ export class NodeRedisExecutor implements Executor {
   run({ sha1, source }: Script, keys: readonly string[], args: readonly Argument[]): Promise<Reply> {
     const rest = [String(keys.length), ...keys, ...args]
     return this.#request(['EVALSHA', sha1, ...rest], source)
+  }
+
+  confirm(key: string, by: Incarnation, rule: ConfirmRule): Promise<Confirmed> {
+    // There is no second connection where the client belongs to the application, and its only one must not be held up.
+    return this.#options.owned ? this.#replicaWait.confirm(key, by, rule) : Promise.resolve(UNCONFIRMED)
   }
 
   /** `source` is sent when the server does not know the script. */
@@ -217,6 +228,7 @@ export class NodeRedisExecutor implements Executor {
     if (this.#closed) return
     this.#closed = true
     for (const waiting of this.#waiting) waiting.failed(closedFault())
+    await this.#replicaWait.close()
     await this.#deadlines.idle()
     if (this.#options.owned) this.#client?.destroy()
     this.#client = undefined

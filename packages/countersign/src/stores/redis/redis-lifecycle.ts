@@ -1,25 +1,26 @@
 import { toBase64url } from '../../internal/bytes.ts'
 import { CountersignError } from '../../internal/errors.ts'
 import type { Runtime } from '../../internal/runtime.ts'
-import type { Floor, Lifecycle, SessionStore, StoreDurability, StoreHealth } from '../contract.ts'
+import type { Floor, Incarnation, Lifecycle, SessionStore, StoreHealth, Written } from '../contract.ts'
 import { int, utf8 } from '../shared/arguments.ts'
 import { ServerClock } from '../shared/server-clock.ts'
-import type { Executor, Reply } from './executor.ts'
+import type { Executor } from './executor.ts'
 import { closedFault } from './faults.ts'
 import type { Keys } from './keys.ts'
 import { CONNECT_WITHIN_MS } from './node-redis-executor.ts'
 import type { ResolvedRedisOptions } from './options.ts'
-import { Answer } from './outcome.ts'
+import { Answer, type Primary } from './outcome.ts'
 import { pairsOf } from './pairs.ts'
 import { scripts } from './scripts.generated.ts'
-import { corrupt } from './segments.ts'
 import { CHECKED_SETTINGS, checkServer, parseInfo, type ServerVerdict } from './server-check.ts'
 
 const RETRY_AFTER_MS = 200
 
 const UNCHECKED: ServerVerdict = {
   warnings: ['the settings of the server have not been checked yet'],
+  advice: [],
   durability: 'local',
+  hasWaitAof: false,
   keepsAll: false,
 }
 
@@ -27,11 +28,13 @@ const UNCHECKED: ServerVerdict = {
 export class RedisLifecycle implements Lifecycle {
   readonly name = 'redis'
   readonly #executor: Executor
-  readonly #floorKey: string
+  readonly #keys: Keys
   readonly #runtime: Runtime
   readonly #clock: ServerClock
   readonly #ownWarnings: readonly string[]
   readonly #noEviction: boolean
+  readonly #durable: ResolvedRedisOptions['durable']
+  readonly #changeListeners: (() => void)[] = []
   #placement: string | undefined
   #readying: Promise<void> | undefined
   #isReady = false
@@ -39,21 +42,26 @@ export class RedisLifecycle implements Lifecycle {
   /** Belongs to one connection: the next one may lead to a server with other settings, or with other data. */
   #verdict = UNCHECKED
   #refused: CountersignError | undefined
+  #incarnation: Incarnation | undefined
+  /** Why replicas, or the disk, could not be waited for the last time. */
+  #unconfirmed: CountersignError | undefined
 
   constructor(
     executor: Executor,
     keys: Keys,
-    { runtime, noEviction }: ResolvedRedisOptions,
+    { runtime, noEviction, durable }: ResolvedRedisOptions,
     ownWarnings: readonly string[],
   ) {
     this.#noEviction = noEviction
+    this.#durable = durable
     this.#executor = executor
-    this.#floorKey = keys.floor
+    this.#keys = keys
     this.#runtime = runtime
     this.#clock = new ServerClock(runtime.clock)
     this.#ownWarnings = ownWarnings
     executor.onConnection((is) => {
       this.#verdict = UNCHECKED
+      this.#incarnation = undefined
       if (is === 'up' && this.#isReady) void this.#checkAgain()
     })
   }
@@ -103,15 +111,17 @@ export class RedisLifecycle implements Lifecycle {
   async #check(placement: string): Promise<void> {
     const info = await this.#executor.send(null, ['INFO'])
     const config = await this.#config()
-    const verdict = checkServer({ info: parseInfo(String(info)), config })
+    const facts = parseInfo(String(info))
+    const verdict = checkServer({ info: facts, config })
     await this.#loadScripts()
     const marker = toBase64url(this.#runtime.random(12))
-    if ((await this.#executor.run(scripts.openStore, [this.#floorKey], [placement, marker])) !== 1) {
+    if ((await this.#executor.run(scripts.openStore, [this.#keys.floor], [placement, marker])) !== 1) {
       throw new CountersignError('ERR_STORE_MISCONFIGURED', 'this Redis was set up with another placement key', {
         store: 'redis',
       })
     }
     this.#verdict = verdict
+    this.#saw(facts.get('master_replid')?.slice(0, 16))
   }
 
   async #config(): Promise<Map<string, string> | null> {
@@ -137,16 +147,47 @@ export class RedisLifecycle implements Lifecycle {
     if (this.#refused) throw this.#refused
   }
 
-  durability(): StoreDurability {
-    return this.#verdict.durability
+  #saw(incarnation: Incarnation | undefined): void {
+    if (incarnation === undefined || incarnation === this.#incarnation) return
+    this.#incarnation = incarnation
+    for (const listener of this.#changeListeners) listener()
+  }
+
+  /** The one server there is. `undefined` while there is no connection, or none that has said so. */
+  incarnation(): Incarnation | undefined {
+    return this.#incarnation
+  }
+
+  onChange(listener: () => void): void {
+    this.#changeListeners.push(listener)
+  }
+
+  written({ by }: Primary): Written {
+    return { durability: this.#verdict.durability, ...(by !== undefined && { by }) }
+  }
+
+  /** Waits for as many replicas as there are, if that can make the answer better. */
+  async confirmed(tag: string | null, primary: Primary): Promise<Written> {
+    const plain = this.written(primary)
+    const { replicas: wish, withinMs, fsync: wishesFsync } = this.#durable
+    const wanted = wish === 'all' ? primary.replicas : wish
+    const replicas = Math.min(wanted, primary.replicas)
+    const fsync = wishesFsync && this.#verdict.hasWaitAof && plain.durability !== 'fsynced'
+    if (primary.by === undefined || (replicas === 0 && !fsync)) return wanted > 0 ? { ...plain, replicas: 0 } : plain
+    const done = await this.#executor.confirm(this.#keys.mark(tag), primary.by, { replicas, withinMs, fsync })
+    this.#unconfirmed = done.fault
+    const isReplicated = wanted > 0 && done.replicas >= wanted
+    const durability = isReplicated ? 'replicated' : done.fsynced ? 'fsynced' : plain.durability
+    return { ...plain, durability, ...(wanted > 0 && { replicas: done.replicas }) }
   }
 
   /** One request; also the fence: it brings the server's time. A store that was emptied gets a new marker. */
   async floor(): Promise<Floor> {
     const read = async () => {
       const askedAtMs = this.#clock.ask()
-      const answer = new Answer(await this.#executor.run(scripts.readFloor, [this.#floorKey], []))
+      const answer = new Answer(await this.#executor.run(scripts.readFloor, [this.#keys.floor], []))
       this.#clock.learn(answer.number(3) * 1_000 + answer.number(4) / 1_000, askedAtMs)
+      this.#saw(answer.primary(5).by)
       return { marker: answer.text(0), notBeforeMs: answer.number(1), why: answer.text(2) }
     }
     const floor = await read()
@@ -157,18 +198,20 @@ export class RedisLifecycle implements Lifecycle {
 
   readonly raiseFloor: SessionStore['raiseFloor'] = async (why, nowMs) => {
     const args = [int(nowMs, 'nowMs'), utf8(why, 'reason')]
-    const notBeforeMs: Reply = await this.#executor.run(scripts.raiseFloor, [this.#floorKey], args)
-    if (typeof notBeforeMs !== 'number') throw corrupt('the floor')
-    return { notBeforeMs, durability: this.durability() }
+    const answer = new Answer(await this.#executor.run(scripts.raiseFloor, [this.#keys.floor], args))
+    return { notBeforeMs: answer.number(0), ...(await this.confirmed(null, answer.primary(1))) }
   }
 
   health(): StoreHealth {
     const refused = this.#refused ? [this.#refused.message] : []
     const settings = this.#isReady ? this.#verdict.warnings : []
+    const isRefusal = this.#unconfirmed?.code === 'ERR_STORE_MISCONFIGURED'
+    const waits = isRefusal ? [`replicas cannot be waited for: ${this.#unconfirmed!.message} (promise 4)`] : []
     return {
       up: this.#executor.isUp && !this.#refused,
       keepsAll: this.#verdict.keepsAll || this.#noEviction,
-      warnings: [...refused, ...settings, ...this.#ownWarnings],
+      warnings: [...refused, ...settings, ...waits, ...this.#ownWarnings],
+      advice: this.#isReady ? this.#verdict.advice : [],
     }
   }
 

@@ -5,10 +5,11 @@ import { createNodeRedis } from './node-redis.ts'
 import { NodeRedisExecutor } from './node-redis-executor.ts'
 import { type RedisStoreOptions, resolveRedisOptions } from './options.ts'
 import { redisAccounts } from './redis-accounts.ts'
+import { redisFailovers } from './redis-failovers.ts'
 import { RedisLifecycle } from './redis-lifecycle.ts'
 import { redisOnce } from './redis-once.ts'
 import { redisRevocations } from './redis-revocations.ts'
-import { redisSessions } from './redis-sessions.ts'
+import { type RedisContext, redisSessions } from './redis-sessions.ts'
 
 /**
  * A store on one Redis or Valkey server, shared by any number of processes. `docs/storage-schema.md` has every key.
@@ -31,18 +32,33 @@ export function redisStore(options: RedisStoreOptions): Store {
     host,
   })
   const ownWarnings = client
-    ? ['the Redis client was given: how soon it notices a dead connection depends on its settings (promise 6)']
+    ? [
+        'the Redis client was given: how soon it notices a dead connection depends on its settings (promise 6), and replicas are not waited for',
+      ]
     : []
   const lifecycle = new RedisLifecycle(transport, keys, resolved, ownWarnings)
   const executor = guarded(transport, () => lifecycle.guard())
-  const context = { executor, keys, durability: () => lifecycle.durability() }
+  const context: RedisContext = {
+    executor,
+    keys,
+    written: (primary) => lifecycle.written(primary),
+    confirmed: (tag, primary) => lifecycle.confirmed(tag, primary),
+  }
+  const floor = async () => {
+    lifecycle.guard()
+    return lifecycle.floor()
+  }
   return {
     sessions: {
       ...redisSessions(context),
-      floor: async () => {
-        lifecycle.guard()
-        return lifecycle.floor()
-      },
+      floor,
+      failovers: redisFailovers(context, {
+        incarnationOf: () => lifecycle.incarnation(),
+        onChange: (listener) => lifecycle.onChange(listener),
+        look: async () => {
+          await floor()
+        },
+      }),
       raiseFloor: async (why, nowMs) => {
         lifecycle.guard()
         return lifecycle.raiseFloor(why, nowMs)

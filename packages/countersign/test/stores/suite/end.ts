@@ -82,7 +82,7 @@ export function endCases({ store, test }: Bench): void {
     expect(done.epoch).toBe(T + SECOND)
     for (const { id } of [...mine, expired]) expect(await endedBy(store, id)).toBe('password_changed')
     expect(await live(store, theirs.id)).toEqual(theirs)
-    expect(await sessions.subject(ref, T + SECOND)).toEqual({ epoch: T + SECOND, blocked: false, live: 0 })
+    expect(await sessions.subject(ref, T + SECOND)).toMatchObject({ epoch: T + SECOND, blocked: false, live: 0 })
   })
 
   test('endSubject: all but one, also when that one is named by an id that it replaced', async () => {
@@ -101,7 +101,7 @@ export function endCases({ store, test }: Bench): void {
   test('endSubject: of a subject that nobody knows moves its epoch', async () => {
     const ref = subjectRef()
     expect(await sessions.endSubject(ref, 'banned', { block: true }, T)).toMatchObject({ ids: [], epoch: T })
-    expect(await sessions.subject(ref, T)).toEqual({ epoch: T, blocked: true, live: 0 })
+    expect(await sessions.subject(ref, T)).toMatchObject({ epoch: T, blocked: true, live: 0 })
   })
 
   test('endSubject: 500 sessions in one call', async () => {
