@@ -1,4 +1,6 @@
 export { createSessions, type SessionsOptions } from './create-sessions.ts'
+export { fileJournal } from './durable/file-journal.ts'
+export type { Journal } from './durable/journal.ts'
 export type { Events, SessionEvent, SessionEventType } from './events/events.ts'
 export type { Duration } from './internal/duration.ts'
 export { CountersignError, type ErrorCode, type ErrorDetails } from './internal/errors.ts'
@@ -20,8 +22,9 @@ export type {
   Verifier,
   VerifyOptions,
   WatchedEnd,
+  WhenAway,
 } from './session/types.ts'
-export type { Issue, Issued, Records, Sessions } from './sessions.ts'
+export type { Issue, Issued, Records, Sessions, SessionsHealth } from './sessions.ts'
 export type { Store } from './stores/contract.ts'
 export { allowlist, denylist, type Jwt, opaque, type Strategy, stateless } from './strategies/factories.ts'
 export { generateKeyring } from './tokens/generate-keyring.ts'

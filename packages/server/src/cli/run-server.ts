@@ -15,7 +15,7 @@ export async function runServer(config: Config, asJson: boolean | undefined): Pr
   const destination = pino.destination({ dest: 2, sync: false })
   const log = createLog(config.logLevel, destination)
   const tls = await readTls(config)
-  const service = await openService(config)
+  const service = await openService(config, 'server')
   let isStopping = false
   let origins: readonly string[] = config.publicUrl === undefined ? [] : [config.publicUrl]
   let app: FastifyInstance

@@ -1,7 +1,7 @@
 import { CountersignError } from '../../internal/errors.ts'
 import type { Runtime } from '../../internal/runtime.ts'
-import { Deadlines } from '../shared/deadlines.ts'
 import type { Incarnation } from '../contract.ts'
+import { Deadlines } from '../shared/deadlines.ts'
 import type { Argument, Confirmed, ConfirmRule, Executor, Reply, Script } from './executor.ts'
 import { closedFault, lostFault, offlineFault, passesSoon, replyFault, timeoutFault } from './faults.ts'
 import { jitterMs, type NodeRedisClient, type NodeRedisErrors, nodeRedisErrors } from './node-redis.ts'
