@@ -33,20 +33,21 @@ export interface RespProxy {
   cut(): void
   /** Holds back all bytes, also of new connections, which the client sees as silence. `answers`: Redis still works. */
   pause(direction?: Direction): void
+  /** New connections go to this server, as when a name or an address that moves with the primary does. */
+  retarget(target: string): void
   /** Delivers what was held back, as a network does that comes back. Call `cut` first to have it lost. */
   resume(): void
   stop(): Promise<void>
 }
 
 export async function startRespProxy(options: RespProxyOptions): Promise<RespProxy> {
-  const target = new URL(options.target)
-  const targetPort = Number(target.port || 6379)
+  let target = new URL(options.target)
   const links = new Set<Link>()
   let tallies: Tally[] = []
   let paused: Direction | undefined
 
   const server = createServer((client) => {
-    const link = new Link(client, connect(targetPort, target.hostname), options.scripts ?? new Map())
+    const link = new Link(client, connect(Number(target.port || 6379), target.hostname), options.scripts ?? new Map())
     links.add(link)
     tallies.push(link.tally)
     link.hold(paused)
@@ -78,6 +79,9 @@ export async function startRespProxy(options: RespProxyOptions): Promise<RespPro
     },
     cut,
     pause: (direction = 'both') => hold(direction),
+    retarget(to) {
+      target = new URL(to)
+    },
     resume: () => hold(undefined),
     stop: () =>
       new Promise((resolve) => {

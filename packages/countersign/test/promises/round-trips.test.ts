@@ -38,7 +38,7 @@ async function requestsOf<T>(call: () => Promise<T>): Promise<{ result: T; reque
 
 describe.each(['opaque', 'allowlist'] as const)('requests to Redis with %s', (name) => {
   const open = async () => {
-    const store = redisStore({ url: proxy.url })
+    const store = redisStore({ url: proxy.url, deadline: '20s' })
     const strategy = name === 'opaque' ? opaque() : allowlist({ issuer: 'i', audience: 'a', grace: '1s' })
     const sessions = createSessions({
       strategy: strategy as ReturnType<typeof allowlist<true>>,

@@ -15,6 +15,8 @@ import { scripts } from './scripts.generated.ts'
 import { CHECKED_SETTINGS, checkServer, parseInfo, type ServerVerdict } from './server-check.ts'
 
 const RETRY_AFTER_MS = 200
+/** A server that has told its incarnation so short a time ago is not asked again. */
+const SEEN_MS = 400
 
 const UNCHECKED: ServerVerdict = {
   warnings: ['the settings of the server have not been checked yet'],
@@ -43,6 +45,7 @@ export class RedisLifecycle implements Lifecycle {
   #verdict = UNCHECKED
   #refused: CountersignError | undefined
   #incarnation: Incarnation | undefined
+  #seenAtMs = Number.NEGATIVE_INFINITY
   /** Why replicas, or the disk, could not be waited for the last time. */
   #unconfirmed: CountersignError | undefined
 
@@ -148,7 +151,9 @@ export class RedisLifecycle implements Lifecycle {
   }
 
   #saw(incarnation: Incarnation | undefined): void {
-    if (incarnation === undefined || incarnation === this.#incarnation) return
+    if (incarnation === undefined) return
+    this.#seenAtMs = this.#runtime.clock.monotonicMs()
+    if (incarnation === this.#incarnation) return
     this.#incarnation = incarnation
     for (const listener of this.#changeListeners) listener()
   }
@@ -156,6 +161,12 @@ export class RedisLifecycle implements Lifecycle {
   /** The one server there is. `undefined` while there is no connection, or none that has said so. */
   incarnation(): Incarnation | undefined {
     return this.#incarnation
+  }
+
+  /** Under traffic the floor is read anyway, and brings it along. */
+  async look(): Promise<void> {
+    const isRecent = this.#runtime.clock.monotonicMs() - this.#seenAtMs < SEEN_MS
+    if (this.#incarnation === undefined || !isRecent) await this.floor()
   }
 
   onChange(listener: () => void): void {

@@ -56,7 +56,8 @@ export function redisStore(options: RedisStoreOptions): Store {
         incarnationOf: () => lifecycle.incarnation(),
         onChange: (listener) => lifecycle.onChange(listener),
         look: async () => {
-          await floor()
+          lifecycle.guard()
+          await lifecycle.look()
         },
       }),
       raiseFloor: async (why, nowMs) => {
