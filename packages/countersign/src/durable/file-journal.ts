@@ -53,9 +53,9 @@ export function fileJournal(options: { readonly file: string }): Journal {
             if (error.code === 'ENOENT') return undefined
             throw error
           })
-          const lines = (text ?? '').split('\n').filter((line) => line !== '')
-          // A line that was cut off by a crash must not become the beginning of the next one.
-          if (!text?.endsWith('\n')) await rewrite(path, lines.slice(0, -1))
+          // What follows the last line break was cut off by a crash, and never acknowledged.
+          const lines = (text ?? '').split('\n').slice(0, -1)
+          if (!text?.endsWith('\n')) await rewrite(path, lines)
           handle = await open(path, 'a', 0o600)
           return lines
         } catch (error) {

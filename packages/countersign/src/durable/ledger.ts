@@ -42,15 +42,15 @@ export class Ledger {
       : [...unreadable, 'the journal cannot be written: what waits, or could be undone, ends with this process']
   }
 
-  /** What an earlier process left. A last line that was cut off by a crash had not been acknowledged. */
+  /** What an earlier process left. */
   async open(): Promise<readonly Entry[]> {
     const lines = (await this.#journal?.open()) ?? []
     this.#lines = lines.length
-    return lines.flatMap((line, index) => {
+    return lines.flatMap((line) => {
       try {
         return [JSON.parse(line) as Entry]
       } catch {
-        if (index < lines.length - 1) this.#unreadable++
+        this.#unreadable++
         return []
       }
     })

@@ -1,4 +1,7 @@
 // Sessions on a real store, with what the tests of durability ask of them.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   allowlist,
   createSessions,
@@ -8,12 +11,14 @@ import {
   type Keyring,
   loadKeyring,
   type SessionEvent,
+  type SessionId,
 } from 'countersign'
 import type { Store } from 'countersign/stores/contract'
 import { redisStore } from 'countersign/stores/redis'
 import { z } from 'zod'
 
-export const keyring: Keyring = await loadKeyring(generateKeyring())
+export const keyringFile = generateKeyring()
+export const keyring: Keyring = await loadKeyring(keyringFile)
 
 const cleanUp: (() => unknown)[] = []
 export const later = (undo: () => unknown) => cleanUp.push(undo)
@@ -22,33 +27,57 @@ export async function cleanUpAll(): Promise<void> {
   for (const undo of cleanUp.reverse().splice(0)) await undo()
 }
 
-export function openSessions(store: Store, more: { journal?: Journal; strategy?: 'allowlist' | 'denylist' } = {}) {
+interface Options {
+  readonly journal?: Journal
+  readonly strategy?: 'allowlist' | 'denylist'
+}
+
+function create(store: Store, { journal, strategy }: Options) {
   const jwt = { issuer: 'https://auth.test', audience: 'https://api.test', grace: '1s' } as const
-  const sessions = createSessions({
-    strategy: (more.strategy === 'denylist' ? denylist(jwt) : allowlist(jwt)) as ReturnType<typeof allowlist<true>>,
+  return createSessions({
+    strategy: (strategy === 'denylist' ? denylist(jwt) : allowlist(jwt)) as ReturnType<typeof allowlist<true>>,
     keyring,
     store,
     timeouts: { absolute: '1d', idle: '1h' },
     data: z.object({ n: z.number() }),
     roles: ['user', 'admin'],
-    ...(more.journal && { journal: more.journal }),
+    ...(journal && { journal }),
   })
+}
+
+/** Sessions, and what they told. */
+export interface Opened {
+  readonly sessions: ReturnType<typeof create>
+  seen(type: SessionEvent['type']): any[]
+  login(
+    subject: string,
+    roles?: readonly ('user' | 'admin')[],
+  ): Promise<{ readonly id: SessionId; readonly accessToken: string; readonly refreshToken: string }>
+}
+
+export function openSessions(store: Store, options: Options = {}): Opened {
+  const sessions = create(store, options)
   const events: SessionEvent[] = []
   sessions.events.on('*', (event) => events.push(event))
   // A test that leaves something waiting has looked at it.
   later(() => sessions.close().catch(() => {}))
-  const login = async (subject: string, roles: readonly ('user' | 'admin')[] = ['user']) => {
-    const issued = await sessions.issue({ subject, roles, data: { n: 0 } })
-    if (!issued.ok) throw new Error(`login refused: ${issued.reason}`)
-    return { ...issued, id: issued.session.sessionId }
+  return {
+    sessions,
+    seen: (type) => events.filter((event) => event.type === type),
+    async login(subject, roles = ['user']) {
+      const issued = await sessions.issue({ subject, roles, data: { n: 0 } })
+      if (!issued.ok) throw new Error(`login refused: ${issued.reason}`)
+      return { ...issued, id: issued.session.sessionId }
+    },
   }
-  const seen = <T extends SessionEvent['type']>(type: T) =>
-    events.filter((event): event is Extract<SessionEvent, { type: T }> => event.type === type)
-  return { sessions, events, seen, login }
 }
 
 /** The same on a Redis of the address. */
-export async function onRedis(url: string, options: object = {}, more: Parameters<typeof openSessions>[1] = {}) {
+export async function onRedis(
+  url: string,
+  options: object = {},
+  more: Options = {},
+): Promise<Opened & { readonly store: Store }> {
   const store = redisStore({ url, ...options })
   const opened = openSessions(store, more)
   await opened.sessions.ready()
@@ -59,6 +88,12 @@ export async function onRedis(url: string, options: object = {}, more: Parameter
 export function withoutJournal(store: Store): Store {
   const { failovers: _, ...sessions } = store.sessions
   return { ...store, sessions }
+}
+
+export function scratchFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-durable-'))
+  later(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
 }
 
 export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))

@@ -1,6 +1,5 @@
 /** Row D6 of the fault matrix: a store that does not take a revocation has it waiting, and this process refuses at once. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createAccounts } from 'countersign/accounts'
 import { memoryStore } from 'countersign/stores/memory'
@@ -9,7 +8,7 @@ import { createClient } from 'redis'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type RedisOptions, type RedisServer, startRedis } from '../../../../tools/test-support/redis-server.ts'
 import { startRespProxy } from '../../../../tools/test-support/resp-proxy.ts'
-import { cleanUpAll, keyring, later, onRedis, openSessions, until, verdict } from './kit.ts'
+import { cleanUpAll, keyring, later, onRedis, openSessions, scratchFolder, until, verdict } from './kit.ts'
 
 afterEach(cleanUpAll)
 
@@ -36,12 +35,6 @@ interface Refusal {
   readonly reads: boolean
   readonly code: 'ERR_STORE_UNAVAILABLE' | 'ERR_STORE_TIMEOUT'
   impose(server: RedisServer): Promise<() => Promise<unknown>>
-}
-
-const scratch = () => {
-  const dir = mkdtempSync(join(tmpdir(), 'countersign-queue-'))
-  later(() => rmSync(dir, { recursive: true, force: true }))
-  return dir
 }
 
 const REFUSALS: Readonly<Record<string, Refusal>> = {
@@ -97,7 +90,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     code: 'ERR_STORE_UNAVAILABLE',
     async impose(server) {
       const { client } = await raw(server)
-      for (let n = 0; n < 300; n++) await client.set(`filler:${n}`, 'x'.repeat(300))
+      for (let n = 0; n < 400; n++) await client.set(`filler:${n}`, 'x'.repeat(300))
       await client.sendCommand(['SAVE'])
       client.destroy()
       await server.kill()
@@ -130,7 +123,7 @@ describe.each(Object.keys(REFUSALS))('D6: %s', (name) => {
 
   test('a revocation is queued, refused here at once, never said to be done, and done when it goes again', async () => {
     const server = await start({ ...options, dir: options.dir ?? scratchOf(name) })
-    const opened = await onRedis(server.url, { deadline: '0.5s' })
+    const opened = await onRedis(server.url, { deadline: code === 'ERR_STORE_TIMEOUT' ? '0.5s' : '10s' })
     const { sessions, login, seen } = opened
     const [a, b, other] = [await login('a'), await login('b'), await login('other')]
     const heal = await impose(server)
@@ -177,7 +170,7 @@ describe.each(Object.keys(REFUSALS))('D6: %s', (name) => {
 
 /** A folder that the server does not remove, where the test needs it to go, or to stay over a restart. */
 function scratchOf(name: string): string {
-  const dir = join(scratch(), name.replace(' ', '-'))
+  const dir = join(scratchFolder(), name.replace(' ', '-'))
   mkdirSync(dir)
   return dir
 }

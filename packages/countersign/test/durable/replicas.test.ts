@@ -120,6 +120,14 @@ test('one WAIT covers all that come while another is under way', async () => {
   expect(commands.WAIT).toBe(ran['mark-write'])
 })
 
+test('a mark that the server did not know the script of is still before the WAIT that counts', async () => {
+  const redis = await replicated(1)
+  const { sessions } = await onRedis(redis.url, { durable: { within: '10s' } })
+  await ask(redis.primary.port, [['SCRIPT', 'FLUSH']])
+  const answers = await Promise.all(['a', 'b', 'c'].map((name) => sessions.revokeAll(name, { reason: 'admin' })))
+  for (const answer of answers) expect(answer).toMatchObject({ durability: 'replicated', replicas: 1 })
+})
+
 describe('without replicas', () => {
   test('there is no second connection and no WAIT', async () => {
     const server = await startRedis()

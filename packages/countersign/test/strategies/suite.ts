@@ -165,7 +165,7 @@ export function strategySuite(
         // Promise 2: in `stateless` at `exp`, and the answer of the call says so.
         expect(await refusalOf(issued.accessToken)).toBe('accepted')
         expect(ended.effectiveAtMs).toBe(clock.nowMs() + 10 * MINUTE)
-        clock.advance(ended.effectiveAtMs - clock.nowMs())
+        clock.advance(ended.effectiveAtMs! - clock.nowMs())
         expect(await refusalOf(issued.accessToken)).toBe('expired')
       }
       if (renews) {
@@ -223,7 +223,7 @@ export function strategySuite(
       const ended = await sessions.revokeEveryone({ reason: 'admin' })
       clock.advance(SECOND)
       if (atOnce) {
-        expect(ended.effectiveAtMs - clock.nowMs()).toBeLessThanOrEqual(0)
+        expect(ended.effectiveAtMs! - clock.nowMs()).toBeLessThanOrEqual(0)
         expect(await sessions.verify(mine.accessToken)).toMatchObject({ reason: 'ended', endedBy: 'admin' })
         expect(await refusalOf(theirs.accessToken)).toBe('ended')
       }

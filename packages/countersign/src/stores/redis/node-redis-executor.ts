@@ -15,8 +15,10 @@ const TRIES = 4
 const OPTIONS = { typeMapping: { 36: Buffer }, timeout: undefined }
 
 export interface NodeRedisOptions {
-  /** Makes a client. Called again when a connection has fallen silent and is given up. */
-  readonly create: () => Promise<NodeRedisClient>
+  /** Makes a client that tolerates so much silence. Called again when a connection is given up for its silence. */
+  readonly create: (silenceMs: number) => Promise<NodeRedisClient>
+  /** Default 1 s. */
+  readonly silenceMs?: number
   /** False for a client that belongs to the application: it is neither replaced nor closed. */
   readonly owned: boolean
   readonly deadlineMs: number
@@ -48,7 +50,9 @@ export class NodeRedisExecutor implements Executor {
     this.#options = options
     this.#deadlines = new Deadlines(options.runtime, options.deadlineMs)
     const { runtime, deadlineMs } = options
-    const open = () => new NodeRedisExecutor({ ...options, deadlineMs: MAX_WITHIN_MS + deadlineMs })
+    // During a WAIT the server says nothing, and a ping gets no answer.
+    const patient = { deadlineMs: MAX_WITHIN_MS + deadlineMs, silenceMs: MAX_WITHIN_MS + deadlineMs }
+    const open = () => new NodeRedisExecutor({ ...options, ...patient })
     this.#replicaWait = new ReplicaWait(open, runtime.timers, deadlineMs)
   }
 
@@ -155,7 +159,7 @@ export class NodeRedisExecutor implements Executor {
 
   async #openOnce(): Promise<void> {
     this.#errors ??= await nodeRedisErrors()
-    const client = await this.#options.create()
+    const client = await this.#options.create(this.#options.silenceMs ?? 1_000)
     if (this.#closed) throw closedFault()
     this.#client = client
     const isCurrent = () => this.#client === client && !this.#closed

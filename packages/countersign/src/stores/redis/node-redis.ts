@@ -21,8 +21,14 @@ export interface NodeRedisErrors {
  * Makes a client with the settings that the promises depend on (`redis-and-reliability.md` §1.7). They are not options:
  * the defaults cost three quarters of the throughput, wait for ever on a silent connection, and stay closed after a
  * time-out.
+ *
+ * @param silenceMs - A connection on which nothing moves for so long is broken off. Pings go every 400 ms.
  */
-export async function createNodeRedis(url: string, random: Runtime['random']): Promise<NodeRedisClient> {
+export async function createNodeRedis(
+  url: string,
+  random: Runtime['random'],
+  silenceMs: number,
+): Promise<NodeRedisClient> {
   const { createClient } = await loadRedis()
   const client: unknown = createClient({
     url,
@@ -34,7 +40,7 @@ export async function createNodeRedis(url: string, random: Runtime['random']): P
     pingInterval: 400,
     socket: {
       connectTimeout: 1_000,
-      socketTimeout: 1_000,
+      socketTimeout: silenceMs,
       keepAliveInitialDelay: 5_000,
       reconnectStrategy: (attempt: number) => Math.min(50 * 2 ** attempt, 1_000) + jitterMs(random, 200),
     },

@@ -25,7 +25,7 @@ export function redisStore(options: RedisStoreOptions): Store {
   const { url, client, host, prefix, deadlineMs, runtime } = resolved
   const keys = keysWith(prefix)
   const transport = new NodeRedisExecutor({
-    create: async () => client ?? createNodeRedis(url!, runtime.random),
+    create: async (silenceMs) => client ?? createNodeRedis(url!, runtime.random, silenceMs),
     owned: client === undefined,
     deadlineMs,
     runtime,
