@@ -204,6 +204,33 @@ test('sessions that others had ended are done again with the subject', async () 
   expect((await verdict(stays.sessions, up.accessToken)).startsWith('ended')).toBe(true)
 })
 
+test('what ended by a step-up, by reuse or by the limit is done again, too', async () => {
+  const redis = await replicated(1)
+  const { sessions, login, seen } = await onRedis(redis.url, SHORT)
+  const [old, stolen] = [await login('stepped'), await login('stolen')]
+  const oldest = await login('many')
+  for (let n = 1; n < 100; n++) await login('many')
+  await sleep(1_100)
+  const first = await sessions.refresh(stolen.refreshToken)
+  if (!first.ok) throw new Error(first.reason)
+  await sessions.verify(first.accessToken)
+  await sleep(1_100)
+  await redis.inSync()
+  redis.replicas[0]!.link.pause()
+  const up = await sessions.stepUp(old.id, { acr: 'aal2', amr: ['otp'] })
+  if (!up.ok) throw new Error(up.reason)
+  expect(await sessions.refresh(stolen.refreshToken)).toMatchObject({ reason: 'reused' })
+  await login('many')
+  // The id that took over is not on the new primary, and neither is its end; the old one is.
+  expect(await sessions.revoke(old.id, { reason: 'logout' })).toMatchObject({ ended: 1 })
+  await failOver(redis)
+  await until(() => seen('journal_reapplied').length > 0)
+  expect((await sessions.verify(old.accessToken)).ok).toBe(false)
+  expect(await verdict(sessions, up.accessToken)).toBe('ended by logout')
+  expect(await verdict(sessions, first.accessToken)).toBe('reused by reused')
+  expect(await verdict(sessions, oldest.accessToken)).toBe('ended by limit')
+})
+
 test('denylist: tokens that were made from what the new primary had forgotten are refused, and a new login is not', async () => {
   const redis = await replicated(1)
   const mine = await onRedis(redis.url, SHORT, { strategy: 'denylist' })

@@ -126,6 +126,11 @@ test('a mark that the server did not know the script of is still before the WAIT
   await ask(redis.primary.port, [['SCRIPT', 'FLUSH']])
   const answers = await Promise.all(['a', 'b', 'c'].map((name) => sessions.revokeAll(name, { reason: 'admin' })))
   for (const answer of answers) expect(answer).toMatchObject({ durability: 'replicated', replicas: 1 })
+  // With nothing of its own before it, a WAIT is content with whatever the replica has.
+  const other = await onRedis(redis.url, { durable: { within: '0.2s' } })
+  await ask(redis.primary.port, [['SCRIPT', 'FLUSH']])
+  redis.replicas[0]!.link.pause()
+  expect(await other.sessions.revokeAll('d', { reason: 'admin' })).toMatchObject({ durability: 'local', replicas: 0 })
 })
 
 describe('without replicas', () => {

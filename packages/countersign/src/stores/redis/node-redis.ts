@@ -27,7 +27,7 @@ export interface NodeRedisErrors {
 export async function createNodeRedis(
   url: string,
   random: Runtime['random'],
-  silenceMs: number,
+  silenceMs = 1_000,
 ): Promise<NodeRedisClient> {
   const { createClient } = await loadRedis()
   const client: unknown = createClient({
