@@ -55,7 +55,7 @@ test('D1: acknowledged as replicated by all, the primary cut off and killed, a r
 
 test('D1: with one of two, and the other one promoted, the journal does it again and says so', async () => {
   const redis = await replicated(2)
-  const { sessions, login, seen } = await onRedis(redis.url, SHORT)
+  const { sessions, login, seen } = await onRedis(redis.url, { durable: { within: '2s' } })
   const { id, accessToken } = await login('a')
   await redis.inSync()
   redis.replicas[1]!.link.pause()
