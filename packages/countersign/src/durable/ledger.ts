@@ -36,10 +36,14 @@ export class Ledger {
   }
 
   warnings(): string[] {
-    const unreadable = this.#unreadable > 0 ? [`${this.#unreadable} lines of the journal could not be read`] : []
+    const unreadable =
+      this.#unreadable > 0 ? [`lines of the journal that could not be read: ${this.#unreadable} (promise 3)`] : []
     return this.#fault === undefined
       ? unreadable
-      : [...unreadable, 'the journal cannot be written: what waits, or could be undone, ends with this process']
+      : [
+          ...unreadable,
+          'the journal cannot be written: what waits, or could be undone, ends with this process (promise 3)',
+        ]
   }
 
   /** What an earlier process left. */

@@ -66,6 +66,12 @@ export class Queue {
     this.#schedule()
   }
 
+  /** Whether the very same was asked for last: somebody who presses a button again. */
+  isLast(operation: Operation): boolean {
+    const last = this.of(tagOf(operation)).at(-1)
+    return last !== undefined && JSON.stringify(last.operation) === JSON.stringify(operation)
+  }
+
   /** Does what waits of a subject. Rejects with the fault of the first that cannot be done now. */
   settle(tag: string | null): Promise<void> {
     if (!this.#lines.has(tag)) return Promise.resolve()
@@ -128,9 +134,25 @@ export class Queue {
   async #tryAll(): Promise<void> {
     const tags = [...this.#lines.keys()]
     const next = async () => {
-      for (let tag = tags.shift(); tag !== undefined; tag = tags.shift()) await this.settle(tag).catch(() => {})
+      for (let tag = tags.shift(); tag !== undefined; tag = tags.shift()) {
+        try {
+          await this.settle(tag)
+        } catch (error) {
+          this.#moveToEnd(tag)
+          // A store that is away for some need not be asked for all.
+          if (isAway(error)) return
+        }
+      }
     }
     await Promise.all(Array.from({ length: AT_ONCE }, next))
+  }
+
+  /** So that subjects on a server that is away do not keep those on another from their turn. */
+  #moveToEnd(tag: string | null): void {
+    const line = this.#lines.get(tag)
+    if (!line) return
+    this.#lines.delete(tag)
+    this.#lines.set(tag, line)
   }
 
   /** Tries for at most `withinMs`, and then no more. */

@@ -125,7 +125,9 @@ export class Revoker {
       on.done(operation, done, context)
       return done
     } catch (error) {
-      if (whenAway === 'throw' || !isAway(error) || this.#queue.isFull) throw error
+      if (whenAway === 'throw' || !isAway(error)) throw error
+      if (this.#queue.isLast(operation)) return 'queued'
+      if (this.#queue.isFull) throw error
       await this.#enqueue(operation, error, context)
       return 'queued'
     }
@@ -215,14 +217,13 @@ export class Revoker {
 
   warnings(): string[] {
     const { waiting } = this
+    const { dropped } = this.#held
     const code = this.#lastFault?.code ?? 'ERR_STORE_UNAVAILABLE'
     return [
       ...(waiting > 0
-        ? [`${waiting} revocations wait for the store (${code}): refused here, not ended yet (promise 2)`]
+        ? [`revocations that wait for the store: ${waiting} (${code}); refused here, and not done yet (promise 2)`]
         : []),
-      ...(this.#held.dropped > 0
-        ? [`${this.#held.dropped} subjects had more revocations than can be held (promise 3)`]
-        : []),
+      ...(dropped > 0 ? [`subjects whose revocations were too many to be held: ${dropped} (promise 3)`] : []),
       ...this.#ledger.warnings(),
     ]
   }
@@ -241,7 +242,7 @@ export class Revoker {
     if (waiting > 0) this.#options.on.left(waiting, kept)
     await this.#ledger.close()
     if (waiting > 0 && !kept) {
-      const message = `${waiting} revocations still waited for the store and ended with this process: ask for them again`
+      const message = `revocations that still waited for the store and end with this process: ${waiting}; ask for them again`
       throw new CountersignError('ERR_STORE_UNAVAILABLE', message, { cause: this.#lastFault })
     }
   }

@@ -167,6 +167,7 @@ test('what was opened since lives on, and what was set since is not set back', a
   const others = openSessions(redisStore({ url: redis.replicas[0]!.server.url }))
   await others.sessions.ready()
   const fresh = await others.login('all')
+  const before = await others.sessions.epoch('all')
   await others.sessions.setRoles('roles', ['user', 'admin'])
   await others.sessions.revokeAll('ban', { reason: 'unbanned', block: false })
   const pardoned = await others.login('ban')
@@ -178,6 +179,10 @@ test('what was opened since lives on, and what was set since is not set back', a
   expect(await verdict(sessions, fresh.accessToken)).toBe('accepted')
   expect(await sessions.verify(old.roles.accessToken)).toMatchObject({ session: { roles: ['user', 'admin'] } })
   expect(await verdict(sessions, pardoned.accessToken)).toBe('accepted')
+  expect((await sessions.issue({ subject: 'ban', data: { n: 0 } })).ok).toBe(true)
+  // A login that began before it was done again may have read an account that had forgotten the same.
+  const held = await others.sessions.issue({ subject: 'all', data: { n: 0 }, ifEpoch: before })
+  expect(held).toMatchObject({ ok: false, reason: 'stale_epoch' })
   // Again, and from another process: nothing happens that has happened.
   expect(seen('journal_reapplied')).toEqual([expect.objectContaining({ subjects: 3, ended: 1 })])
 })

@@ -123,7 +123,7 @@ test('lines that cannot be read are counted and said', async () => {
     () => {},
   )
   expect(await ledger.open()).toEqual([{ done: 1 }, { done: 2 }])
-  expect(ledger.warnings()).toEqual(['1 lines of the journal could not be read'])
+  expect(ledger.warnings()).toEqual(['lines of the journal that could not be read: 1 (promise 3)'])
 })
 
 test('the queue is bounded', async () => {

@@ -47,6 +47,8 @@ export async function runServer(config: Config, asJson: boolean | undefined): Pr
   log.info({ event: 'started', url, settings: printable(config) })
   if (service.madeKeys !== undefined)
     log.warn({ event: 'keys_made', file: service.madeKeys, note: 'back it up with the data' })
+  // Happens while the store is closed, when the application has stopped logging events.
+  service.sessions.events.on('revocations_left', ({ type, waiting, kept }) => log.warn({ event: type, waiting, kept }))
   for (const warning of service.sessions.health().warnings) log.warn({ event: 'store_warning', warning })
   stopOnSignal({
     app,

@@ -17,6 +17,8 @@ import { CHECKED_SETTINGS, checkServer, parseInfo, type ServerVerdict } from './
 const RETRY_AFTER_MS = 200
 /** A server that has told its incarnation so short a time ago is not asked again. */
 const SEEN_MS = 400
+/** Pause between checks of a server that could not be checked. */
+const CHECK_AGAIN_MS = 1_000
 
 const UNCHECKED: ServerVerdict = {
   warnings: ['the settings of the server have not been checked yet'],
@@ -39,6 +41,8 @@ export class RedisLifecycle implements Lifecycle {
   readonly #changeListeners: (() => void)[] = []
   #placement: string | undefined
   #readying: Promise<void> | undefined
+  #checking: Promise<void> | undefined
+  #checkedAtMs = Number.NEGATIVE_INFINITY
   #isReady = false
   #closed = false
   /** Belongs to one connection: the next one may lead to a server with other settings, or with other data. */
@@ -65,7 +69,7 @@ export class RedisLifecycle implements Lifecycle {
     executor.onConnection((is) => {
       this.#verdict = UNCHECKED
       this.#incarnation = undefined
-      if (is === 'up' && this.#isReady) void this.#checkAgain()
+      if (is === 'up' && this.#isReady) this.#checkAgain()
     })
   }
 
@@ -101,14 +105,21 @@ export class RedisLifecycle implements Lifecycle {
     this.#isReady = true
   }
 
-  async #checkAgain(): Promise<void> {
-    try {
-      await this.#check(this.#placement!)
-      this.#refused = undefined
-    } catch (error) {
-      // Another placement key or a server that cannot be used: nothing of it is trusted. An outage says nothing.
-      if (error instanceof CountersignError && error.code === 'ERR_STORE_MISCONFIGURED') this.#refused = error
-    }
+  #checkAgain(): void {
+    this.#checkedAtMs = this.#runtime.clock.monotonicMs()
+    this.#checking ??= this.#check(this.#placement!)
+      .then(
+        () => {
+          this.#refused = undefined
+        },
+        (error: unknown) => {
+          // Another placement key or a server that cannot be used: nothing of it is trusted. An outage says nothing.
+          if (error instanceof CountersignError && error.code === 'ERR_STORE_MISCONFIGURED') this.#refused = error
+        },
+      )
+      .finally(() => {
+        this.#checking = undefined
+      })
   }
 
   async #check(placement: string): Promise<void> {
@@ -116,15 +127,23 @@ export class RedisLifecycle implements Lifecycle {
     const config = await this.#config()
     const facts = parseInfo(String(info))
     const verdict = checkServer({ info: facts, config })
+    this.#saw(facts.get('master_replid')?.slice(0, 16))
     await this.#loadScripts()
-    const marker = toBase64url(this.#runtime.random(12))
-    if ((await this.#executor.run(scripts.openStore, [this.#keys.floor], [placement, marker])) !== 1) {
+    if (!(await this.#isOurs(placement))) {
       throw new CountersignError('ERR_STORE_MISCONFIGURED', 'this Redis was set up with another placement key', {
         store: 'redis',
       })
     }
     this.#verdict = verdict
-    this.#saw(facts.get('master_replid')?.slice(0, 16))
+  }
+
+  /** Writes only to a store that nobody has opened: a server that takes no writes at the moment can be read all the same. */
+  async #isOurs(placement: string): Promise<boolean> {
+    const { floor } = this.#keys
+    const kept = await this.#executor.send(floor, ['HGET', floor, 'placement'])
+    if (kept !== null) return String(kept) === placement
+    const marker = toBase64url(this.#runtime.random(12))
+    return (await this.#executor.run(scripts.openStore, [floor], [placement, marker])) === 1
   }
 
   async #config(): Promise<Map<string, string> | null> {
@@ -202,6 +221,9 @@ export class RedisLifecycle implements Lifecycle {
       return { marker: answer.text(0), notBeforeMs: answer.number(1), why: answer.text(2) }
     }
     const floor = await read()
+    // A check that met a server which was still loading, for instance.
+    const sinceCheckMs = this.#runtime.clock.monotonicMs() - this.#checkedAtMs
+    if (this.#isReady && this.#verdict === UNCHECKED && sinceCheckMs > CHECK_AGAIN_MS) this.#checkAgain()
     if (floor.marker !== '' || this.#placement === undefined) return floor
     await this.#check(this.#placement)
     return read()
