@@ -39,21 +39,22 @@ export interface RespProxy {
   pause(direction?: Direction, connection?: number): void
   /** Sends a request on a connection of the client, as if the client had. */
   inject(connection: number, command: readonly string[]): void
+  /** New connections go to this server, as when a name or an address that moves with the primary does. */
+  retarget(target: string): void
   /** Delivers what was held back, as a network does that comes back. Call `cut` first to have it lost. */
   resume(): void
   stop(): Promise<void>
 }
 
 export async function startRespProxy(options: RespProxyOptions): Promise<RespProxy> {
-  const target = new URL(options.target)
-  const targetPort = Number(target.port || 6379)
+  let target = new URL(options.target)
   const links = new Set<Link>()
   let tallies: Tally[] = []
   let paused: Direction | undefined
   const all: Link[] = []
 
   const server = createServer((client) => {
-    const link = new Link(client, connect(targetPort, target.hostname), options.scripts ?? new Map())
+    const link = new Link(client, connect(Number(target.port || 6379), target.hostname), options.scripts ?? new Map())
     links.add(link)
     all.push(link)
     tallies.push(link.tally)
@@ -90,6 +91,9 @@ export async function startRespProxy(options: RespProxyOptions): Promise<RespPro
       else all[connection]!.hold(direction)
     },
     inject: (connection, command) => all[connection]!.inject(encode(command)),
+    retarget(to) {
+      target = new URL(to)
+    },
     resume: () => hold(undefined),
     stop: () =>
       new Promise((resolve) => {

@@ -1,6 +1,8 @@
 export type { NearCacheHealth } from './cache/health.ts'
 export type { NearCacheOptions } from './cache/options.ts'
 export { createSessions, type SessionsOptions } from './create-sessions.ts'
+export { fileJournal } from './durable/file-journal.ts'
+export type { Journal } from './durable/journal.ts'
 export type { Events, SessionEvent, SessionEventType } from './events/events.ts'
 export type { Duration } from './internal/duration.ts'
 export { CountersignError, type ErrorCode, type ErrorDetails } from './internal/errors.ts'
@@ -22,6 +24,7 @@ export type {
   Verifier,
   VerifyOptions,
   WatchedEnd,
+  WhenAway,
 } from './session/types.ts'
 export type { Issue, Issued, Records, Sessions, SessionsHealth } from './sessions.ts'
 export type { Store } from './stores/contract.ts'

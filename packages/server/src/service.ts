@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import {
   allowlist,
   createSessions,
+  fileJournal,
   generateKeyring,
   type Keyring,
   loadKeyring,
@@ -52,10 +53,11 @@ const LOCAL_ISSUER = 'http://localhost'
 /**
  * Opens store, keys, sessions and accounts, and checks that they fit together.
  *
+ * @param of - `server`: opens its journal as well, which only one process may have.
  * @throws CountersignError `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNUSABLE`, `ERR_CONFIG_UNSAFE`, `ERR_STORE_MISCONFIGURED`,
  * `ERR_STORE_UNAVAILABLE`, `ERR_STORE_TIMEOUT`.
  */
-export async function openService(config: Config): Promise<Service> {
+export async function openService(config: Config, of: 'server' | 'command' = 'command'): Promise<Service> {
   const { keyring, keysPath, madeKeys } = await openKeys(config)
   const store = await openStore(config)
   const { roles } = config
@@ -66,6 +68,7 @@ export async function openService(config: Config): Promise<Service> {
     timeouts: { idle: config.idle, absolute: config.absolute },
     limits: { perSubject: config.perSubject, overflow: config.overflow },
     roles: roles as readonly string[],
+    ...(of === 'server' && config.journal !== undefined && { journal: fileJournal({ file: config.journal }) }),
   })
   const oneTime = createOneTime({ store, keyring })
   const accounts = createAccounts({ store, keyring, sessions, roles, oneTime, passwords: PASSWORD_LIMITS })

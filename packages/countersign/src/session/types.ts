@@ -56,21 +56,35 @@ export type Context = {
 }
 
 /**
- * How long an end is sure to last: on other machines, on disk, in the memory of one server, waiting for the store,
- * or not written at all (`stateless`).
+ * How long an end is sure to last: on other machines, on disk, in the memory of one server, or not written at all
+ * (`stateless`). `queued`: nothing has ended yet. The store did not take it, or may not have; this process refuses what
+ * it would end, asks again until it is done, and tells by the event `revocation_done`.
  */
 export type Durability = 'replicated' | 'fsynced' | 'local' | 'queued' | 'none'
 
 /** The answer of a call that ends or changes sessions. */
 export type Ended = {
-  /** How many sessions this call ended or changed. */
+  /** How many sessions this call ended or changed. 0 while it is `queued`. */
   readonly ended: number
-  /** From here on no request is accepted, in milliseconds of store time since the epoch. */
-  readonly effectiveAtMs: number
+  /**
+   * From here on no request is accepted, in milliseconds of store time since the epoch. `null` while it is `queued`:
+   * nobody knows yet.
+   */
+  readonly effectiveAtMs: number | null
   readonly durability: Durability
+  /** How many replicas have it, where there are any to wait for: also when they were too few for `replicated`. */
   readonly replicas?: number
   /** The subject's epoch after the call, for an `issue({ ifEpoch })` that follows it. Absent where there is no subject. */
   readonly epoch?: number
+}
+
+/** What becomes of a revocation that the store does not take, or may not have. */
+export type WhenAway = {
+  /**
+   * `queue`: the answer is `queued`, and this process sees to it. `throw`: the store's fault is thrown, and nothing is
+   * kept: for a program that is about to end. Default `queue`.
+   */
+  whenAway?: 'queue' | 'throw'
 }
 
 /** What a check demands of the session besides being live. */

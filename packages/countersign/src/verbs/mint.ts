@@ -19,6 +19,7 @@ export interface Minted {
   readonly refreshToken?: RefreshToken
   readonly refreshExpiresAtMs?: number
   readonly durability: Durability
+  readonly replicas?: number
   readonly rotation: Rotation
 }
 
@@ -30,11 +31,13 @@ export function mint(
   how: {
     readonly stamp: number
     readonly durability: Durability
+    readonly replicas?: number
     readonly rotation: Rotation
     readonly audience?: readonly string[]
   },
 ): Minted {
   const { stamp, durability, rotation } = how
+  const replicas = how.replicas === undefined ? {} : { replicas: how.replicas }
   const { options, strategy, keys } = core
   const macToken = (prefix: 'cso_' | 'csr_') =>
     writeMacToken(prefix, { macKey: record.macKey, sessionId: record.id, generation: record.generation, secret }, keys)
@@ -42,7 +45,8 @@ export function mint(
   if (strategy.name === 'opaque') {
     const session = sessionOf(record, core.data)
     const accessToken = macToken('cso_') as AccessToken
-    return { ok: true, session, accessToken, accessExpiresAtMs: session.expiresAtMs, durability, rotation }
+    const accessExpiresAtMs = session.expiresAtMs
+    return { ok: true, session, accessToken, accessExpiresAtMs, durability, ...replicas, rotation }
   }
   const key = keys.signWith(...options.algs)
   if (!key) throw noSigningKey(options.algs)
@@ -52,7 +56,7 @@ export function mint(
   const accessToken = options.sealed ? sealed(core, signed) : signed
   const accessExpiresAtMs = Math.floor(Math.min(stamp + options.accessMs, record.absoluteAtMs) / 1_000) * 1_000
   const session = sessionOf(record, core.data, audience, accessExpiresAtMs)
-  const access = { ok: true, session, accessToken, accessExpiresAtMs, durability, rotation } as const
+  const access = { ok: true, session, accessToken, accessExpiresAtMs, durability, ...replicas, rotation } as const
   if (!strategy.renews) return access
   return { ...access, refreshToken: macToken('csr_') as RefreshToken, refreshExpiresAtMs: record.refreshAtMs }
 }

@@ -310,6 +310,9 @@ async function stateOf(store: Store, ref: SubjectRef, ids: readonly SessionId[],
   })
 }
 
+/** By whom and how safely something was written, and what one store alone tells for the case of a failover. */
+const HOW_WRITTEN = new Set(['durability', 'by', 'replicas', 'ended'])
+
 /** Without what stores may differ in: how durable a write is, and the order of a set of ids. */
 function comparable(answer: unknown): unknown {
   if (answer instanceof Uint8Array) return Buffer.from(answer).toString('hex')
@@ -317,7 +320,7 @@ function comparable(answer: unknown): unknown {
   if (answer instanceof Set) return new Set([...answer].sort())
   if (Array.isArray(answer)) return answer.map(comparable)
   if (typeof answer !== 'object' || answer === null) return answer
-  const members = Object.entries(answer).filter(([name]) => name !== 'durability')
+  const members = Object.entries(answer).filter(([name]) => !HOW_WRITTEN.has(name))
   return Object.fromEntries(
     members.map(([name, value]) => [name, name === 'ids' ? [...(value as string[])].sort() : comparable(value)]),
   )

@@ -288,7 +288,7 @@ describe('nothing is served later than a second after a revocation', () => {
     await fill(here, issued.accessToken)
     const watch = watchStale(here, issued.accessToken)
     const { effectiveAtMs } = await there.revokeEveryone({ reason: 'admin' })
-    await sleep(effectiveAtMs - Date.now())
+    await sleep(effectiveAtMs! - Date.now())
     const effectiveMs = performance.now()
     await sleep(1_000)
     // Both clocks are this machine's, read a moment apart.

@@ -168,8 +168,10 @@ async function examineStore(config: Config): Promise<Finding[]> {
       await service.oneTime.pretend('password_reset')
       const tookMs = Math.round(performance.now() - startedMs)
       findings.push({ check: 'store', status: 'ok', message: `reads and writes (${tookMs} ms)` })
-      for (const message of service.sessions.health().warnings)
-        findings.push({ check: 'store', status: 'warning', message })
+      const health = service.sessions.health()
+      for (const message of health.warnings) findings.push({ check: 'store', status: 'warning', message })
+      for (const message of health.advice ?? [])
+        findings.push({ check: 'store', status: 'ok', message, advice: 'no promise depends on it' })
       const aheadMs = service.nowMs() - Date.now()
       if (Math.abs(aheadMs) > CLOCK_MS) {
         const message = `its clock is ${Math.round(aheadMs / 1_000)} s ahead of this machine's`

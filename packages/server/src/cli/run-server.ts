@@ -16,7 +16,7 @@ export async function runServer(config: Config, asJson: boolean | undefined): Pr
   const destination = pino.destination({ dest: 2, sync: false })
   const log = createLog(config.logLevel, destination)
   const tls = await readTls(config)
-  const service = await openService(config)
+  const service = await openService(config, 'server')
   let isStopping = false
   let origins: readonly string[] = config.publicUrl === undefined ? [] : [config.publicUrl]
   let app: FastifyInstance
@@ -48,6 +48,8 @@ export async function runServer(config: Config, asJson: boolean | undefined): Pr
   log.info({ event: 'started', url, settings: printable(config) })
   if (service.madeKeys !== undefined)
     log.warn({ event: 'keys_made', file: service.madeKeys, note: 'back it up with the data' })
+  // Happens while the store is closed, when the application has stopped logging events.
+  service.sessions.events.on('revocations_left', ({ type, waiting, kept }) => log.warn({ event: type, waiting, kept }))
   for (const warning of service.sessions.health().warnings) log.warn({ event: 'store_warning', warning })
   const keys = service.keysPath === undefined ? undefined : followKeys(service.keysPath, service.keyring, log)
   actOnSignals({

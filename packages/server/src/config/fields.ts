@@ -107,6 +107,12 @@ export const FIELDS = {
     read: text(),
     storage: true,
   }),
+  journal: field<string | undefined>({
+    flag: '--journal <file>',
+    env: ['COUNTERSIGN_JOURNAL'],
+    help: 'file of this server alone, for revocations that wait for the store or that a failover could undo',
+    read: text(),
+  }),
   strategy: field<'allowlist' | 'opaque'>({
     flag: '--strategy <name>',
     env: ['COUNTERSIGN_STRATEGY'],

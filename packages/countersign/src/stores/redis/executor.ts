@@ -1,3 +1,5 @@
+import type { CountersignError } from '../../internal/errors.ts'
+import type { Incarnation } from '../contract.ts'
 import type { MoreOptions, NodeRedisClient } from './node-redis.ts'
 import type { scripts } from './scripts.generated.ts'
 
@@ -35,8 +37,34 @@ export interface Primary {
   readonly open?: (more?: MoreOptions) => Promise<NodeRedisClient>
 }
 
+/** What `confirm` waits for. */
+export interface ConfirmRule {
+  /** Replicas, at most as many as are connected. 0 = none. */
+  readonly replicas: number
+  readonly withinMs: number
+  /** Also for the disk of the primary (`WAITAOF`, Redis 7.2 and Valkey). */
+  readonly fsync: boolean
+}
+
+/** What was there in time. */
+export interface Confirmed {
+  readonly replicas: number
+  readonly fsynced: boolean
+  /** Why nothing, or not all, could be asked for. */
+  readonly fault?: CountersignError
+}
+
 /** The requests and the servers they go to. */
 export interface Executor extends Requests {
+  /**
+   * Waits for replicas to have everything that the primary of `key` has written before this call, over a connection of
+   * its own: `WAIT` holds up whatever is sent behind it. Calls at the same time share one `WAIT` per primary. Never
+   * rejects: what did not come in time, or could not be asked, was not confirmed.
+   *
+   * @param key - A key of no other use, in the slot of what was written; a mark is left there for a second.
+   * @param by - The primary that made the write. When another one answers, nothing is confirmed: it may never have had it.
+   */
+  confirm(key: string, by: Incarnation, rule: ConfirmRule): Promise<Confirmed>
   /** Whether every request sent now would reach a server. */
   readonly isUp: boolean
   /** All there are, as far as is known. Objects are the same for as long as the primary is. */

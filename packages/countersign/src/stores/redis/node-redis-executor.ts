@@ -1,10 +1,13 @@
 import { CountersignError } from '../../internal/errors.ts'
 import type { Runtime } from '../../internal/runtime.ts'
+import type { Incarnation } from '../contract.ts'
 import { Deadlines } from '../shared/deadlines.ts'
 import type { Connection } from './connection.ts'
-import type { Argument, Executor, Primary, Reply, Script } from './executor.ts'
+import type { Argument, Confirmed, ConfirmRule, Executor, Primary, Reply, Script } from './executor.ts'
 import { closedFault, disputedFault, offlineFault, passesSoon, replyFault, timeoutFault } from './faults.ts'
 import { jitterMs } from './node-redis.ts'
+import { MAX_WITHIN_MS, ReplicaWait, UNCONFIRMED } from './replica-wait.ts'
+import { standaloneTopology } from './standalone-topology.ts'
 import { redirectOf, type Topology } from './topology.ts'
 import type { WriteFence } from './write-fence.ts'
 
@@ -51,6 +54,8 @@ export class NodeRedisExecutor implements Executor {
   readonly #connectionListeners: ((is: 'up' | 'down', primary: Primary) => void)[] = []
   readonly #topologyListeners: (() => void)[] = []
   readonly #primaries = new WeakMap<Connection, Primary>()
+  /** By the server that is waited for. */
+  readonly #waits = new Map<Connection, ReplicaWait>()
   #closed = false
 
   constructor({ topology, runtime, deadlineMs, fence }: NodeRedisOptions) {
@@ -64,6 +69,7 @@ export class NodeRedisExecutor implements Executor {
         for (const listener of this.#connectionListeners) listener(is, this.#primaryBy(connection))
       },
       changed: () => {
+        this.#forgetWaits()
         for (const listener of this.#topologyListeners) listener()
       },
     })
@@ -117,6 +123,42 @@ export class NodeRedisExecutor implements Executor {
   run({ sha1, source }: Script, keys: readonly string[], args: readonly Argument[]): Promise<Reply> {
     const command = ['EVALSHA', sha1, String(keys.length), ...keys, ...args]
     return this.#request({ key: keys[0]!, command, source })
+  }
+
+  confirm(key: string, by: Incarnation, rule: ConfirmRule): Promise<Confirmed> {
+    const connection = this.#topology.connectionFor(key)
+    // There is no second connection where the client belongs to the application, and its only one must not be held up.
+    if (this.#closed || !connection?.open) return Promise.resolve(UNCONFIRMED)
+    let wait = this.#waits.get(connection)
+    if (!wait) {
+      wait = this.#waitFor(connection)
+      this.#waits.set(connection, wait)
+    }
+    return wait.confirm(key, by, rule)
+  }
+
+  #waitFor({ id, open }: Connection): ReplicaWait {
+    const runtime = this.#runtime
+    // During a WAIT the server says nothing, and a ping gets no answer.
+    const patientMs = MAX_WITHIN_MS + this.#deadlineMs
+    const create = () => open!({ socket: { socketTimeout: patientMs } })
+    const line = () =>
+      new NodeRedisExecutor({
+        topology: standaloneTopology({ id, create, owned: true, runtime }),
+        runtime,
+        deadlineMs: patientMs,
+      })
+    return new ReplicaWait(line, runtime.timers, this.#deadlineMs)
+  }
+
+  /** Waits of servers that have gone. */
+  #forgetWaits(): void {
+    const connections = this.#topology.primaries()
+    for (const [connection, wait] of this.#waits) {
+      if (connections.includes(connection)) continue
+      this.#waits.delete(connection)
+      void wait.close()
+    }
   }
 
   /** To the server of `key`, or to the one at the other end of `connection`. */
@@ -217,6 +259,7 @@ export class NodeRedisExecutor implements Executor {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    await Promise.all([...this.#waits.values()].map((wait) => wait.close()))
     await this.#deadlines.idle()
     this.#topology.close()
   }

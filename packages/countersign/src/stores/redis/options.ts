@@ -4,6 +4,7 @@ import { type Runtime, systemRuntime } from '../../internal/runtime.ts'
 import type { RedisTls } from './endpoint.ts'
 import type { IoredisClient } from './ioredis.ts'
 import type { NodeRedisClient } from './node-redis.ts'
+import { MAX_WITHIN_MS } from './replica-wait.ts'
 import { type RedisTarget, resolveTarget } from './targets.ts'
 
 /** Exactly one of `url`, `nodes`, `sentinels` and `client` says where the data is. */
@@ -41,6 +42,8 @@ export interface RedisStoreOptions {
   readonly noEviction?: boolean
   /** Longest wait for an answer, 50 ms to 60 s. Default `'2s'`. */
   readonly deadline?: Duration
+  /** What a revocation waits for, and a write that asks for `durable: 'replicated'`. Nothing where there are no replicas. */
+  readonly durable?: RedisDurability
   /** Clock, random source and timers: for tests. */
   readonly runtime?: Runtime
 }
@@ -60,12 +63,30 @@ export interface RedisSentinels {
   readonly tls?: boolean | undefined
 }
 
+export interface RedisDurability {
+  /**
+   * How many replicas must have a write for the answer to be `replicated`: 0 to 100, or `all` that are connected at that
+   * moment. 0 does not wait. Default `'all'`: with fewer, a failover to one that lacks the write undoes it. The answer
+   * says how many have it, and is never an error for want of them.
+   */
+  readonly replicas?: number | 'all'
+  /** Longest wait for them, 50 ms to 10 s. Default `'0.5s'`. */
+  readonly within?: Duration
+  /**
+   * Waits for the disk of the primary as well, with `WAITAOF`: of use with `appendfsync everysec` on Redis 7.2, Valkey 7.2
+   * or newer, where the answer then is `fsynced` when the sync came within `within`. Elsewhere it changes nothing.
+   * Default `false`, because every revocation then waits for the next sync.
+   */
+  readonly fsync?: boolean
+}
+
 export interface ResolvedRedisOptions {
   readonly target: RedisTarget
   readonly nodeAddressMap: Readonly<Record<string, string>>
   readonly prefix: string
   readonly deadlineMs: number
   readonly noEviction: boolean
+  readonly durable: { readonly replicas: number | 'all'; readonly withinMs: number; readonly fsync: boolean }
   readonly runtime: Runtime
 }
 
@@ -74,6 +95,7 @@ const KNOWN = new Set(
     'prefix',
     'deadline',
     'noEviction',
+    'durable',
     'runtime',
   ]),
 )
@@ -94,7 +116,19 @@ export function resolveRedisOptions(options: RedisStoreOptions): ResolvedRedisOp
     nodeAddressMap,
     prefix,
     deadlineMs,
+    durable: resolveDurability(options.durable ?? {}),
     noEviction: options.noEviction === true,
     runtime,
   })
+}
+
+function resolveDurability(options: RedisDurability): ResolvedRedisOptions['durable'] {
+  if (typeof options !== 'object' || options === null) throw invalidOption('durable', 'must be an object')
+  const { replicas = 'all', within = '0.5s', fsync = false, ...unknown } = options
+  const [stray] = Object.keys(unknown)
+  if (stray !== undefined) throw invalidOption(`durable.${stray}`, 'is not an option of redisStore')
+  if (replicas !== 'all' && !(Number.isInteger(replicas) && replicas >= 0 && replicas <= 100))
+    throw invalidOption('durable.replicas', "must be a whole number from 0 to 100, or 'all'")
+  if (typeof fsync !== 'boolean') throw invalidOption('durable.fsync', 'must be true or false')
+  return { replicas, withinMs: durationMs(within, 'durable.within', 50, MAX_WITHIN_MS), fsync }
 }

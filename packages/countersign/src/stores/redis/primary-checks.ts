@@ -1,6 +1,6 @@
 import { CountersignError } from '../../internal/errors.ts'
 import type { Runtime } from '../../internal/runtime.ts'
-import type { StoreDurability } from '../contract.ts'
+import type { Incarnation, StoreDurability } from '../contract.ts'
 import type { Primary } from './executor.ts'
 import { pairsOf } from './pairs.ts'
 import { scripts } from './scripts.generated.ts'
@@ -11,7 +11,9 @@ const SKEW_MS = 1_000
 
 const UNCHECKED: ServerVerdict = {
   warnings: ['the settings of the server have not been checked yet'],
+  advice: [],
   durability: 'local',
+  hasWaitAof: false,
   keepsAll: false,
   staleForMs: null,
 }
@@ -37,8 +39,13 @@ export class PrimaryChecks {
     this.#primaries = primaries
   }
 
-  /** Looks at the settings, and leaves the scripts there. @throws CountersignError when the server cannot be used. */
-  async check(primary: Primary): Promise<void> {
+  /**
+   * Looks at the settings, and leaves the scripts there.
+   *
+   * @returns Which incarnation it is.
+   * @throws CountersignError when the server cannot be used.
+   */
+  async check(primary: Primary): Promise<Incarnation | undefined> {
     this.forget(primary)
     const askedAtMs = this.#clock.monotonicMs()
     const info = parseInfo(String(await primary.send(['INFO'])))
@@ -51,6 +58,7 @@ export class PrimaryChecks {
     const clock = Number.isFinite(serverMs) ? { offsetMs: serverMs - askedAtMs - errorMs, errorMs } : undefined
     this.#checked.set(primary, { verdict, clock })
     this.#verdict = undefined
+    return incarnationIn(info)
   }
 
   /** The next connection may lead to a server with other settings. */
@@ -78,11 +86,18 @@ export class PrimaryChecks {
     const stale = verdicts.map(({ staleForMs }) => staleForMs)
     return {
       warnings: [...warningsOf(checked), ...skewOf(checked)],
+      advice: [...new Set(verdicts.flatMap(({ advice }) => advice))],
       durability: verdicts.map(({ durability }) => durability).reduce(weaker),
+      hasWaitAof: verdicts.every(({ hasWaitAof }) => hasWaitAof),
       keepsAll: verdicts.every(({ keepsAll }) => keepsAll),
       staleForMs: stale.includes(null) ? null : Math.max(...(stale as number[])),
     }
   }
+}
+
+/** As `scripts/includes/primary.lua` tells it. */
+export function incarnationIn(info: ReadonlyMap<string, string>): Incarnation | undefined {
+  return info.get('master_replid')?.slice(0, 16)
 }
 
 type Known = { readonly primary: Primary } & Partial<Checked>

@@ -3,11 +3,12 @@ import type { Executor, Requests } from './executor.ts'
 import { keysWith } from './keys.ts'
 import { type RedisStoreOptions, resolveRedisOptions } from './options.ts'
 import { redisAccounts } from './redis-accounts.ts'
+import { redisFailovers } from './redis-failovers.ts'
 import { redisFeed } from './redis-feed.ts'
 import { RedisLifecycle } from './redis-lifecycle.ts'
 import { redisOnce } from './redis-once.ts'
 import { redisRevocations } from './redis-revocations.ts'
-import { redisSessions } from './redis-sessions.ts'
+import { type RedisContext, redisSessions } from './redis-sessions.ts'
 import { trackedPrimaries } from './tracked-primaries.ts'
 import { transportTo } from './transport.ts'
 
@@ -29,7 +30,12 @@ export function redisStore(options: RedisStoreOptions): Store {
   const { executor: transport, canTrack, ...facts } = transportTo(resolved)
   const lifecycle = new RedisLifecycle(transport, keys, resolved, facts)
   const executor = guarded(transport, () => lifecycle.guard())
-  const context = { executor, keys, durability: () => lifecycle.durability() }
+  const context: RedisContext = {
+    executor,
+    keys,
+    written: (writer) => lifecycle.written(writer),
+    confirmed: (tag, writer) => lifecycle.confirmed(tag, writer),
+  }
   const sessions = redisSessions(context)
   const revocations = redisRevocations(context)
   const changes = redisFeed({
@@ -49,6 +55,14 @@ export function redisStore(options: RedisStoreOptions): Store {
         lifecycle.guard()
         return lifecycle.floor()
       },
+      failovers: redisFailovers(context, {
+        incarnationOf: (tag) => lifecycle.incarnationOf(tag),
+        onChange: (listener) => lifecycle.onChange(listener),
+        look: async () => {
+          lifecycle.guard()
+          await lifecycle.look()
+        },
+      }),
       raiseFloor: async (why, nowMs) => {
         lifecycle.guard()
         return lifecycle.raiseFloor(why, nowMs)

@@ -14,7 +14,11 @@ export type Deployment = 'single' | 'cluster' | 'sentinel'
 export interface ServerVerdict {
   /** What is weaker than promised, and by which setting. `docs/operations.md` has the settings to use. */
   readonly warnings: readonly string[]
+  /** What would be better, though no promise depends on it. */
+  readonly advice: readonly string[]
   readonly durability: StoreDurability
+  /** Whether a write can wait for the disk: `WAITAOF`, and an append-only file. */
+  readonly hasWaitAof: boolean
   /** The server was proven not to evict. */
   readonly keepsAll: boolean
   /**
@@ -28,11 +32,15 @@ export const CHECKED_SETTINGS = [
   'maxmemory-policy',
   'appendonly',
   'appendfsync',
+  'save',
   'min-replicas-to-write',
   'min-replicas-max-lag',
   'cluster-node-timeout',
   'cluster-allow-reads-when-down',
+  'tracking-table-max-keys',
+  'client-output-buffer-limit',
 ] as const
+type Setting = (name: (typeof CHECKED_SETTINGS)[number]) => string | undefined
 
 /**
  * The start check of `redis-and-reliability.md` §2.3. Warnings name the promise of the README that they weaken.
@@ -55,7 +63,7 @@ export function checkServer({ info, config }: ServerFacts, deployment: Deploymen
     throw misconfigured('is a replica; Countersign needs the primary')
   }
 
-  const setting = (key: (typeof CHECKED_SETTINGS)[number]) => config?.get(key)
+  const setting: Setting = (key) => config?.get(key)
   const warnings: string[] = []
   if (!config) warnings.push('CONFIG GET is refused, so not every setting could be checked; writes count as "local"')
 
@@ -68,8 +76,11 @@ export function checkServer({ info, config }: ServerFacts, deployment: Deploymen
   const appendonly = setting('appendonly') ?? (info.get('aof_enabled') === '1' ? 'yes' : 'no')
   const appendfsync = setting('appendfsync')
   if (appendonly !== 'yes') {
+    const save = setting('save')
+    const instead =
+      save === undefined ? '' : save === '' ? ', and save is empty: everything is lost' : `, to the last save (${save})`
     warnings.push(
-      'appendonly is off: a crash of the server brings revoked sessions back (promise 3) and loses acknowledged writes (promise 4)',
+      `appendonly is off: a crash of the server brings revoked sessions back (promise 3) and loses acknowledged writes (promise 4)${instead}`,
     )
   } else if (appendfsync !== undefined && appendfsync !== 'always') {
     warnings.push(
@@ -93,7 +104,9 @@ export function checkServer({ info, config }: ServerFacts, deployment: Deploymen
   const isSynced = appendonly === 'yes' && appendfsync === 'always'
   return {
     warnings,
+    advice: adviceOn(setting, replicas),
     durability: isSynced && config ? 'fsynced' : 'local',
+    hasWaitAof: appendonly === 'yes' && isAtLeast(version, 7, 2),
     keepsAll: policy === 'noeviction',
     staleForMs,
   }
@@ -145,6 +158,38 @@ function replaced(): CountersignError {
     store: 'redis',
     retryable: true,
   })
+}
+
+const FEW_TRACKED_KEYS = 1_000_000
+const LONG_LAG_SECONDS = 3
+
+/** Settings on which no promise depends: how well the server copes with many processes, and how long a split lasts. */
+function adviceOn(setting: Setting, replicas: number): string[] {
+  const advice: string[] = []
+  const tracked = Number(setting('tracking-table-max-keys') ?? 0)
+  if (tracked > 0 && tracked < FEW_TRACKED_KEYS) {
+    advice.push(
+      `tracking-table-max-keys is ${tracked}: a near cache of more records, counted over all processes, keeps losing them; set ${FEW_TRACKED_KEYS} or more`,
+    )
+  }
+  const [, hard] = /^normal (\d+) /.exec(setting('client-output-buffer-limit') ?? '') ?? []
+  if (hard === '0') {
+    advice.push(
+      'client-output-buffer-limit normal is unlimited: a process that has stopped reading can fill the memory of the server; set normal 64mb 16mb 60',
+    )
+  }
+  const lag = Number(setting('min-replicas-max-lag') ?? 0)
+  if (replicas > 0 && Number(setting('min-replicas-to-write') ?? 0) > 0 && (lag === 0 || lag > LONG_LAG_SECONDS)) {
+    advice.push(
+      `min-replicas-max-lag is ${lag}: so many seconds a primary that was cut off goes on accepting writes; set ${LONG_LAG_SECONDS}`,
+    )
+  }
+  return advice
+}
+
+function isAtLeast(version: string, major: number, minor: number): boolean {
+  const [a = 0, b = 0] = numbersOf(version)
+  return a > major || (a === major && b >= minor)
 }
 
 /** First patch of each release line that has the fix; later lines have it from the start. */

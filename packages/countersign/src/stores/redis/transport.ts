@@ -22,7 +22,7 @@ export interface Transport {
 }
 
 const GIVEN =
-  'the Redis client was given: how soon it notices a dead connection depends on its settings (promise 6), and the near cache is off, because it needs a connection of its own (promise 8)'
+  'the Redis client was given: how soon it notices a dead connection depends on its settings (promise 6), and the near cache is off, because it needs a connection of its own (promise 8), and replicas are not waited for (promise 4)'
 
 /** The executor for wherever the data is. */
 export function transportTo(options: ResolvedRedisOptions): Transport {

@@ -2,9 +2,10 @@
   KEYS[1] index of the subject   KEYS[2] its revocation record   KEYS[3] the old session   KEYS[4] the new one
   ARGV[1] now, epoch ms   ARGV[2] record of the new session   ARGV[3] life of an access token, ms, or 0
   ARGV[4] floor, epoch ms
-  Returns {replaced, record, stamp} or {expired, old record} or {ended, tombstone} or {unknown | blocked | exists}
+  Returns {replaced, record, stamp, primary} or {expired, old record} or {ended, tombstone} or {unknown | blocked | exists}
 ]]
 --- @include "includes/outcome"
+--- @include "includes/primary"
 --- @include "includes/subject"
 --- @include "includes/ending"
 local now, floor = tonumber(ARGV[1]), tonumber(ARGV[4])
@@ -44,4 +45,4 @@ put(new_tail, record)
 note_stamp(record, stamp, now)
 end_record(old_tail, old, 'replaced', now, tag .. new_tail)
 cap_tombstones(now)
-return { outcome.replaced, record.bytes, stamp }
+return { outcome.replaced, record.bytes, stamp, primary() }
