@@ -17,7 +17,7 @@ return 1
   createSession: {
     name: 'create-session',
     keys: 3,
-    sha1: '3ab239193b016ed6e1d3a5979d86a8dc073d821c',
+    sha1: '24d1c8bcc72fbf1a75cf42e703df8b921c7f7cba',
     source: `#!lua
 local outcome = {
 unknown = 0,
@@ -66,7 +66,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -214,7 +214,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -229,7 +229,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -527,7 +527,7 @@ return redis.call('DEL', KEYS[1])
   denyToken: {
     name: 'deny-token',
     keys: 2,
-    sha1: '2d3dc180ec75f0ec7b54fa5897af7f4041ea88e2',
+    sha1: '109dab9ed981811e1e8d923307c915c87cc6a0ca',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -556,7 +556,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -704,7 +704,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -719,7 +719,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -850,7 +850,7 @@ return { read_gate().epoch }
   endSession: {
     name: 'end-session',
     keys: 3,
-    sha1: '5f8508f6d6daa61342f80c7cc95fb392c44e4569',
+    sha1: 'd347e69a2b920b3e094cfe07b698017c2b77005b',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -879,7 +879,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -1027,7 +1027,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -1042,7 +1042,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -1291,7 +1291,7 @@ return answer
   endSubject: {
     name: 'end-subject',
     keys: 2,
-    sha1: 'b12d7f5eb0d60e5768549b48f8d15094e9844a92',
+    sha1: '65ecc0171641d0a782c6126d74957cb19f1523fe',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -1320,7 +1320,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -1468,7 +1468,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -1483,7 +1483,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -1761,7 +1761,7 @@ return 1
   listSessions: {
     name: 'list-sessions',
     keys: 1,
-    sha1: 'adec0b7e4d8cac18d12ff0df00e7f4dd9b1e844e',
+    sha1: '45048f7f4e2bb779533856031fda906785e49865',
     source: `#!lua flags=no-writes
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -1790,7 +1790,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -1911,7 +1911,7 @@ return { floor[1] or '', tonumber(floor[2] or '0'), floor[3] or 'admin', tonumbe
   readSubject: {
     name: 'read-subject',
     keys: 1,
-    sha1: '1659ac5e82ffb534400231d36221b8def5149781',
+    sha1: '8ba5942162311702f8dc9476b6a51340fac2b0f1',
     source: `#!lua flags=no-writes
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -1940,7 +1940,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -2006,7 +2006,7 @@ return { gate.epoch, gate.blocked and 1 or 0, live }
   replaceAccount: {
     name: 'replace-account',
     keys: 1,
-    sha1: 'c7d22ed1bffc96719e73e138b0bc4b137ddb118f',
+    sha1: '8fc75a84fb108cb0b986b6fbff879a3c1625ab08',
     source: `#!lua flags=allow-oom
 local FORMAT, MINOR = 1, 16
 local function corrupt()
@@ -2014,7 +2014,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -2054,7 +2054,7 @@ return 1
   replaceSession: {
     name: 'replace-session',
     keys: 4,
-    sha1: '0c7aeeaf4a5195d8efe16c2c62d9f08ebeafc048',
+    sha1: '27a5aceae0571859773eeb9be4a703bbccf13696',
     source: `#!lua flags=allow-oom
 local outcome = {
 unknown = 0,
@@ -2103,7 +2103,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -2251,7 +2251,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -2266,7 +2266,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -2508,7 +2508,7 @@ end
 if redis.call('EXISTS', KEYS[4]) == 1 then
 return { outcome.exists }
 end
-if old.more or old.format ~= FORMAT then
+if old.more or old.format > FORMAT then
 record.more, record.format = old.more, old.format
 end
 record.data, record.data_version = old.data, old.data_version
@@ -2529,7 +2529,7 @@ return { outcome.replaced, record.bytes, stamp }
   rotateSession: {
     name: 'rotate-session',
     keys: 3,
-    sha1: 'f8e9b6c42947d21e50259f6993cf525dba32fe27',
+    sha1: '65b5e051c11151ea0cdd2060d09c7f2541919fe9',
     source: `#!lua flags=allow-oom
 local outcome = {
 unknown = 0,
@@ -2578,7 +2578,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -2726,7 +2726,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -2741,7 +2741,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -3041,7 +3041,7 @@ return hand('replayed')
   setRoles: {
     name: 'set-roles',
     keys: 2,
-    sha1: 'bc02b484c14a6cb5d6c48d46e953cbe4b9a7214f',
+    sha1: '7e7792e3ecd33333cd2212b996dd28a3e29198a1',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -3070,7 +3070,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -3218,7 +3218,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -3233,7 +3233,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -3479,7 +3479,7 @@ return answer
   takeOnce: {
     name: 'take-once',
     keys: 1,
-    sha1: 'fb17af1d7598f7995d27b0d9236708be5c47daca',
+    sha1: '3a1208133da9d4f33d275cc3fbc008134ff22bdd',
     source: `#!lua flags=allow-oom
 local FORMAT, MINOR = 1, 16
 local function corrupt()
@@ -3487,7 +3487,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -3527,7 +3527,7 @@ return kept
   touchSession: {
     name: 'touch-session',
     keys: 2,
-    sha1: '3264e18efd1de5047daffb336d42f842171e5017',
+    sha1: 'c4242bca1dde99340c7845ae1e57e72179d28e27',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -3556,7 +3556,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -3704,7 +3704,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -3719,7 +3719,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -3874,7 +3874,7 @@ return 1
   updateSession: {
     name: 'update-session',
     keys: 2,
-    sha1: 'c733d0079e02b5a611f4eb152660172008fc6011',
+    sha1: 'c93cc475c670eb03d6932bddabae06c51f4bf2d3',
     source: `#!lua
 local outcome = {
 unknown = 0,
@@ -3923,7 +3923,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -4071,7 +4071,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -4086,7 +4086,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
