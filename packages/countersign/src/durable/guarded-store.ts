@@ -21,17 +21,11 @@ export type GuardedRevocations = Pick<RevocationStore, 'read'>
  * what waits for it. Costs a look into a map while nothing waits.
  */
 export function guardSessions(sessions: SessionStore, queue: Queue, noteEnded: NoteEnded): GuardedSessions {
-  /** The session is to end, whatever its record says. */
-  const goneById = (id: SessionId): Extract<Gone, { is: 'ended' }> | undefined => {
-    const asked = queue.of(tagOf(id))
-    const why = asked.length === 0 ? undefined : endOf(asked, { id })
-    return why === undefined ? undefined : (ended(id, why, asked) as Extract<Gone, { is: 'ended' }>)
-  }
   const { failovers } = sessions
   return {
     ...(failovers && { failovers }),
     async read(id) {
-      const gone = goneById(id)
+      const gone = goneById(queue, id)
       if (gone) return gone
       const found = await sessions.read(id)
       // Also what came while the store was asked.
@@ -46,16 +40,16 @@ export function guardSessions(sessions: SessionStore, queue: Queue, noteEnded: N
       return done
     },
     async update(id, change, expectedVersion, nowMs) {
-      const gone = goneById(id)
+      const gone = goneById(queue, id)
       if (gone) return gone
       await queue.settle(tagOf(id))
       return sessions.update(id, change, expectedVersion, nowMs)
     },
     async touch(id, seen, nowMs) {
-      if (!goneById(id)) await sessions.touch(id, seen, nowMs)
+      if (!goneById(queue, id)) await sessions.touch(id, seen, nowMs)
     },
     async rotate(id, presented, next, rule, nowMs) {
-      const gone = goneById(id)
+      const gone = goneById(queue, id)
       if (gone) return gone
       await queue.settle(tagOf(id))
       const done = await sessions.rotate(id, presented, next, rule, nowMs)
@@ -63,7 +57,7 @@ export function guardSessions(sessions: SessionStore, queue: Queue, noteEnded: N
       return done
     },
     async replace(old, next, rule, nowMs) {
-      const gone = goneById(old)
+      const gone = goneById(queue, old)
       if (gone) return gone
       await queue.settle(tagOf(old))
       const done = await sessions.replace(old, next, rule, nowMs)
@@ -114,6 +108,8 @@ export function guardChanges(changes: ChangeFeed, queue: Queue): ChangeFeed {
       )
       return {
         async read(id) {
+          const gone = goneById(queue, id)
+          if (gone) return { found: gone }
           const tracked = await feed.read(id)
           return { ...tracked, found: deny(queue.of(tagOf(id)), tracked.found) }
         },
@@ -128,6 +124,13 @@ export function guardChanges(changes: ChangeFeed, queue: Queue): ChangeFeed {
       }
     },
   }
+}
+
+/** The session is to end, whatever its record says. */
+function goneById(queue: Queue, id: SessionId): Extract<Gone, { is: 'ended' }> | undefined {
+  const asked = queue.of(tagOf(id))
+  const why = asked.length === 0 ? undefined : endOf(asked, { id })
+  return why === undefined ? undefined : (ended(id, why, asked) as Extract<Gone, { is: 'ended' }>)
 }
 
 function raised(queue: Queue, floor: Floor): Floor {

@@ -1,4 +1,4 @@
-// People with live sessions, each of whom works without a pause, every call on whichever node comes.
+// People with live sessions, each of whom works almost without a pause, every call on whichever node comes.
 import type { SessionId } from 'countersign'
 import type { Calls } from './node.ts'
 import type { Fleet } from './nodes.ts'
@@ -25,15 +25,19 @@ export interface Load {
   readonly failures: readonly Failure[]
   /** Calls that were answered as they should be, by name. */
   readonly done: ReadonlyMap<string, number>
-  /** Goes on until it is true of every person, asked between two of their rounds. Fails after two minutes, saying what for. */
+  /** Goes on until it is true of every person, asked between two of their rounds. Fails after some minutes, saying what for. */
   until(what: string, isTrue: (person: Person) => boolean): Promise<void>
   /** Lets every person go round so many times. */
   rounds(count: number): Promise<void>
+  /** So many more people log in, on whichever node comes. */
+  join(count: number): Promise<readonly Person[]>
   /** Ends the load, reads every session once more and compares its data with what was acknowledged. */
   stop(): Promise<void>
 }
 
-const PATIENCE_MS = 120_000
+const PATIENCE_MS = 400_000
+/** So that the machine can also start the processes that the load is there to disturb. */
+const THINK_MS = 10
 /** Rounds between two refreshes, as an impatient client does it. */
 const REFRESH_EVERY = 3
 
@@ -63,6 +67,7 @@ export async function startLoad(fleet: Fleet, size: number, options: { stepUps?:
         const fresh = await ask('stepUp', { id: person.sessionId })
         if (fresh) Object.assign(person, fresh)
       }
+      await new Promise((resolve) => setTimeout(resolve, THINK_MS))
       // A person who was logged out stays so; one failure for each call would say nothing more.
       if (failures.length > 100) return
     }
@@ -82,16 +87,21 @@ export async function startLoad(fleet: Fleet, size: number, options: { stepUps?:
     person.accessToken = newer.accessToken
   }
 
-  const first = await Promise.all(
-    Array.from({ length: size }, async (_, n) => {
-      const subject = `person-${n}`
-      const issued = await ask('issue', { subject })
-      if (!issued) throw new Error(`no session: ${JSON.stringify(failures)}`)
-      return { subject, ...issued, added: 0, rotations: 0, rounds: 0 }
-    }),
-  )
-  people.push(...first)
-  const lives = people.map(live)
+  const lives: Promise<void>[] = []
+  const join: Load['join'] = async (count) => {
+    const joined = await Promise.all(
+      Array.from({ length: count }, async (_, n) => {
+        const subject = `person-${people.length + n}`
+        const issued = await ask('issue', { subject })
+        if (!issued) throw new Error(`no session: ${JSON.stringify(failures)}`)
+        return { subject, ...issued, added: 0, rotations: 0, rounds: 0 }
+      }),
+    )
+    people.push(...joined)
+    lives.push(...joined.map(live))
+    return joined
+  }
+  await join(size)
 
   const until: Load['until'] = async (what, isTrue) => {
     const giveUpAt = performance.now() + PATIENCE_MS
@@ -106,6 +116,7 @@ export async function startLoad(fleet: Fleet, size: number, options: { stepUps?:
     failures,
     done,
     until,
+    join,
     async rounds(count) {
       const goals = new Map(people.map((person) => [person, person.rounds + count]))
       await until(`${count} more rounds`, (person) => person.rounds >= goals.get(person)!)

@@ -21,6 +21,8 @@ type Id = { readonly id: SessionId }
 type Tokens = { readonly accessToken: string; readonly refreshToken: string }
 type Opened = Tokens & { readonly sessionId: SessionId }
 type Counted = { readonly count: number }
+/** Whatever the test made the release add to what callers see. */
+type Added = { readonly probe?: string }
 
 /** What the load asks for: what goes over the process channel, and what comes back. */
 export interface Calls {
@@ -29,7 +31,7 @@ export interface Calls {
   refresh: [Token, Tokens & { readonly rotation: string }]
   add: [Id, Counted]
   stepUp: [Id, Opened]
-  read: [Id, Counted]
+  read: [Id, Counted & Added]
   /** Takes up the keyring file. */
   reload: [undefined, { readonly version: number }]
   close: [undefined, object]
@@ -59,7 +61,12 @@ async function openNode(setup: NodeSetup): Promise<Handlers> {
     roles: ['user', 'admin'],
     data: countSchema,
   })
-  await sessions.ready()
+  // A busy machine may take longer than the store waits for a connection; a node that is not ready is not in service.
+  for (let attempt = 1; ; attempt++) {
+    const error = await sessions.ready().catch((thrown: unknown) => thrown as Error & { code?: string })
+    if (error === undefined) break
+    if (error.code !== 'ERR_STORE_UNAVAILABLE' || attempt === 10) throw error
+  }
   const countIn = (data: { readonly count: number } | undefined) => ({ count: data!.count })
   return {
     async issue({ subject }) {
@@ -84,7 +91,9 @@ async function openNode(setup: NodeSetup): Promise<Handlers> {
     },
     async read({ id }) {
       const done = await sessions.get(id)
-      return done.ok ? { ok: countIn(done.session.data) } : { refused: done.reason }
+      if (!done.ok) return { refused: done.reason }
+      const { probe } = done.session as Added
+      return { ok: { ...countIn(done.session.data), ...(probe !== undefined && { probe }) } }
     },
     async reload() {
       await keyring.reload()

@@ -33,6 +33,7 @@ export async function startNode(setup: NodeSetup): Promise<FleetNode> {
   let count = 0
   const ask: FleetNode['ask'] = (call, args) =>
     new Promise((resolve) => {
+      if (!child.connected) return resolve({ fault: 'ended', message: 'the node has ended' })
       const id = ++count
       waiting.set(id, resolve as never)
       child.send({ id, call, args })

@@ -25,7 +25,7 @@ export function encodeRecord(record: SessionRecord): { readonly row: string; rea
     id: record.id,
     tag: tagOf(record.id),
     format: record.more?.format ?? RECORD_FORMAT,
-    more: record.more === undefined ? null : key(record.more.text),
+    more: record.more?.text ? key(record.more.text) : null,
     subject: key(record.subject),
     tenant: record.tenant === undefined ? null : key(record.tenant),
     // As text, because Postgres takes no NUL inside JSON, not even an escaped one.
@@ -123,7 +123,7 @@ export function decodeRecord(row: Row): SessionRecord {
     confirmedAtMs: number('confirmed_at_ms'),
     replays: number('replays'),
     origin: decodeOrigin(row.origin),
-    ...((format !== RECORD_FORMAT || row.more !== null) && {
+    ...((format > RECORD_FORMAT || row.more !== null) && {
       more: { format, text: row.more === null ? '' : unkey(row.more as string) },
     }),
   }

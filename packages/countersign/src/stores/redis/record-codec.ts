@@ -66,7 +66,7 @@ export function encodeRecord(record: SessionRecord): Buffer {
     (record.stamped ? FLAG.stamped : 0) |
     (record.persistent ? FLAG.persistent : 0) |
     (record.dataVersion !== undefined ? FLAG.dataVersion : 0) |
-    (record.more ? FLAG.more : 0)
+    (record.more?.text ? FLAG.more : 0)
 
   const head = new Head(record)
   head
@@ -95,7 +95,7 @@ export function encodeRecord(record: SessionRecord): Buffer {
     parts.push(segment(Buffer.concat(record.operations.map((id) => segment(utf8(id, 'operationId'))))))
   }
   if (record.data !== null) parts.push(segment(utf8(record.data, 'data')))
-  if (record.more) parts.push(segment(utf8(record.more.text, 'more')))
+  if (record.more?.text) parts.push(segment(utf8(record.more.text, 'more')))
   return Buffer.concat(parts)
 }
 
@@ -198,7 +198,7 @@ function decodeLive(id: SessionId, format: number, cursor: Cursor): SessionRecor
   if (flags & FLAG.operations) record.operations = decodeOperations(cursor.segmentBytes())
   if (flags & FLAG.data) record.data = cursor.segment()
   if (flags & FLAG.more) record.more = { format, text: cursor.segment() }
-  else if (format !== RECORD_FORMAT) record.more = { format, text: '' }
+  else if (format > RECORD_FORMAT) record.more = { format, text: '' }
   if (!cursor.isAtEnd) cursor.fail()
   return record
 }

@@ -17,7 +17,7 @@ return 1
   createSession: {
     name: 'create-session',
     keys: 3,
-    sha1: 'a0aa47188aadc846e5d0a0ad34f778ee169104ca',
+    sha1: '9ca46137ac70b95e3c68af63c0cf160388538625',
     source: `#!lua
 local outcome = {
 unknown = 0,
@@ -81,7 +81,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -229,7 +229,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -244,7 +244,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -561,7 +561,7 @@ return redis.call('DEL', KEYS[1])
   denyToken: {
     name: 'deny-token',
     keys: 2,
-    sha1: 'a69a40c227f0e0b035d823f05b8a9d11cafcd503',
+    sha1: '000ce2408a642d527b2b9f64e9b38e6ac39f6865',
     source: `#!lua flags=allow-oom
 local function primary()
 local info = redis.pcall('INFO', 'replication')
@@ -601,7 +601,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -749,7 +749,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -764,7 +764,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -903,7 +903,7 @@ return { read_gate().epoch, primary() }
   endSession: {
     name: 'end-session',
     keys: 3,
-    sha1: '2125cd1ac0c11c7d4d351b1bea1bc44090e27644',
+    sha1: '3924e7bfb4e78c0be59d8d7b2f155c40541bbedf',
     source: `#!lua flags=allow-oom
 local function primary()
 local info = redis.pcall('INFO', 'replication')
@@ -947,7 +947,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -1095,7 +1095,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -1110,7 +1110,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -1375,7 +1375,7 @@ return append_ended(answer)
   endSubject: {
     name: 'end-subject',
     keys: 2,
-    sha1: '0dd7ec3e1d74f9890d13a52e0603f84d0bece85d',
+    sha1: '558b72b3e1917689956117acdd347e298baf1941',
     source: `#!lua flags=allow-oom
 local function primary()
 local info = redis.pcall('INFO', 'replication')
@@ -1419,7 +1419,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -1567,7 +1567,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -1582,7 +1582,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -1877,7 +1877,7 @@ return 1
   listSessions: {
     name: 'list-sessions',
     keys: 1,
-    sha1: 'ef7c6c054c46e44a49246d25ec5568f06336734d',
+    sha1: 'cc75361b693135d6a732e83ebc3da14437338b1a',
     source: `#!lua flags=no-writes
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -1910,7 +1910,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -2090,7 +2090,7 @@ return { floor[1] or '', not_before, why, tonumber(time[1]), tonumber(time[2]), 
   readSubject: {
     name: 'read-subject',
     keys: 1,
-    sha1: '0397d1ebc1a3460f2a9c1649792f4c4dd0690a7f',
+    sha1: '436a092060587c0dcb8f1421cd7d673037185324',
     source: `#!lua flags=no-writes
 local function primary()
 local info = redis.pcall('INFO', 'replication')
@@ -2134,7 +2134,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -2208,7 +2208,7 @@ return { gate.epoch, gate.blocked and 1 or 0, live, primary() }
   reapplyRevocations: {
     name: 'reapply-revocations',
     keys: 2,
-    sha1: '030b75eae402038d59a9f4d5222f779f048fd50f',
+    sha1: 'd5a1b71f1210b2708ac54b0adb34744d78bacba9',
     source: `#!lua flags=allow-oom
 local function primary()
 local info = redis.pcall('INFO', 'replication')
@@ -2252,7 +2252,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -2400,7 +2400,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -2415,7 +2415,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -2743,7 +2743,7 @@ return answer
   replaceAccount: {
     name: 'replace-account',
     keys: 1,
-    sha1: 'c7d22ed1bffc96719e73e138b0bc4b137ddb118f',
+    sha1: '8fc75a84fb108cb0b986b6fbff879a3c1625ab08',
     source: `#!lua flags=allow-oom
 local FORMAT, MINOR = 1, 16
 local function corrupt()
@@ -2751,7 +2751,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -2791,7 +2791,7 @@ return 1
   replaceSession: {
     name: 'replace-session',
     keys: 4,
-    sha1: '6864f119a6a2a2750044d858f532e4888d9e866e',
+    sha1: '2b5b71ed8412a4c666eb3f7554aacfae18eda4ed',
     source: `#!lua flags=allow-oom
 local outcome = {
 unknown = 0,
@@ -2855,7 +2855,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -3003,7 +3003,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -3018,7 +3018,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -3276,7 +3276,7 @@ end
 if redis.call('EXISTS', KEYS[4]) == 1 then
 return { outcome.exists }
 end
-if old.more or old.format ~= FORMAT then
+if old.more or old.format > FORMAT then
 record.more, record.format = old.more, old.format
 end
 record.data, record.data_version = old.data, old.data_version
@@ -3297,7 +3297,7 @@ return { outcome.replaced, record.bytes, stamp, primary() }
   rotateSession: {
     name: 'rotate-session',
     keys: 3,
-    sha1: 'e167700237ca2152529d0537408217575faa655d',
+    sha1: '9f18551aca946e41330fc6824c68015ad8d3f4ba',
     source: `#!lua flags=allow-oom
 local outcome = {
 unknown = 0,
@@ -3361,7 +3361,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -3509,7 +3509,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -3524,7 +3524,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -3840,7 +3840,7 @@ return hand('replayed')
   setRoles: {
     name: 'set-roles',
     keys: 2,
-    sha1: 'dbc4b52c8ab183309f151af6a3b62c688a93f341',
+    sha1: '1f624c50d27ac447ef0c1d410813d9e123fb98e3',
     source: `#!lua flags=allow-oom
 local function primary()
 local info = redis.pcall('INFO', 'replication')
@@ -3884,7 +3884,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -4032,7 +4032,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -4047,7 +4047,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -4310,7 +4310,7 @@ return answer
   takeOnce: {
     name: 'take-once',
     keys: 1,
-    sha1: 'fb17af1d7598f7995d27b0d9236708be5c47daca',
+    sha1: '3a1208133da9d4f33d275cc3fbc008134ff22bdd',
     source: `#!lua flags=allow-oom
 local FORMAT, MINOR = 1, 16
 local function corrupt()
@@ -4318,7 +4318,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -4358,7 +4358,7 @@ return kept
   touchSession: {
     name: 'touch-session',
     keys: 2,
-    sha1: '33872074329ab4509c3a49162f1900b451013316',
+    sha1: '64ff662be97ad18a730f35f9d623f417fc9a864d',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -4387,7 +4387,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -4535,7 +4535,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -4550,7 +4550,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -4721,7 +4721,7 @@ return 1
   updateSession: {
     name: 'update-session',
     keys: 2,
-    sha1: 'fde874266d1e39958ab364c62577b6fb45761865',
+    sha1: '1acdf51d38ad7d86e0cc86652c78743139b200cb',
     source: `#!lua
 local outcome = {
 unknown = 0,
@@ -4781,7 +4781,7 @@ error({ err = 'CSCORRUPT stored content cannot be read' })
 end
 local function check_format(bytes)
 local format = string.byte(bytes)
-if format and format % MINOR ~= FORMAT then
+if format and format % MINOR ~= FORMAT % MINOR then
 error({ err = 'CSFORMAT ' .. format })
 end
 end
@@ -4929,7 +4929,7 @@ if r.more then
 put('more', segment(r.more))
 end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -4944,7 +4944,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if not format or format % MINOR ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)

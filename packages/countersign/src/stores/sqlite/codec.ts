@@ -15,7 +15,11 @@ function encode(value: object, format = RECORD_FORMAT): string {
 
 export function encodeRecord(record: SessionRecord): string {
   const { hash, previousHash, more } = record
-  const texts = { hash: toBase64url(hash), previousHash: previousHash && toBase64url(previousHash), more: more?.text }
+  const texts = {
+    hash: toBase64url(hash),
+    previousHash: previousHash && toBase64url(previousHash),
+    more: more?.text || undefined,
+  }
   return encode({ ...record, ...texts }, more?.format)
 }
 
@@ -24,7 +28,7 @@ export function decodeRecord(body: unknown): SessionRecord {
   // In place: this is what every request waits for, and copying the record would double it.
   record.hash = digest(record.hash)
   if (record.previousHash !== null) record.previousHash = digest(record.previousHash)
-  if (format !== RECORD_FORMAT || record.more !== undefined) record.more = { format, text: record.more ?? '' }
+  if (format > RECORD_FORMAT || record.more !== undefined) record.more = { format, text: record.more ?? '' }
   return record as unknown as SessionRecord
 }
 

@@ -343,8 +343,8 @@ BEGIN
     RETURN answer;
   END IF;
 
-  -- RECORD_FORMAT: another one, or something that is kept for it, comes from a newer release.
-  IF old.more IS NOT NULL OR old.format <> 1 THEN
+  -- RECORD_FORMAT: a higher one, or something that is kept for it, comes from a newer release.
+  IF old.more IS NOT NULL OR old.format > 1 THEN
     s.more := old.more;
     s.format := old.format;
   END IF;

@@ -29,7 +29,7 @@ if redis.call('EXISTS', KEYS[4]) == 1 then
   return { outcome.exists }
 end
 
-if old.more or old.format ~= FORMAT then
+if old.more or old.format > FORMAT then
   record.more, record.format = old.more, old.format
 end
 record.data, record.data_version = old.data, old.data_version

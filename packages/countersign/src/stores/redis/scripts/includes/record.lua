@@ -137,7 +137,7 @@ local function encode_record(r)
     put('more', segment(r.more))
   end
   local absolute = r.absolute_at - r.created_at
-  parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+  parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
   r.bytes = table.concat(parts)
   return r.bytes
 end
@@ -156,7 +156,7 @@ end
 -- A live record or a tombstone; `nil` when it is neither, or was written by a release that this one does not know.
 local function try_decode(bytes)
   local format, state = string.byte(bytes, 1, 2)
-  if not format or format % MINOR ~= FORMAT then
+  if not format or format % MINOR ~= FORMAT % MINOR then
     return nil
   end
   local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)

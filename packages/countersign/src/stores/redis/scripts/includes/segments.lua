@@ -8,7 +8,7 @@ end
 
 local function check_format(bytes)
   local format = string.byte(bytes)
-  if format and format % MINOR ~= FORMAT then
+  if format and format % MINOR ~= FORMAT % MINOR then
     error({ err = 'CSFORMAT ' .. format })
   end
 end
