@@ -97,7 +97,7 @@ export type VerifyOptions = {
   acr?: string
   /** Longest time since authentication. */
   maxAge?: Duration
-  /** Ask the store even where a near cache could answer. */
+  /** Ask the store even where the near cache could answer: for what must not be a second late. */
   fresh?: boolean
   context?: Context
   signal?: AbortSignal
@@ -107,14 +107,15 @@ export type VerifyOptions = {
 export interface Verifier<P extends Principal> {
   /**
    * Checks a token in memory only and never waits. `undefined` means that the store must be asked:
-   * `sessions.verifyNow(token) ?? await sessions.verify(token)`.
+   * `sessions.verifyNow(token) ?? await sessions.verify(token)`. A revocation by another process is seen at most
+   * `nearCache.maxStale` (1 s) after it was acknowledged, one by this process at once.
    */
   verifyNow(token: string, options?: VerifyOptions): Checked<P> | undefined
   /**
    * Checks a token.
    *
-   * @remarks Cost: at most one store read; none for `stateless`. At most one background write per tenth of the idle
-   * timeout and one per rotation.
+   * @remarks Cost: at most one store read; none for `stateless`, and none from the near cache, where the bound of
+   * `verifyNow` holds. At most one background write per tenth of the idle timeout and one per rotation.
    * @throws CountersignError `ERR_STORE_UNAVAILABLE`, `ERR_STORE_TIMEOUT` when the store did not answer: neither a yes nor a no.
    */
   verify(token: string, options?: VerifyOptions): Promise<Checked<P>>
