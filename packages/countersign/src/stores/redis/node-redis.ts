@@ -21,16 +21,21 @@ export interface NodeRedisErrors {
   readonly ClientOfflineError: abstract new (...args: never[]) => Error
 }
 
+/** Silence that is too long, where requests do not wait longer. */
+export const SILENT_MS = 1_000
+
 /**
  * Makes a client with the settings that the promises depend on (`redis-and-reliability.md` §1.7). They are not options:
  * the defaults cost three quarters of the throughput, wait for ever on a silent connection, and stay closed after a
  * time-out.
  *
+ * @param silentMs - A connection that has been silent for so long is given up, and what waits on it fails. Not below the
+ * deadline of the requests: a server or this process that stands still for a moment has its answers a moment later.
  * @param more - Options of node-redis on top of them, for connections that have another purpose than commands.
  */
 export async function createNodeRedis(
   { host, port, login }: Endpoint,
-  random: Runtime['random'],
+  { random, silentMs = SILENT_MS }: { readonly random: Runtime['random']; readonly silentMs?: number },
   more: object = {},
 ): Promise<NodeRedisClient> {
   const { createClient } = await loadRedis()
@@ -51,7 +56,7 @@ export async function createNodeRedis(
       port,
       ...(tls && { ...tls, tls: true }),
       connectTimeout: 1_000,
-      socketTimeout: 1_000,
+      socketTimeout: silentMs,
       keepAliveInitialDelay: 5_000,
       reconnectStrategy: (attempt: number) => Math.min(50 * 2 ** attempt, 1_000) + jitterMs(random, 200),
     },

@@ -28,6 +28,7 @@ export class PrimaryChecks {
   readonly #clock: Runtime['clock']
   readonly #primaries: () => readonly Primary[]
   readonly #checked = new Map<Primary, Checked>()
+  readonly #checking = new Set<Primary>()
   /** Made when it is asked for: every write asks. */
   #verdict: ServerVerdict | undefined
 
@@ -40,6 +41,17 @@ export class PrimaryChecks {
   /** Looks at the settings, and leaves the scripts there. @throws CountersignError when the server cannot be used. */
   async check(primary: Primary): Promise<void> {
     this.forget(primary)
+    this.#checking.add(primary)
+    try {
+      const checked = await this.#look(primary)
+      this.#checked.set(primary, checked)
+      this.#verdict = undefined
+    } finally {
+      this.#checking.delete(primary)
+    }
+  }
+
+  async #look(primary: Primary): Promise<Checked> {
     const askedAtMs = this.#clock.monotonicMs()
     const info = parseInfo(String(await primary.send(['INFO'])))
     const answeredAtMs = this.#clock.monotonicMs()
@@ -49,8 +61,12 @@ export class PrimaryChecks {
     const serverMs = Number(info.get('server_time_usec') ?? Number.NaN) / 1_000
     const errorMs = (answeredAtMs - askedAtMs) / 2
     const clock = Number.isFinite(serverMs) ? { offsetMs: serverMs - askedAtMs - errorMs, errorMs } : undefined
-    this.#checked.set(primary, { verdict, clock })
-    this.#verdict = undefined
+    return { verdict, clock }
+  }
+
+  /** It has been checked, or is being checked. */
+  knows(primary: Primary): boolean {
+    return this.#checked.has(primary) || this.#checking.has(primary)
   }
 
   /** The next connection may lead to a server with other settings. */

@@ -53,7 +53,10 @@ export class RedisLifecycle implements Lifecycle {
       this.#checks.forget(primary)
       if (is === 'up' && this.#isReady) void this.#checkAgain(primary)
     })
-    executor.onTopology(() => this.#checks.changed())
+    executor.onTopology(() => {
+      this.#checks.changed()
+      this.#checkNew()
+    })
   }
 
   ready(placement: string): Promise<void> {
@@ -89,6 +92,14 @@ export class RedisLifecycle implements Lifecycle {
     }
     this.#placement = placement
     this.#isReady = true
+    this.#checkNew()
+  }
+
+  /** Those that were connected to before anybody knew that they would be primaries. */
+  #checkNew(): void {
+    if (!this.#isReady) return
+    for (const primary of this.#executor.primaries())
+      if (primary.isUp && !this.#checks.knows(primary)) void this.#checkAgain(primary)
   }
 
   async #checkAgain(primary: Primary): Promise<void> {
@@ -166,7 +177,8 @@ export class RedisLifecycle implements Lifecycle {
     const refusal = this.#refusal()
     const verdict = this.#checks.verdict()
     return {
-      up: this.#executor.isUp && !refusal,
+      // Nothing works without the floor. Where another part is away, the rest goes on.
+      up: this.#executor.primaryOf(this.#floorKey)?.isUp === true && !refusal,
       keepsAll: verdict.keepsAll || this.#noEviction,
       warnings: [
         ...(refusal ? [refusal.message] : []),

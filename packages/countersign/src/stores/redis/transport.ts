@@ -3,7 +3,7 @@ import { addressOf, type Endpoint } from './endpoint.ts'
 import type { Executor } from './executor.ts'
 import { checkIoredis } from './ioredis.ts'
 import { ioredisTopology } from './ioredis-topology.ts'
-import { createNodeRedis } from './node-redis.ts'
+import { createNodeRedis, SILENT_MS } from './node-redis.ts'
 import { NodeRedisExecutor } from './node-redis-executor.ts'
 import type { ResolvedRedisOptions } from './options.ts'
 import { SentinelTopology } from './sentinel-topology.ts'
@@ -37,7 +37,9 @@ function topologyOf({ target, nodeAddressMap, deadlineMs, runtime }: ResolvedRed
   readonly topology: Topology
   readonly warnings?: readonly string[]
 } {
-  const create = (endpoint: Endpoint, more?: object) => createNodeRedis(endpoint, runtime.random, more)
+  const silentMs = Math.max(SILENT_MS, deadlineMs)
+  const create = (endpoint: Endpoint, more?: object) =>
+    createNodeRedis(endpoint, { random: runtime.random, silentMs }, more)
   switch (target.kind) {
     case 'url': {
       const { endpoint } = target
