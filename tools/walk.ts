@@ -1,17 +1,18 @@
 // `npm run walk -- --store STORE`: the walk of the README against the real server process. Ends with the line
-// `N passed, N failed`; with a failure the exit code is 1. Starts a Redis of its own unless REDIS_URL is given.
+// `N passed, N failed`; with a failure the exit code is 1. Starts a Redis of its own unless REDIS_URL is given, and always a PostgreSQL of its own.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual, parseArgs } from 'node:util'
 import { ensurePrograms } from './servers.ts'
+import { startPostgres } from './test-support/postgres-server.ts'
 import { startRedisCluster } from './test-support/redis-cluster.ts'
 import { startRedisSentinels } from './test-support/redis-sentinel.ts'
 import { startRedis } from './test-support/redis-server.ts'
 import { runCommand, startServer } from './test-support/server-process.ts'
 import { walkSteps } from './walk/steps.ts'
 
-const STORES = ['sqlite', 'redis', 'redis-cluster', 'redis-sentinel'] as const
+const STORES = ['sqlite', 'redis', 'redis-cluster', 'redis-sentinel', 'postgres'] as const
 type StoreName = (typeof STORES)[number]
 
 const USAGE = `Usage: npm run walk -- [--store ${STORES.join('|')}]
@@ -19,7 +20,8 @@ const USAGE = `Usage: npm run walk -- [--store ${STORES.join('|')}]
 Walks through the README against a real server: register, log in on two devices, refresh, list, gain and lose a role,
 log out one, log out everywhere. The store is made for the walk and removed after it. With --store redis a Redis server
 is started on a free port, or the one at REDIS_URL is used; with --store redis-cluster three primaries and three replicas
-are started, with --store redis-sentinel one primary, two replicas and three sentinels.`
+are started, with --store redis-sentinel one primary, two replicas and three sentinels, with
+--store postgres a PostgreSQL server.`
 
 const { values } = parseArgs({
   options: { store: { type: 'string', default: 'sqlite' }, help: { type: 'boolean', short: 'h' } },
@@ -65,7 +67,7 @@ try {
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0
 
-/** Where the server and the commands find the data. Keys are never made by themselves for Redis. */
+/** Where the server and the commands find the data. Keys are made by themselves only beside SQLite. */
 async function storeFlags(kind: StoreName): Promise<string[]> {
   if (kind === 'sqlite') return ['--data', join(dir, 'data')]
   const location = await locationOf(kind)
@@ -77,9 +79,14 @@ async function storeFlags(kind: StoreName): Promise<string[]> {
 
 async function locationOf(kind: Exclude<StoreName, 'sqlite'>): Promise<string> {
   if (kind === 'redis' && process.env.REDIS_URL !== undefined) return process.env.REDIS_URL
-  ensurePrograms(['redis-server'])
+  ensurePrograms([kind === 'postgres' ? 'initdb' : 'redis-server'])
   const hosts = (urls: readonly string[]) => urls.map((url) => new URL(url).host).join(',')
   switch (kind) {
+    case 'postgres': {
+      const postgres = await startPostgres()
+      cleanUp.unshift(() => postgres.stop())
+      return postgres.url
+    }
     case 'redis': {
       const redis = await startRedis()
       cleanUp.unshift(() => redis.stop())

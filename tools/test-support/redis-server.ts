@@ -21,6 +21,8 @@ export interface RedisOptions {
   readonly dir?: string
   /** Further command line arguments, for example `['--cluster-enabled', 'yes']`. */
   readonly args?: readonly string[]
+  /** Further variables. */
+  readonly env?: NodeJS.ProcessEnv
   /** Settings that get another free port each, for example `['cluster-port', 'tls-port']`. */
   readonly morePorts?: readonly string[]
   /** Written into a file that the server reads first and may rewrite, as Sentinel does. A restart finds it as it was left. */
@@ -115,7 +117,10 @@ async function start(
   options: RedisOptions,
 ): Promise<Running> {
   const log = join(dir, 'redis.log')
-  const child = spawn('redis-server', commandLine(port, ports, dir, log, options), { stdio: 'ignore' })
+  const child = spawn('redis-server', commandLine(port, ports, dir, log, options), {
+    stdio: 'ignore',
+    env: { ...process.env, ...options.env },
+  })
   let hasEnded = false
   let failure: Error | undefined
   const ended = new Promise<void>((resolve) => {
@@ -129,7 +134,7 @@ async function start(
   })
   if (child.pid !== undefined) guard(child.pid, ownDir, ended)
 
-  for (const deadline = Date.now() + 20_000; ; await sleep(10)) {
+  for (const deadline = Date.now() + 60_000; ; await sleep(10)) {
     if (hasEnded) {
       if ((failure as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') {
         throw new Error('redis-server is not installed; these tests need it: apt-get install redis-server')
@@ -140,7 +145,7 @@ async function start(
     if (await answers(port, options.requirepass)) return { child, ended, hasEnded: () => hasEnded }
     if (Date.now() > deadline) {
       child.kill('SIGKILL')
-      throw new Error(`redis-server on port ${port} did not answer within 20 s`)
+      throw new Error(`redis-server on port ${port} did not answer within 60 s`)
     }
   }
 }
@@ -191,7 +196,7 @@ async function end(running: Running): Promise<void> {
   if (running.hasEnded()) return
   running.child.kill('SIGCONT')
   running.child.kill('SIGTERM')
-  const giveUp = setTimeout(() => running.child.kill('SIGKILL'), 5_000)
+  const giveUp = setTimeout(() => running.child.kill('SIGKILL'), 30_000)
   await running.ended
   clearTimeout(giveUp)
 }

@@ -1,14 +1,16 @@
 // Clients of ioredis that belong to the application: the same store over them.
+import { storeSuite } from 'countersign/conformance'
 import { redisStore } from 'countersign/stores/redis'
 import { Cluster, Redis } from 'ioredis'
 import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis-5'
+import * as runner from 'vitest'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { count } from '../../../../tools/test-support/counts.ts'
 import { type RedisCluster, startRedisCluster } from '../../../../tools/test-support/redis-cluster.ts'
 import { eventually } from '../../../../tools/test-support/redis-command.ts'
 import { startRedisSentinels } from '../../../../tools/test-support/redis-sentinel.ts'
 import { type RedisServer, startRedis } from '../../../../tools/test-support/redis-server.ts'
 import { createRule, endedBy, endRule, loadOn, readyStore, recordOf, subjectRef } from './redis-kit.ts'
-import { storeSuite } from './suite.ts'
 
 const cleanUp: (() => unknown)[] = []
 afterEach(async () => {
@@ -37,7 +39,10 @@ const clients = {
   'ioredis 6, a cluster': () => new Cluster([...cluster.urls], clusterOnce),
 }
 for (const [name, make] of Object.entries(clients)) {
-  storeSuite(name, {
+  storeSuite({
+    runner,
+    name,
+    rounds: count(50, 1_000),
     async open() {
       const client = make()
       client.on('error', () => {})

@@ -1,9 +1,9 @@
 // What the tests of the Redis store on a cluster and behind sentinels share.
+import { samples } from 'countersign/conformance'
 import type { Store } from 'countersign/stores/contract'
 import { type RedisStoreOptions, redisStore } from 'countersign/stores/redis'
-import { createRule, endedBy, endRule, HOUR, listed, MINUTE, recordOf, refresh, subjectRef } from './suite/kit.ts'
 
-export { createRule, endedBy, endRule, HOUR, listed, MINUTE, recordOf, refresh, subjectRef }
+export const { createRule, endedBy, endRule, HOUR, listed, MINUTE, recordOf, refresh, subjectRef } = samples
 
 export type Cleanup = (undo: () => unknown) => void
 

@@ -1,15 +1,42 @@
+import { strategySuite } from 'countersign/conformance'
 import { redisStore } from 'countersign/stores/redis'
+import * as runner from 'vitest'
 import { startRedisCluster } from '../../../../tools/test-support/redis-cluster.ts'
 import { startRedisSentinels } from '../../../../tools/test-support/redis-sentinel.ts'
-import { strategySuite } from './suite.ts'
 
-strategySuite('redis cluster', async () => {
-  const cluster = await startRedisCluster()
-  return { open: async () => redisStore({ nodes: cluster.urls }), stop: () => cluster.stop() }
+strategySuite({
+  runner,
+  name: 'redis cluster',
+  async open() {
+    const cluster = await startRedisCluster()
+    const open = () => redisStore({ nodes: cluster.urls, deadline: '20s' })
+    const store = open()
+    return {
+      store,
+      another: async () => open(),
+      async dispose() {
+        await store.lifecycle.close()
+        await cluster.stop()
+      },
+    }
+  },
 })
 
-strategySuite('redis sentinel', async () => {
-  const group = await startRedisSentinels({ args: ['--min-replicas-to-write', '1'] })
-  const sentinels = { name: group.name, nodes: group.sentinels.map(({ url }) => url), password: 'data' }
-  return { open: async () => redisStore({ sentinels }), stop: () => group.stop() }
+strategySuite({
+  runner,
+  name: 'redis sentinel',
+  async open() {
+    const group = await startRedisSentinels({ args: ['--min-replicas-to-write', '1'] })
+    const sentinels = { name: group.name, nodes: group.sentinels.map(({ url }) => url), password: 'data' }
+    const open = () => redisStore({ sentinels, deadline: '20s' })
+    const store = open()
+    return {
+      store,
+      another: async () => open(),
+      async dispose() {
+        await store.lifecycle.close()
+        await group.stop()
+      },
+    }
+  },
 })

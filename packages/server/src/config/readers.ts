@@ -92,6 +92,7 @@ export type StoreLocation =
   | { readonly kind: 'sqlite'; readonly file?: string }
   | { readonly kind: 'memory' }
   | { readonly kind: 'redis'; readonly url: string }
+  | { readonly kind: 'postgres'; readonly url: string }
   | RedisGroup
 
 export const storeLocation: Reader<StoreLocation> = (value) => {
@@ -100,6 +101,8 @@ export const storeLocation: Reader<StoreLocation> = (value) => {
     if (value === 'memory') return { kind: 'memory' }
     if (value.startsWith('sqlite:') && value.length > 7) return { kind: 'sqlite', file: value.slice(7) }
     if (/^rediss?:\/\/[^/]/.test(value) && URL.canParse(value)) return { kind: 'redis', url: value }
+    // Without a host: that of a Unix socket is a parameter.
+    if (/^postgres(ql)?:\/\/./.test(value) && URL.canParse(value)) return { kind: 'postgres', url: value }
   }
   const group =
     typeof value === 'string'
@@ -109,7 +112,7 @@ export const storeLocation: Reader<StoreLocation> = (value) => {
         : undefined
   if (group) return group
   throw new Error(
-    'must be sqlite, sqlite:FILE, memory, or an address such as redis://127.0.0.1:6379, redis-cluster://HOST:PORT,HOST:PORT or redis-sentinel://HOST:PORT,HOST:PORT?name=NAME',
+    'must be sqlite, sqlite:FILE, memory, or an address such as redis://127.0.0.1:6379, postgres://127.0.0.1/auth, redis-cluster://HOST:PORT,HOST:PORT or redis-sentinel://HOST:PORT,HOST:PORT?name=NAME',
   )
 }
 
@@ -117,7 +120,7 @@ export const storeLocation: Reader<StoreLocation> = (value) => {
 export function describeStore(store: StoreLocation): string {
   if (store.kind === 'memory') return 'memory'
   if (store.kind === 'sqlite') return store.file === undefined ? 'sqlite' : `sqlite:${store.file}`
-  if (store.kind !== 'redis') return describeRedisGroup(store)
+  if (!('url' in store)) return describeRedisGroup(store)
   const url = new URL(store.url)
   // The user name too: with some providers it is the key. And the query: it may hold anything.
   const login = url.username || url.password ? '***@' : ''

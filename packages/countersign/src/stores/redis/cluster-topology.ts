@@ -6,7 +6,7 @@ import { addressOf, type Endpoint, type Login, mappedPlace, type Place, placeOf 
 import type { Reply } from './executor.ts'
 import { closedFault, replyFault, timeoutFault } from './faults.ts'
 import { NodeConnection } from './node-connection.ts'
-import { jitterMs, type NodeRedisClient } from './node-redis.ts'
+import { jitterMs, type MoreOptions, type NodeRedisClient } from './node-redis.ts'
 import { SLOTS, slotOf } from './slots.ts'
 import { CONNECT_WITHIN_MS, isOutage, type Redirect, type Topology, type TopologyListener, TRY_MS } from './topology.ts'
 
@@ -27,7 +27,7 @@ export interface ClusterOptions {
   readonly login: Login
   /** Address that a node announces → address to use. */
   readonly nodeAddressMap: Readonly<Record<string, string>>
-  readonly create: (endpoint: Endpoint, more?: object) => Promise<NodeRedisClient>
+  readonly create: (endpoint: Endpoint, more?: MoreOptions) => Promise<NodeRedisClient>
   /** How long requests under way on a connection that is no longer needed are waited for. */
   readonly deadlineMs: number
   readonly runtime: Runtime

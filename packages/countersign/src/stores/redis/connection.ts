@@ -1,6 +1,6 @@
 import type { CountersignError } from '../../internal/errors.ts'
 import type { Argument, Reply } from './executor.ts'
-import type { NodeRedisClient } from './node-redis.ts'
+import type { MoreOptions, NodeRedisClient } from './node-redis.ts'
 
 /** A way to one server, or to a client library that finds the server by itself. */
 export interface Connection {
@@ -9,7 +9,7 @@ export interface Connection {
   /** Whether a request sent now would reach the server. */
   readonly isUp: boolean
   /** Another client to the same server, with the same login. Not connected yet. Absent when it is not ours to make. */
-  readonly open?: ((more?: object) => Promise<NodeRedisClient>) | undefined
+  readonly open?: ((more?: MoreOptions) => Promise<NodeRedisClient>) | undefined
   /** Why it is not up: nothing was sent. */
   offline(): CountersignError
   /**

@@ -1,4 +1,4 @@
-import type { NodeRedisClient } from './node-redis.ts'
+import type { MoreOptions, NodeRedisClient } from './node-redis.ts'
 import type { scripts } from './scripts.generated.ts'
 
 export type Script = (typeof scripts)[keyof typeof scripts]
@@ -32,7 +32,7 @@ export interface Primary {
    * Makes another client to it, with the same login and settings and with `more` options of node-redis, for what must
    * not share the connection of the requests. Not connected yet. Absent where the client belongs to the application.
    */
-  readonly open?: (more?: object) => Promise<NodeRedisClient>
+  readonly open?: (more?: MoreOptions) => Promise<NodeRedisClient>
 }
 
 /** The requests and the servers they go to. */

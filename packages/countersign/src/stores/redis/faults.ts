@@ -1,4 +1,6 @@
 import { CountersignError, type ErrorCode } from '../../internal/errors.ts'
+import { unknownFormat } from '../../internal/format.ts'
+import { RECORD_FORMAT } from '../../session/record.ts'
 
 /** What an error reply of the server means, by its first word. All but the last group: nothing was executed. */
 interface Refusal {
@@ -53,6 +55,8 @@ export function passesSoon(reply: Error): boolean {
  * are hashes and session ids. Our own word for a kind of error is enough to look it up.
  */
 export function replyFault(reply: Error): CountersignError {
+  const [, format] = /^CSFORMAT (\d+)/.exec(reply.message) ?? []
+  if (format !== undefined) return unknownFormat('a value in Redis', Number(format), RECORD_FORMAT, 'redis')
   const { code, says, executed } = refusalOf(reply)
   const word = /^[A-Z]{2,16}\b/.exec(reply.message)?.[0] ?? 'ERR'
   const where = /user_script:\d+/.exec(reply.message)?.[0]

@@ -3,7 +3,7 @@ import type { Runtime } from '../../internal/runtime.ts'
 import type { Connection } from './connection.ts'
 import type { Argument, Reply } from './executor.ts'
 import { closedFault, lostFault, offlineFault, replyFault, timeoutFault, tlsFault } from './faults.ts'
-import { type NodeRedisClient, type NodeRedisErrors, nodeRedisErrors } from './node-redis.ts'
+import { type MoreOptions, type NodeRedisClient, type NodeRedisErrors, nodeRedisErrors } from './node-redis.ts'
 
 /** `$` in RESP: bulk strings come as buffers. A time-out of the client's own would cost more than the call. */
 const OPTIONS = { typeMapping: { 36: Buffer }, timeout: undefined }
@@ -14,7 +14,7 @@ export interface NodeConnectionOptions {
   /** `host:port`, for messages; and the identity of the server. */
   readonly id: string
   /** Makes a client. Called again when a connection has fallen silent and is given up. */
-  readonly create: (more?: object) => Promise<NodeRedisClient>
+  readonly create: (more?: MoreOptions) => Promise<NodeRedisClient>
   /** False for a client that belongs to the application: it is neither replaced nor closed. */
   readonly owned: boolean
   readonly runtime: Runtime
@@ -52,7 +52,7 @@ export class NodeConnection implements Connection {
     return this.#isAdmitted && !this.#closed && this.#client?.isReady === true
   }
 
-  get open(): ((more?: object) => Promise<NodeRedisClient>) | undefined {
+  get open(): ((more?: MoreOptions) => Promise<NodeRedisClient>) | undefined {
     return this.#options.owned ? this.#options.create : undefined
   }
 

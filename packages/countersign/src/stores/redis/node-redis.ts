@@ -14,6 +14,18 @@ export interface NodeRedisClient {
   subscribe?(channel: string, listener: () => void): Promise<unknown>
 }
 
+/** A client whose connection is tracked: it tells of keys that it has read and that are others now, `null` for all of them. */
+export interface TrackedClient extends NodeRedisClient {
+  on(event: 'ready' | 'error', listener: (error: unknown) => void): unknown
+  on(event: 'invalidate', listener: (key: Buffer | string | null) => void): unknown
+}
+
+/** Options of node-redis. */
+export interface MoreOptions {
+  readonly socket?: object
+  readonly [option: string]: unknown
+}
+
 /** The classes of the package by which its errors are told apart. */
 export interface NodeRedisErrors {
   readonly ErrorReply: abstract new (...args: never[]) => Error
@@ -21,7 +33,7 @@ export interface NodeRedisErrors {
   readonly ClientOfflineError: abstract new (...args: never[]) => Error
 }
 
-/** Silence that is too long, where requests do not wait longer. */
+/** Silence after which a connection is given up, unless requests may wait longer for their answer. */
 export const SILENT_MS = 1_000
 
 /**
@@ -29,14 +41,12 @@ export const SILENT_MS = 1_000
  * the defaults cost three quarters of the throughput, wait for ever on a silent connection, and stay closed after a
  * time-out.
  *
- * @param silentMs - A connection that has been silent for so long is given up, and what waits on it fails. Not below the
- * deadline of the requests: a server or this process that stands still for a moment has its answers a moment later.
  * @param more - Options of node-redis on top of them, for connections that have another purpose than commands.
  */
 export async function createNodeRedis(
   { host, port, login }: Endpoint,
-  { random, silentMs = SILENT_MS }: { readonly random: Runtime['random']; readonly silentMs?: number },
-  more: object = {},
+  random: Runtime['random'],
+  { socket, ...more }: MoreOptions = {},
 ): Promise<NodeRedisClient> {
   const { createClient } = await loadRedis()
   const { username, password, database, tls } = login
@@ -56,12 +66,24 @@ export async function createNodeRedis(
       port,
       ...(tls && { ...tls, tls: true }),
       connectTimeout: 1_000,
-      socketTimeout: silentMs,
+      socketTimeout: SILENT_MS,
       keepAliveInitialDelay: 5_000,
       reconnectStrategy: (attempt: number) => Math.min(50 * 2 ** attempt, 1_000) + jitterMs(random, 200),
+      ...socket,
     },
   } as object)
   return client as NodeRedisClient
+}
+
+/**
+ * For one tracked connection. It does not come back when it breaks: whatever was read over it is void then, and a new one is
+ * made. No pings: the fences are some, and while nobody asks for those nothing is served either.
+ */
+export const TRACKED = {
+  // Sends CLIENT TRACKING ON with the handshake.
+  emitInvalidate: true,
+  pingInterval: undefined,
+  socket: { socketTimeout: undefined, reconnectStrategy: false },
 }
 
 export async function nodeRedisErrors(): Promise<NodeRedisErrors> {

@@ -35,6 +35,8 @@ export class RedisLifecycle implements Lifecycle {
   readonly #checks: PrimaryChecks
   /** By the server that was refused. The next connection may lead to one with other settings, or with other data. */
   readonly #refusals = new Map<Primary, CountersignError>()
+  /** As the floor was last read; empty before. */
+  #marker = ''
 
   constructor(
     executor: Executor,
@@ -152,18 +154,37 @@ export class RedisLifecycle implements Lifecycle {
     return this.#checks.verdict().staleForMs
   }
 
-  /** One request; also the fence: it brings the server's time. A store that was emptied gets a new marker. */
+  /** One request; also a fence: it brings the server's time. A store that was emptied gets a new marker. */
   async floor(): Promise<Floor> {
     const read = async () => {
       const askedAtMs = this.#clock.ask()
       const answer = new Answer(await this.#executor.run(scripts.readFloor, [this.#floorKey], []))
-      this.#clock.learn(answer.number(3) * 1_000 + answer.number(4) / 1_000, askedAtMs)
-      return { marker: answer.text(0), notBeforeMs: answer.number(1), why: answer.text(2) }
+      const floor = floorOf(answer)
+      this.#marker = floor.marker
+      this.#learn(answer, askedAtMs)
+      return floor
     }
     const floor = await read()
     if (floor.marker !== '' || this.#placement === undefined) return floor
     await this.#openStore(this.#placement)
     return read()
+  }
+
+  /**
+   * Asks for the floor by another connection. `undefined` when that does not lead to the store that this one is: a server
+   * that was emptied, another database, another server.
+   */
+  async fence(connection: Pick<Executor, 'run'>): Promise<Floor | undefined> {
+    const askedAtMs = this.#clock.ask()
+    const answer = new Answer(await connection.run(scripts.readFloor, [this.#floorKey], []))
+    const floor = floorOf(answer)
+    if (this.#refusal() || floor.marker === '' || floor.marker !== this.#marker) return undefined
+    this.#learn(answer, askedAtMs)
+    return floor
+  }
+
+  #learn(answer: Answer, askedAtMs: number): void {
+    this.#clock.learn(answer.number(3) * 1_000 + answer.number(4) / 1_000, askedAtMs)
   }
 
   readonly raiseFloor: SessionStore['raiseFloor'] = async (why, nowMs) => {
@@ -203,4 +224,9 @@ export class RedisLifecycle implements Lifecycle {
     this.#closed = true
     return this.#executor.close()
   }
+}
+
+/** What `read-floor` answers before the time. */
+function floorOf(answer: Answer): Floor {
+  return { marker: answer.text(0), notBeforeMs: answer.number(1), why: answer.text(2) }
 }

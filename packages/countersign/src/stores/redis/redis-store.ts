@@ -3,10 +3,12 @@ import type { Executor, Requests } from './executor.ts'
 import { keysWith } from './keys.ts'
 import { type RedisStoreOptions, resolveRedisOptions } from './options.ts'
 import { redisAccounts } from './redis-accounts.ts'
+import { redisFeed } from './redis-feed.ts'
 import { RedisLifecycle } from './redis-lifecycle.ts'
 import { redisOnce } from './redis-once.ts'
 import { redisRevocations } from './redis-revocations.ts'
 import { redisSessions } from './redis-sessions.ts'
+import { trackedPrimaries } from './tracked-primaries.ts'
 import { transportTo } from './transport.ts'
 
 /**
@@ -22,15 +24,27 @@ import { transportTo } from './transport.ts'
  */
 export function redisStore(options: RedisStoreOptions): Store {
   const resolved = resolveRedisOptions(options)
-  const { prefix, runtime } = resolved
+  const { prefix, deadlineMs, runtime } = resolved
   const keys = keysWith(prefix)
-  const { executor: transport, ...facts } = transportTo(resolved)
+  const { executor: transport, canTrack, ...facts } = transportTo(resolved)
   const lifecycle = new RedisLifecycle(transport, keys, resolved, facts)
   const executor = guarded(transport, () => lifecycle.guard())
   const context = { executor, keys, durability: () => lifecycle.durability() }
+  const sessions = redisSessions(context)
+  const revocations = redisRevocations(context)
+  const changes = redisFeed({
+    open: trackedPrimaries({ transport, lifecycle, deployment: facts.deployment, keys, runtime }),
+    keys,
+    runtime,
+    deadlineMs,
+    read: sessions.read,
+    readRevocations: revocations.read,
+    guard: () => lifecycle.guard(),
+  })
   return {
     sessions: {
-      ...redisSessions(context),
+      ...sessions,
+      ...(canTrack && { changes }),
       floor: async () => {
         lifecycle.guard()
         return lifecycle.floor()
@@ -40,7 +54,7 @@ export function redisStore(options: RedisStoreOptions): Store {
         return lifecycle.raiseFloor(why, nowMs)
       },
     },
-    revocations: redisRevocations(context),
+    revocations,
     accounts: redisAccounts({ executor, keys, clock: runtime.clock }),
     once: redisOnce(context),
     lifecycle: {

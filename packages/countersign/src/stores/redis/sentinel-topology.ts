@@ -5,7 +5,7 @@ import { addressOf, type Endpoint, type Login, mappedPlace, type Place } from '.
 import type { Argument, Reply } from './executor.ts'
 import { closedFault, replyFault, timeoutFault } from './faults.ts'
 import { NodeConnection } from './node-connection.ts'
-import { jitterMs, type NodeRedisClient } from './node-redis.ts'
+import { jitterMs, type MoreOptions, type NodeRedisClient } from './node-redis.ts'
 import { pairsOf } from './pairs.ts'
 import { corrupt } from './segments.ts'
 import { CONNECT_WITHIN_MS, isOutage, type Topology, type TopologyListener, TRY_MS } from './topology.ts'
@@ -25,7 +25,7 @@ export interface SentinelOptions {
   readonly login: Login
   /** Address that the sentinels name → address to use. */
   readonly nodeAddressMap: Readonly<Record<string, string>>
-  readonly create: (endpoint: Endpoint, more?: object) => Promise<NodeRedisClient>
+  readonly create: (endpoint: Endpoint, more?: MoreOptions) => Promise<NodeRedisClient>
   readonly runtime: Runtime
 }
 

@@ -3,7 +3,7 @@ import { addressOf, type Endpoint } from './endpoint.ts'
 import type { Executor } from './executor.ts'
 import { checkIoredis } from './ioredis.ts'
 import { ioredisTopology } from './ioredis-topology.ts'
-import { createNodeRedis, SILENT_MS } from './node-redis.ts'
+import { createNodeRedis, type MoreOptions, SILENT_MS } from './node-redis.ts'
 import { NodeRedisExecutor } from './node-redis-executor.ts'
 import type { ResolvedRedisOptions } from './options.ts'
 import { SentinelTopology } from './sentinel-topology.ts'
@@ -15,12 +15,14 @@ import { WriteFence } from './write-fence.ts'
 export interface Transport {
   readonly executor: Executor
   readonly deployment: Deployment
+  /** Whether connections of our own can be made, on which a server tells of changes. */
+  readonly canTrack: boolean
   /** What is weaker because of who makes the connections. */
   readonly warnings: readonly string[]
 }
 
 const GIVEN =
-  'the Redis client was given: how soon it notices a dead connection depends on its settings (promise 6), and it cannot be told of changes'
+  'the Redis client was given: how soon it notices a dead connection depends on its settings (promise 6), and the near cache is off, because it needs a connection of its own (promise 8)'
 
 /** The executor for wherever the data is. */
 export function transportTo(options: ResolvedRedisOptions): Transport {
@@ -29,7 +31,8 @@ export function transportTo(options: ResolvedRedisOptions): Transport {
   // Where a primary that was replaced goes on answering reads for ever.
   const fence = deployment === 'sentinel' ? new WriteFence(runtime) : undefined
   const executor = new NodeRedisExecutor({ topology, runtime, deadlineMs, ...(fence && { fence }) })
-  return { executor, deployment, warnings }
+  const canTrack = options.target.kind !== 'node-redis' && options.target.kind !== 'ioredis'
+  return { executor, deployment, canTrack, warnings }
 }
 
 function topologyOf({ target, nodeAddressMap, deadlineMs, runtime }: ResolvedRedisOptions): {
@@ -37,13 +40,14 @@ function topologyOf({ target, nodeAddressMap, deadlineMs, runtime }: ResolvedRed
   readonly topology: Topology
   readonly warnings?: readonly string[]
 } {
-  const silentMs = Math.max(SILENT_MS, deadlineMs)
-  const create = (endpoint: Endpoint, more?: object) =>
-    createNodeRedis(endpoint, { random: runtime.random, silentMs }, more)
+  // Not below the deadline: a server, or this process, that stands still for a moment has its answers a moment later.
+  const socketTimeout = Math.max(SILENT_MS, deadlineMs)
+  const create = (endpoint: Endpoint, { socket, ...more }: MoreOptions = {}) =>
+    createNodeRedis(endpoint, runtime.random, { ...more, socket: { socketTimeout, ...socket } })
   switch (target.kind) {
     case 'url': {
       const { endpoint } = target
-      const connect = (more?: object) => create(endpoint, more)
+      const connect = (more?: MoreOptions) => create(endpoint, more)
       return {
         deployment: 'single',
         topology: standaloneTopology({ id: addressOf(endpoint), create: connect, owned: true, runtime }),
