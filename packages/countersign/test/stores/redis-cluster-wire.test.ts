@@ -4,7 +4,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type RedisCluster, startRedisCluster } from '../../../../tools/test-support/redis-cluster.ts'
 import { command, eventually } from '../../../../tools/test-support/redis-command.ts'
 import { type RespProxy, startRespProxy } from '../../../../tools/test-support/resp-proxy.ts'
+import { resolveRedisOptions } from '../../src/stores/redis/options.ts'
 import { scripts } from '../../src/stores/redis/scripts.generated.ts'
+import { transportTo } from '../../src/stores/redis/transport.ts'
 import { createRule, endedBy, endRule, readyStore, recordOf, subjectRef } from './redis-kit.ts'
 
 const cleanUp: (() => unknown)[] = []
@@ -146,4 +148,57 @@ describe('a store on a cluster', () => {
       expect(known).toEqual(Object.values(scripts).map(() => 1))
     }
   })
+})
+
+it('a node that gets its first slot is asked, checked, and told of', { timeout: 120_000 }, async () => {
+  const own = await startRedisCluster({ primaries: 2, replicas: 0 })
+  cleanUp.push(() => own.stop())
+  const [full, empty] = own.nodes
+  for (const { url } of own.nodes) await command(url, 'CLUSTER', 'DELSLOTSRANGE', '8192', '16383')
+  await command(full!.url, 'CLUSTER', 'ADDSLOTSRANGE', '8192', '16383')
+  await command(full!.url, 'CLUSTER', 'BUMPEPOCH')
+  await own.settle()
+
+  const { executor } = transportTo(resolveRedisOptions({ nodes: own.urls }))
+  let changes = 0
+  executor.onTopology(() => changes++)
+  await executor.connect()
+  cleanUp.push(() => executor.close())
+  const store = await readyStore({ nodes: own.urls }, (undo) => cleanUp.push(undo))
+  const ref = subjectRef()
+  const key = `cs:{${ref.tag}}:u`
+  expect(executor.primaries().map(({ id }) => id)).toEqual([`127.0.0.1:${full!.port}`])
+  expect(executor.primaryOf(key)).toBe(executor.primaries()[0])
+
+  const move = await own.beginMove(await own.slotOf(key), empty!)
+  const record = recordNow(store, ref)
+  // Nothing is there yet, so the node that has the slot sends on whoever asks.
+  expect(await store.sessions.read(record.id)).toEqual({ is: 'unknown' })
+  expect(await executor.get(key)).toBeNull()
+  const before = changes
+  await move.finish()
+  expect(await store.sessions.create(record, createRule, record.createdAtMs)).toMatchObject({ is: 'created' })
+  expect(await executor.get(`cs:{${ref.tag}}:s:${record.id}`)).not.toBeNull()
+  expect(changes).toBeGreaterThan(before)
+  expect(
+    executor
+      .primaries()
+      .map(({ id }) => id)
+      .toSorted(),
+  ).toEqual(own.nodes.map(({ port }) => `127.0.0.1:${port}`).toSorted())
+  const owner = executor.primaryOf(key)!
+  expect(owner.id).toBe(`127.0.0.1:${empty!.port}`)
+  await eventually(
+    'it is checked',
+    async () => store.lifecycle.health().warnings.join(),
+    (text) => !text.includes('not been checked'),
+  )
+
+  // What a feed of changes needs: a connection of its own to that very server, with the same login.
+  const client = await owner.open!({ pingInterval: 300 })
+  client.on('error', () => {})
+  await client.connect()
+  expect(await client.sendCommand(['CLUSTER', 'MYID'])).toBe(empty!.id)
+  client.destroy()
+  expect(String(await owner.send(['CLUSTER', 'MYID']))).toBe(empty!.id)
 })

@@ -1,12 +1,14 @@
 // Checks that are answered from memory, through the public verbs, on the store that lives in memory as well.
 import { allowlist, createSessions, denylist, generateKeyring, type Keyring, loadKeyring, opaque } from 'countersign'
+import { samples } from 'countersign/conformance'
 import type { Store } from 'countersign/stores/contract'
 import { memoryStore } from 'countersign/stores/memory'
+import { type TestClock, testClock } from 'countersign/testing'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { countCryptoCalls } from '../properties/crypto-calls.ts'
-import { type FakeClock, fakeClock, MINUTE } from '../support/fake-clock.ts'
 
+const { MINUTE } = samples
 const JWT = { issuer: 'https://a.test', audience: 'https://b.test' }
 const STRATEGIES = { opaque: opaque(), allowlist: allowlist(JWT), denylist: denylist(JWT) }
 
@@ -14,9 +16,9 @@ let keyring: Keyring
 beforeAll(async () => {
   keyring = await loadKeyring(generateKeyring())
 })
-let clock: FakeClock
+let clock: TestClock
 beforeEach(() => {
-  clock = fakeClock()
+  clock = testClock()
 })
 
 function open(store: Store, more: { strategy?: keyof typeof STRATEGIES; nearCache?: false; idle?: '5s' } = {}) {
@@ -70,7 +72,7 @@ describe('an answer from memory', () => {
     await sessions.verify(accessToken)
     const startedMs = clock.nowMs()
     for (let ms = 0; ms < 10_000; ms += 100) {
-      clock.advance(100)
+      clock.advanceMs(100)
       expect((sessions.verifyNow(accessToken) ?? (await sessions.verify(accessToken))).ok).toBe(true)
       await new Promise((resolve) => setImmediate(resolve))
     }
@@ -128,7 +130,7 @@ describe('an answer from memory', () => {
       const other = await login(there)
       await here.verify(other.accessToken)
       await there.revoke(other.session.sessionId, { reason: 'logout' })
-      clock.advance(30_001)
+      clock.advanceMs(30_001)
       expect(await here.verify(other.accessToken)).toMatchObject({ ok: false, reason: 'ended' })
     }
     await store.lifecycle.close()
@@ -172,12 +174,12 @@ describe('what a signature proved', () => {
     const sessions = open(memoryStore())
     const { accessToken, accessExpiresAtMs } = await login(sessions)
     await sessions.verify(accessToken)
-    clock.advance(9 * MINUTE)
+    clock.advanceMs(9 * MINUTE)
     expect((await sessions.verify(accessToken)).ok).toBe(true)
     expect(sessions.verifyNow(accessToken)?.ok).toBe(true)
-    clock.advance(accessExpiresAtMs - clock.nowMs() - 1)
+    clock.advanceMs(accessExpiresAtMs - clock.nowMs() - 1)
     expect((await sessions.verify(accessToken)).ok).toBe(true)
-    clock.advance(1)
+    clock.advanceMs(1)
     expect(sessions.verifyNow(accessToken)).toBeUndefined()
     expect(await sessions.verify(accessToken)).toMatchObject({ ok: false, reason: 'expired', remedy: 'refresh' })
     await sessions.close()

@@ -210,7 +210,9 @@ export class NodeConnection implements Connection {
   }
 
   #unreachable(withinMs: number): CountersignError {
-    const message = `Redis at ${this.id} could not be reached within ${withinMs / 1_000} s`
+    const message = this.#client?.isReady
+      ? `Redis at ${this.id} is there, and is no primary`
+      : `Redis at ${this.id} could not be reached within ${withinMs / 1_000} s`
     return new CountersignError('ERR_STORE_UNAVAILABLE', message, {
       store: 'redis',
       retryable: true,

@@ -92,10 +92,11 @@ export class NodeRedisExecutor implements Executor {
     const known = this.#primaries.get(connection)
     if (known) return known
     const { id, open } = connection
+    const isUp = () => !this.#closed && connection.isUp
     const primary: Primary = {
       id,
       get isUp() {
-        return connection.isUp
+        return isUp()
       },
       send: (command) => this.#request({ connection, command }),
       ...(open && { open }),

@@ -33,6 +33,9 @@ export interface NodeRedisErrors {
   readonly ClientOfflineError: abstract new (...args: never[]) => Error
 }
 
+/** Silence after which a connection is given up, unless requests may wait longer for their answer. */
+export const SILENT_MS = 1_000
+
 /**
  * Makes a client with the settings that the promises depend on (`redis-and-reliability.md` §1.7). They are not options:
  * the defaults cost three quarters of the throughput, wait for ever on a silent connection, and stay closed after a
@@ -63,7 +66,7 @@ export async function createNodeRedis(
       port,
       ...(tls && { ...tls, tls: true }),
       connectTimeout: 1_000,
-      socketTimeout: 1_000,
+      socketTimeout: SILENT_MS,
       keepAliveInitialDelay: 5_000,
       reconnectStrategy: (attempt: number) => Math.min(50 * 2 ** attempt, 1_000) + jitterMs(random, 200),
       ...socket,

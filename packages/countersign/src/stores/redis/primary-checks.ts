@@ -19,6 +19,7 @@ const UNCHECKED: ServerVerdict = {
 }
 
 interface Checked {
+  readonly incarnation: Incarnation | undefined
   readonly verdict: ServerVerdict
   /** Its wall clock less our monotonic one, and how wrong that may be. */
   readonly clock: { readonly offsetMs: number; readonly errorMs: number } | undefined
@@ -30,6 +31,7 @@ export class PrimaryChecks {
   readonly #clock: Runtime['clock']
   readonly #primaries: () => readonly Primary[]
   readonly #checked = new Map<Primary, Checked>()
+  readonly #checking = new Set<Primary>()
   /** Made when it is asked for: every write asks. */
   #verdict: ServerVerdict | undefined
 
@@ -47,6 +49,18 @@ export class PrimaryChecks {
    */
   async check(primary: Primary): Promise<Incarnation | undefined> {
     this.forget(primary)
+    this.#checking.add(primary)
+    try {
+      const checked = await this.#look(primary)
+      this.#checked.set(primary, checked)
+      this.#verdict = undefined
+      return checked.incarnation
+    } finally {
+      this.#checking.delete(primary)
+    }
+  }
+
+  async #look(primary: Primary): Promise<Checked> {
     const askedAtMs = this.#clock.monotonicMs()
     const info = parseInfo(String(await primary.send(['INFO'])))
     const answeredAtMs = this.#clock.monotonicMs()
@@ -56,9 +70,12 @@ export class PrimaryChecks {
     const serverMs = Number(info.get('server_time_usec') ?? Number.NaN) / 1_000
     const errorMs = (answeredAtMs - askedAtMs) / 2
     const clock = Number.isFinite(serverMs) ? { offsetMs: serverMs - askedAtMs - errorMs, errorMs } : undefined
-    this.#checked.set(primary, { verdict, clock })
-    this.#verdict = undefined
-    return incarnationIn(info)
+    return { verdict, clock, incarnation: incarnationIn(info) }
+  }
+
+  /** It has been checked, or is being checked. */
+  knows(primary: Primary): boolean {
+    return this.#checked.has(primary) || this.#checking.has(primary)
   }
 
   /** The next connection may lead to a server with other settings. */

@@ -66,6 +66,7 @@ export class RedisLifecycle implements Lifecycle {
     executor.onTopology(() => {
       this.#checks.changed()
       this.#changed()
+      this.#checkNew()
     })
   }
 
@@ -102,6 +103,14 @@ export class RedisLifecycle implements Lifecycle {
     }
     this.#placement = placement
     this.#isReady = true
+    this.#checkNew()
+  }
+
+  /** Those that were connected to before anybody knew that they would be primaries. */
+  #checkNew(): void {
+    if (!this.#isReady) return
+    for (const primary of this.#executor.primaries())
+      if (primary.isUp && !this.#checks.knows(primary)) void this.#checkAgain(primary)
   }
 
   async #checkAgain(primary: Primary): Promise<void> {
@@ -266,7 +275,8 @@ export class RedisLifecycle implements Lifecycle {
     const isRefusal = this.#unconfirmed?.code === 'ERR_STORE_MISCONFIGURED'
     const waits = isRefusal ? [`replicas cannot be waited for: ${this.#unconfirmed!.message} (promise 4)`] : []
     return {
-      up: this.#executor.isUp && !refusal,
+      // Nothing works without the floor. Where another part is away, the rest goes on.
+      up: this.#executor.primaryOf(this.#keys.floor)?.isUp === true && !refusal,
       keepsAll: verdict.keepsAll || this.#noEviction,
       warnings: [
         ...(refusal ? [refusal.message] : []),

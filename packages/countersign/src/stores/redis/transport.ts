@@ -3,7 +3,7 @@ import { addressOf, type Endpoint } from './endpoint.ts'
 import type { Executor } from './executor.ts'
 import { checkIoredis } from './ioredis.ts'
 import { ioredisTopology } from './ioredis-topology.ts'
-import { createNodeRedis, type MoreOptions } from './node-redis.ts'
+import { createNodeRedis, type MoreOptions, SILENT_MS } from './node-redis.ts'
 import { NodeRedisExecutor } from './node-redis-executor.ts'
 import type { ResolvedRedisOptions } from './options.ts'
 import { SentinelTopology } from './sentinel-topology.ts'
@@ -40,7 +40,10 @@ function topologyOf({ target, nodeAddressMap, deadlineMs, runtime }: ResolvedRed
   readonly topology: Topology
   readonly warnings?: readonly string[]
 } {
-  const create = (endpoint: Endpoint, more?: MoreOptions) => createNodeRedis(endpoint, runtime.random, more)
+  // Not below the deadline: a server, or this process, that stands still for a moment has its answers a moment later.
+  const socketTimeout = Math.max(SILENT_MS, deadlineMs)
+  const create = (endpoint: Endpoint, { socket, ...more }: MoreOptions = {}) =>
+    createNodeRedis(endpoint, runtime.random, { ...more, socket: { socketTimeout, ...socket } })
   switch (target.kind) {
     case 'url': {
       const { endpoint } = target
