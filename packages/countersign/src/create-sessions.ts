@@ -1,3 +1,6 @@
+import { NearCache } from './cache/near-cache.ts'
+import { type NearCacheOptions, resolveNearCache } from './cache/options.ts'
+import { droppingOwnWrites } from './cache/own-writes.ts'
 import { createEvents } from './events/events.ts'
 import { CountersignError, invalidOption } from './internal/errors.ts'
 import { type Runtime, systemRuntime } from './internal/runtime.ts'
@@ -9,7 +12,7 @@ import type { NeedsOf, Sessions } from './sessions.ts'
 import type { LimitRule, Store } from './stores/contract.ts'
 import { refuseUnknown } from './strategies/options.ts'
 import type { Strategy } from './strategies/strategy.ts'
-import { type Keyring, keysOf } from './tokens/keyring.ts'
+import { type Keyring, type Keys, keysOf } from './tokens/keyring.ts'
 import { createBackground } from './verbs/background.ts'
 import { type Core, tell } from './verbs/core.ts'
 import { epoch, revoke, revokeAll, revokeEveryone, setRoles } from './verbs/end.ts'
@@ -37,6 +40,11 @@ export type SessionsOptions<S, I, D, R extends string> = {
   limits?: { perSubject: number; overflow: LimitRule['overflow'] }
   /** Levels of authentication, weakest first. Default `aal1`, `aal2`, `aal3`. */
   acrLevels?: readonly string[]
+  /**
+   * Copies of what the store said, kept in the process where the store tells of changes, so that a request asks nobody:
+   * `docs/operations.md`. `false` has every check ask the store. On by default.
+   */
+  nearCache?: false | NearCacheOptions
   /** Clock, random source and timers: for tests. */
   runtime?: Runtime
 }
@@ -50,6 +58,7 @@ const OPTIONS = new Set([
   'roles',
   'limits',
   'acrLevels',
+  'nearCache',
   'runtime',
   'store',
 ])
@@ -85,11 +94,14 @@ export function createSessions<
   }
   const sessions = {
     issue: (input: never) => issue(core, input),
-    verify: (token: string, o = {}) => verify(core, token, o),
-    verifyNow: (token: string, o = {}) => verifyNow(core, token, o),
+    verify: (token: string, o = NO_DEMANDS) => verify(core, token, o),
+    verifyNow: (token: string, o = NO_DEMANDS) => verifyNow(core, token, o),
     events: core.events,
     ready: core.ready,
-    health: () => store.lifecycle?.health() ?? { up: true, keepsAll: false, warnings: [] },
+    health: () => ({
+      ...(store.lifecycle?.health() ?? { up: true, keepsAll: false, warnings: [] }),
+      nearCache: core.near.health(),
+    }),
     close,
     [Symbol.asyncDispose]: close,
     ...(core.strategy.needs.length > 0 && records),
@@ -98,6 +110,9 @@ export function createSessions<
   // The runtime shape follows the strategy as the type does; TypeScript cannot see that they agree. `use.ts` tests it.
   return Object.freeze(sessions) as unknown as Sessions<S, D, R, I>
 }
+
+/** One object for all calls: a hit of the near cache allocates nothing. */
+const NO_DEMANDS = Object.freeze({})
 
 type AnyOptions = SessionsOptions<Strategy<any, any, keyof Store>, unknown, unknown, string> & {
   store?: Partial<Store>
@@ -141,6 +156,7 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
         )
       }
       if (store.sessions && !closed) stopSweeper = startSweeper(store.sessions, runtime, nowMs, failed)
+      if (strategy.name !== 'stateless') near.open(store.sessions?.changes)
     })()
     readying.catch(() => {
       readying = undefined
@@ -150,14 +166,26 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
   const failed = (error: unknown) => failedWith(error instanceof CountersignError ? error.code : 'unknown')
   const failedWith = (code: string) => tell(core, { type: 'background_write_failed', code }, {}, undefined)
 
+  const floor = watchFloor({ floor: () => store.sessions!.floor() }, runtime.clock, () =>
+    tell(core, { type: 'store_data_lost' }, {}, undefined),
+  )
+  const near: Core['near'] = new NearCache({
+    options: resolveNearCache(options.nearCache),
+    clock: runtime.clock,
+    floorAt: floor.at,
+    floorRead: floor.told,
+    keysVersion: () => keysVersion(keys),
+  })
+  const dropping =
+    store.sessions && droppingOwnWrites({ sessions: store.sessions, revocations: store.revocations }, near)
+
   const core: Core = Object.freeze({
     strategy,
     options: strategy.options,
-    sessions: store.sessions!,
-    revocations: store.revocations!,
-    floor: watchFloor({ floor: () => store.sessions!.floor() }, runtime.clock, () =>
-      tell(core, { type: 'store_data_lost' }, {}, undefined),
-    ),
+    sessions: dropping?.sessions as Core['sessions'],
+    revocations: dropping?.revocations as Core['revocations'],
+    floor,
+    near,
     keyring,
     keys,
     lifetimes: lifetimesOf(strategy, options.timeouts),
@@ -175,9 +203,15 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
     closed = true
     stopSweeper()
     await core.background.settle()
+    await near.close()
     await store.lifecycle?.close()
   }
   return { core, store, close }
+}
+
+/** Another number when the keys behind the keyring are others. */
+function keysVersion(keys: Keys & { readonly version?: number }): number {
+  return keys.version ?? 0
 }
 
 /** Where only a refresh counts as use, a session must not be idle before its first access token is over. */

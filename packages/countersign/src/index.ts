@@ -1,3 +1,5 @@
+export type { NearCacheHealth } from './cache/health.ts'
+export type { NearCacheOptions } from './cache/options.ts'
 export { createSessions, type SessionsOptions } from './create-sessions.ts'
 export type { Events, SessionEvent, SessionEventType } from './events/events.ts'
 export type { Duration } from './internal/duration.ts'
@@ -21,7 +23,7 @@ export type {
   VerifyOptions,
   WatchedEnd,
 } from './session/types.ts'
-export type { Issue, Issued, Records, Sessions } from './sessions.ts'
+export type { Issue, Issued, Records, Sessions, SessionsHealth } from './sessions.ts'
 export type { Store } from './stores/contract.ts'
 export { allowlist, denylist, type Jwt, opaque, type Strategy, stateless } from './strategies/factories.ts'
 export { generateKeyring } from './tokens/generate-keyring.ts'

@@ -1,6 +1,9 @@
 import type { SessionId, SubjectRef } from '../session/ids.ts'
 import type { EndReason } from '../session/reasons.ts'
 import type { Origin, SessionRecord, Tombstone } from '../session/record.ts'
+import type { ChangeFeed } from './change-feed.ts'
+
+export type { ChangeFeed, Feed, FeedListener, FeedStatus, Line, Tracked } from './change-feed.ts'
 
 export type { SessionId, SubjectRef } from '../session/ids.ts'
 export type { EndReason } from '../session/reasons.ts'
@@ -92,65 +95,6 @@ export interface SessionStore {
 
   /** Present where copies of what was read can be kept in the process: see {@link ChangeFeed}. */
   readonly changes?: ChangeFeed
-}
-
-/**
- * How a store tells this process that something which the process has read has changed since, so that a copy may be
- * served without asking again. `docs/design/0005-near-cache.md` has the reasoning.
- */
-export interface ChangeFeed {
-  /**
-   * `push`: changes arrive by themselves. `poll`: the store is asked for them five times a second. `probe`: it is asked
-   * at each use of a copy, synchronously. `own`: this process makes all changes itself.
-   */
-  readonly mode: 'push' | 'poll' | 'probe' | 'own'
-  /** Begins. Opens connections in the background and never throws: what is wrong stands in `Feed.status`. */
-  open(listener: FeedListener): Feed
-}
-
-/** Told of changes, synchronously and in the order of the line: a reply that was sent later is seen later. */
-export interface FeedListener {
-  /** The record of this session is another one now, or none. */
-  sessionChanged(id: SessionId): void
-  /** The revocation record of this tag is another one now. */
-  revocationsChanged(tag: string): void
-  /** Whatever was read over this line, or is being read over it, is void. */
-  reset(line: Line): void
-}
-
-export interface Feed {
-  /** Reads a session in such a way that its next change is told. The errors are those of `SessionStore.read`. */
-  read(id: SessionId): Promise<Tracked<Found>>
-  readRevocations(tag: string): Promise<Tracked<Revocations | { readonly is: 'lost' }>>
-  status(): FeedStatus
-  close(): Promise<void>
-}
-
-export interface Tracked<T> {
-  readonly found: T
-  /** The line that tells of the next change. Absent: there is none now, and the answer must not be kept. */
-  readonly line?: Line
-}
-
-/**
- * One unbroken way on which changes arrive: a tracked connection to one primary, a series of polls, an open file. What was
- * read over it may be served only while its last answered fence is young: every change that was acknowledged before that
- * fence was asked has been told to the listener.
- */
-export interface Line {
-  /** When the last answered fence was asked, on the monotonic clock. `-Infinity` before the first, and for ever once the line is over. */
-  readonly fencedMonotonicMs: number
-  /** The same moment on the wall clock. */
-  readonly fencedWallMs: number
-  /** `probe` only: asks now, synchronously, and tells the listener. After it, what the listener did not void is current. */
-  probe?(): void
-}
-
-/** For `health()` and metrics. */
-export interface FeedStatus {
-  readonly lines: readonly { readonly name: string; readonly isOpen: boolean; readonly fenceAgeMs: number }[]
-  /** Why nothing, or not everything, can be kept. Never a secret. */
-  readonly warnings: readonly string[]
 }
 
 export interface CreateRule {

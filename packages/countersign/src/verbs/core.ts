@@ -1,3 +1,4 @@
+import type { NearCache } from '../cache/near-cache.ts'
 import type { EventSource, SessionEvent } from '../events/events.ts'
 import type { Runtime } from '../internal/runtime.ts'
 import type { DataCodec } from '../session/data.ts'
@@ -11,7 +12,9 @@ import type { ResolvedStrategyOptions, Strategy } from '../strategies/strategy.t
 import type { Keyring, Keys } from '../tokens/keyring.ts'
 import { subjectRef } from '../tokens/session-id.ts'
 import type { Background } from './background.ts'
+import type { Use } from './check-record.ts'
 import type { FloorWatch } from './floor-watch.ts'
+import type { Proof } from './proofs.ts'
 
 /** What every verb works with. Made once by `createSessions`; nothing in it changes. */
 export interface Core {
@@ -21,6 +24,8 @@ export interface Core {
   readonly sessions: SessionStore
   readonly revocations: RevocationStore
   readonly floor: FloorWatch
+  /** Tokens that were found genuine, and where the store tells of changes how they stand. */
+  readonly near: NearCache<Proof, Use>
   readonly keyring: Keyring
   readonly keys: Keys
   readonly lifetimes: Lifetimes

@@ -9,7 +9,7 @@ import { parseSessionId } from '../tokens/session-id.ts'
 import { checkSessionId } from './check-id.ts'
 import { type Core, refOf } from './core.ts'
 import { readLive } from './records.ts'
-import { CHECKS } from './verify.ts'
+import { checkToken } from './verify.ts'
 
 const PAGE = 100
 const WATCH_EVERY_MS = 1_000
@@ -56,7 +56,7 @@ async function explainMacToken(core: Core, text: string, prefix: 'cso_' | 'csr_'
   const { sessionId, generation } = token
   const about = { kind, sessionId, generation } as const
   if (kind === 'opaque_token' && core.strategy.name === 'opaque') {
-    const checked = await CHECKS.opaque(quiet(core), text, {}, {})
+    const checked = await checkToken(quiet(core), text, FRESH, {})
     return checked.ok
       ? { ...about, accepted: true, subject: checked.session.subject, session: checked.session as Session<any> }
       : { ...about, accepted: false, refusal: checked }
@@ -86,9 +86,12 @@ async function explainAccessToken(core: Core, text: string): Promise<Explanation
     claims: { ...claims },
   } as const
   if (core.strategy.name === 'opaque') return { ...about, accepted: false, refusal: refuse('claim_mismatch') }
-  const checked = await CHECKS[core.strategy.name](quiet(core), text, {}, {})
+  const checked = await checkToken(quiet(core), text, FRESH, {})
   return checked.ok ? { ...about, accepted: true } : { ...about, accepted: false, refusal: checked }
 }
+
+/** Whoever explains wants to know what the store says now. */
+const FRESH = { fresh: true }
 
 /** The same without background writes: looking at a token is not using it. */
 function quiet(core: Core): Core {

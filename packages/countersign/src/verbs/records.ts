@@ -1,6 +1,6 @@
 import { CountersignError } from '../internal/errors.ts'
 import type { Immutable } from '../internal/immutable.ts'
-import type { SessionId } from '../session/ids.ts'
+import { type SessionId, tagOfId } from '../session/ids.ts'
 import { checkObject, checkText, checkTexts } from '../session/input.ts'
 import { type Refused, refuse } from '../session/reasons.ts'
 import type { SessionRecord } from '../session/record.ts'
@@ -103,7 +103,7 @@ export async function stepUp(
   const nowMs = Math.max(core.nowMs(), floor.notBeforeMs + 1)
   const { record, secret } = newRecord(
     core,
-    { tag: id.slice(0, 12), subject: old.subject, ...(old.tenant !== undefined && { tenant: old.tenant }) },
+    { tag: tagOfId(id), subject: old.subject, ...(old.tenant !== undefined && { tenant: old.tenant }) },
     {
       acr: proof.acr,
       amr,

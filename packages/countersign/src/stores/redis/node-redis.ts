@@ -11,6 +11,12 @@ export interface NodeRedisClient {
   on(event: 'ready' | 'error', listener: (error: unknown) => void): unknown
 }
 
+/** A client whose connection is tracked: it tells of keys that it has read and that are others now, `null` for all of them. */
+export interface TrackedClient extends NodeRedisClient {
+  on(event: 'ready' | 'error', listener: (error: unknown) => void): unknown
+  on(event: 'invalidate', listener: (key: Buffer | string | null) => void): unknown
+}
+
 /** The classes of the package by which its errors are told apart. */
 export interface NodeRedisErrors {
   readonly ErrorReply: abstract new (...args: never[]) => Error
@@ -40,6 +46,25 @@ export async function createNodeRedis(url: string, random: Runtime['random']): P
     },
   })
   return client as NodeRedisClient
+}
+
+/**
+ * Makes a client for one tracked connection. It does not come back when it breaks: whatever was read over it is void then,
+ * and a new one is made. No pings: the fences are some, and while nobody asks for those nothing is served either.
+ */
+export async function createTrackedNodeRedis(url: string): Promise<TrackedClient> {
+  const { createClient } = await loadRedis()
+  const client: unknown = createClient({
+    url,
+    RESP: 3,
+    // Sends CLIENT TRACKING ON with the handshake.
+    emitInvalidate: true,
+    maintNotifications: 'disabled',
+    disableOfflineQueue: true,
+    commandOptions: { timeout: undefined } as object,
+    socket: { connectTimeout: 1_000, keepAliveInitialDelay: 5_000, reconnectStrategy: false },
+  })
+  return client as TrackedClient
 }
 
 export async function nodeRedisErrors(): Promise<NodeRedisErrors> {

@@ -39,6 +39,8 @@ export class RedisLifecycle implements Lifecycle {
   /** Belongs to one connection: the next one may lead to a server with other settings, or with other data. */
   #verdict = UNCHECKED
   #refused: CountersignError | undefined
+  /** As the floor was last read; empty before. */
+  #marker = ''
 
   constructor(
     executor: Executor,
@@ -141,18 +143,37 @@ export class RedisLifecycle implements Lifecycle {
     return this.#verdict.durability
   }
 
-  /** One request; also the fence: it brings the server's time. A store that was emptied gets a new marker. */
+  /** One request; also a fence: it brings the server's time. A store that was emptied gets a new marker. */
   async floor(): Promise<Floor> {
     const read = async () => {
       const askedAtMs = this.#clock.ask()
       const answer = new Answer(await this.#executor.run(scripts.readFloor, [this.#floorKey], []))
-      this.#clock.learn(answer.number(3) * 1_000 + answer.number(4) / 1_000, askedAtMs)
-      return { marker: answer.text(0), notBeforeMs: answer.number(1), why: answer.text(2) }
+      const floor = floorOf(answer)
+      this.#marker = floor.marker
+      this.#learn(answer, askedAtMs)
+      return floor
     }
     const floor = await read()
     if (floor.marker !== '' || this.#placement === undefined) return floor
     await this.#check(this.#placement)
     return read()
+  }
+
+  /**
+   * Asks for the floor by another connection. `undefined` when that does not lead to the store that this one is: a server
+   * that was emptied, another database, another server.
+   */
+  async fence(connection: Pick<Executor, 'run'>): Promise<Floor | undefined> {
+    const askedAtMs = this.#clock.ask()
+    const answer = new Answer(await connection.run(scripts.readFloor, [this.#floorKey], []))
+    const floor = floorOf(answer)
+    if (floor.marker === '' || floor.marker !== this.#marker) return undefined
+    this.#learn(answer, askedAtMs)
+    return floor
+  }
+
+  #learn(answer: Answer, askedAtMs: number): void {
+    this.#clock.learn(answer.number(3) * 1_000 + answer.number(4) / 1_000, askedAtMs)
   }
 
   readonly raiseFloor: SessionStore['raiseFloor'] = async (why, nowMs) => {
@@ -180,6 +201,11 @@ export class RedisLifecycle implements Lifecycle {
     this.#closed = true
     return this.#executor.close()
   }
+}
+
+/** What `read-floor` answers before the time. */
+function floorOf(answer: Answer): Floor {
+  return { marker: answer.text(0), notBeforeMs: answer.number(1), why: answer.text(2) }
 }
 
 /** The server does not let this user do that, or does not know the command: tolerated where we can do without. */

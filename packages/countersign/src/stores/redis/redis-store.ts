@@ -1,14 +1,16 @@
 import type { Store } from '../contract.ts'
 import type { Executor, Requests } from './executor.ts'
 import { keysWith } from './keys.ts'
-import { createNodeRedis } from './node-redis.ts'
+import { createNodeRedis, createTrackedNodeRedis, nodeRedisErrors } from './node-redis.ts'
 import { NodeRedisExecutor } from './node-redis-executor.ts'
-import { type RedisStoreOptions, resolveRedisOptions } from './options.ts'
+import { type RedisStoreOptions, type ResolvedRedisOptions, resolveRedisOptions } from './options.ts'
 import { redisAccounts } from './redis-accounts.ts'
+import { type OpenPrimaries, redisFeed } from './redis-feed.ts'
 import { RedisLifecycle } from './redis-lifecycle.ts'
 import { redisOnce } from './redis-once.ts'
 import { redisRevocations } from './redis-revocations.ts'
 import { redisSessions } from './redis-sessions.ts'
+import { TrackedPrimary } from './tracked-primary.ts'
 
 /**
  * A store on one Redis or Valkey server, shared by any number of processes. `docs/storage-schema.md` has every key.
@@ -31,14 +33,32 @@ export function redisStore(options: RedisStoreOptions): Store {
     host,
   })
   const ownWarnings = client
-    ? ['the Redis client was given: how soon it notices a dead connection depends on its settings (promise 6)']
+    ? [
+        ...(url === undefined ? [NO_NEAR_CACHE] : []),
+        'the Redis client was given: how soon it notices a dead connection depends on its settings (promise 6)',
+      ]
     : []
   const lifecycle = new RedisLifecycle(transport, keys, resolved, ownWarnings)
   const executor = guarded(transport, () => lifecycle.guard())
   const context = { executor, keys, durability: () => lifecycle.durability() }
+  const sessions = redisSessions(context)
+  const revocations = redisRevocations(context)
+  const changes =
+    url === undefined
+      ? undefined
+      : redisFeed({
+          open: singleServer(url, lifecycle, resolved),
+          keys,
+          runtime,
+          deadlineMs,
+          read: sessions.read,
+          readRevocations: revocations.read,
+          guard: () => lifecycle.guard(),
+        })
   return {
     sessions: {
-      ...redisSessions(context),
+      ...sessions,
+      ...(changes && { changes }),
       floor: async () => {
         lifecycle.guard()
         return lifecycle.floor()
@@ -48,7 +68,7 @@ export function redisStore(options: RedisStoreOptions): Store {
         return lifecycle.raiseFloor(why, nowMs)
       },
     },
-    revocations: redisRevocations(context),
+    revocations,
     accounts: redisAccounts({ executor, keys, clock: runtime.clock }),
     once: redisOnce(context),
     lifecycle: {
@@ -58,6 +78,29 @@ export function redisStore(options: RedisStoreOptions): Store {
       nowMs: () => lifecycle.nowMs(),
       close: () => lifecycle.close(),
     },
+  }
+}
+
+const NO_NEAR_CACHE =
+  'the near cache is off: it needs a connection of its own, and "url" was not given with the client (promise 8)'
+
+/** The one server, whose fence is the reading of the floor. */
+function singleServer(url: string, lifecycle: RedisLifecycle, { host, runtime }: ResolvedRedisOptions): OpenPrimaries {
+  return (owner, listener, clock) => {
+    const primary = new TrackedPrimary({
+      name: host,
+      connect: async () => ({ client: await createTrackedNodeRedis(url), errors: await nodeRedisErrors() }),
+      async fence(requests, asked) {
+        const floor = await lifecycle.fence(requests)
+        if (floor) listener.floorRead(floor, asked)
+        return floor !== undefined
+      },
+      owner,
+      runtime,
+      clock,
+      uses: () => listener.uses(),
+    })
+    return { of: () => primary, all: () => [primary] }
   }
 }
 
