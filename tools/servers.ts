@@ -10,6 +10,7 @@ const NEEDED: Readonly<Record<string, string>> = {
   'redis-server': 'redis-server',
   chromium: 'chromium',
   curl: 'curl',
+  openssl: 'openssl',
   // Only its programs are used: the cluster that the package makes is neither asked nor changed.
   initdb: 'postgresql',
 }
