@@ -25,7 +25,8 @@ const LOSS = { staleMs: 1_000, losses: [{ atMs: 1_000, healedMs: 3_000 }] }
 
 /** A good history, the one thing that makes it bad, and what that is. */
 const BAD: readonly [keyof typeof INVARIANTS, string, readonly Line[], Line, Rules?][] = [
-  ['I1', 'verified later than the bound', [LOGIN, REVOKED], ['verify', 1_511, 1_512, ok()]],
+  ['I1', 'verified later than the bound', [LOGIN, REVOKED], ['verify', 1_511, 1_512, ok(), { node: 1 }]],
+  ['I1', 'verified by the process that ended it', [LOGIN, REVOKED], ['verify', 511, 512, ok()]],
   ['I1', 'updated after the acknowledgement, which has no bound', [LOGIN, REVOKED], ['update', 511, 512, ok()]],
   [
     'I1',
@@ -69,7 +70,13 @@ const BAD: readonly [keyof typeof INVARIANTS, string, readonly Line[], Line, Rul
     'I4',
     'older than the bound',
     [LOGIN, ['update', 20, 30, ok({ version: 2 }), { operation: 'x' }]],
-    ['verify', 1_031, 1_032, ok({ version: 1 })],
+    ['verify', 1_031, 1_032, ok({ version: 1 }), { node: 1 }],
+  ],
+  [
+    'I4',
+    'older than what the same process wrote',
+    [LOGIN, ['update', 20, 30, ok({ version: 2 }), { operation: 'x' }]],
+    ['verify', 31, 32, ok({ version: 1 })],
   ],
   [
     'I4',
@@ -129,7 +136,7 @@ describe('a history that breaks an invariant is found', () => {
 })
 
 test.each<[string, readonly Line[], Rules?]>([
-  ['served within the bound', [LOGIN, REVOKED, ['verify', 1_510, 1_511, ok()]]],
+  ['served within the bound', [LOGIN, REVOKED, ['verify', 1_510, 1_511, ok(), { node: 1 }]]],
   ['asked before the acknowledgement, however late it is answered', [LOGIN, REVOKED, ['update', 505, 9_000, ok()]]],
   [
     'alive after a revocation whose outcome is unknown',

@@ -113,10 +113,9 @@ function revoked({ made, calls, endings }: Story, rules: Rules, violated: Tell):
   if (certain.length === 0) return
   for (const call of calls) {
     if (!isOk(call) || !LIVE.has(call.verb)) continue
-    const boundMs = call.verb === 'verify' ? rules.staleMs : 0
     const by = certain.find(
       (ending) =>
-        call.invokedMs > ending.endedMs + boundMs &&
+        call.invokedMs > ending.endedMs + boundOf(call, ending, rules) &&
         // One that only waits holds in the process where it waits.
         (isDone(ending) || ending.node === call.node) &&
         !isLost(ending, call.invokedMs, rules),
@@ -126,6 +125,9 @@ function revoked({ made, calls, endings }: Story, rules: Rules, violated: Tell):
     violated('I1', `${call.verb} on node ${call.node} was accepted ${lateMs} ms after ${by.verb} was acknowledged`)
   }
 }
+/** How old an answer may be: a process reads what it wrote itself, and whoever asks the store reads what is there. */
+const boundOf = (call: Call, write: Call, { staleMs }: Rules) =>
+  call.verb === 'verify' && call.node !== write.node ? staleMs : 0
 /** What only a live session answers. */
 const LIVE = new Set(['verify', 'refresh', 'update', 'look'])
 
@@ -178,13 +180,14 @@ function young({ calls, made }: Story, rules: Rules, violated: Tell): void {
   const writes = calls.filter((call): call is Said<Ok> => isOk(call) && call.verb === 'update')
   for (const call of calls) {
     if (!isOk(call) || call.verb === 'update') continue
-    const boundMs = call.verb === 'verify' ? rules.staleMs : 0
     const { version } = call.answer
     const missed =
       version !== undefined &&
       writes.find(
         (write) =>
-          write.endedMs + boundMs < call.invokedMs && write.answer.version! > version && !wasLost(write, rules),
+          write.endedMs + boundOf(call, write, rules) < call.invokedMs &&
+          write.answer.version! > version &&
+          !wasLost(write, rules),
       )
     if (missed) violated('I4', `${call.verb} said version ${version} after ${missed.answer.version} was acknowledged`)
     const { lifetime } = rules
@@ -218,7 +221,9 @@ function denied({ calls, made, endings, subject }: Story, rules: Rules, violated
     // A login that nobody was told of is not known to the history.
     const isKnown = made !== undefined
     if (reason === 'ended' && isKnown && !ended && !hasLoss) violated('I7', `${call.verb}: ended, and nobody ended it`)
-    if (['unknown', 'rolled_back'].includes(reason) && isKnown && !hasLoss)
+    // The oldest tombstones of a subject go.
+    const isForgotten = reason === 'unknown' && ended
+    if (['unknown', 'rolled_back'].includes(reason) && isKnown && !hasLoss && !isForgotten)
       violated('I7', `${call.verb}: ${reason}, and the store lost nothing`)
     if (reason === 'reused' && !hasLoss) violated('I7', `${call.verb}: reused, and every client is honest`)
     if (EXPIRED.has(reason) && made && !(lifetime && call.endedMs >= made.invokedMs + lifetime.ms - lifetime.errorMs))

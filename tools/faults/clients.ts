@@ -157,7 +157,13 @@ export interface Crowd {
   readonly thinkMs: number
   /** Calls per thousand, beside `verify`. Default {@link MIX}. */
   readonly mix?: Partial<Record<keyof typeof MIX, number>>
-  operations: number
+  /** Another one each time. */
+  nextOperation(): string
+}
+
+export function numbered(prefix: string): () => string {
+  let number = 0
+  return () => `${prefix}${++number}`
 }
 
 /** Of a thousand calls; the rest verifies. */
@@ -192,7 +198,7 @@ async function step(crowd: Crowd, node: Node, mix: typeof MIX): Promise<void> {
   }
   const one = random.pick(known)
   if (is(mix.update)) {
-    const operation = `o${++crowd.operations}`
+    const operation = crowd.nextOperation()
     // A client that was not answered asks again, or does not.
     for (let tries = 0; tries < 3; tries++) {
       const answer = await node.update(one, operation)

@@ -97,7 +97,9 @@ export class History {
   /** The last lines about a session and its subject, for whoever has to find out why. */
   trace(about: { readonly sid?: string | undefined; readonly subject?: string | undefined }, most = 60): string[] {
     const calls = this.calls.filter(
-      ({ sid, subject }) => (sid !== undefined && sid === about.sid) || subject === about.subject,
+      (call) =>
+        call.subject === about.subject &&
+        (about.sid === undefined || call.verb === 'revokeAll' || sidOf(call) === about.sid),
     )
     const lines = [
       ...this.notes.map(({ atMs, what }) => ({ atMs, line: `${ms(atMs)} -- ${what}` })),
@@ -109,6 +111,8 @@ export class History {
       .map(({ line }) => line)
   }
 }
+
+const sidOf = ({ sid, answer }: Call) => sid ?? (answer.is === 'ok' ? answer.sid : undefined)
 
 const ms = (at: number) => `${at.toFixed(1).padStart(10)} ms`
 

@@ -22,23 +22,35 @@ class SimulatedShard implements Shard {
     this.#revocations = from?.revocations()
   }
 
-  gate = () => this.#gate
-  setGate = (gate: Gate) => {
+  gate(): Gate | undefined {
+    return this.#gate
+  }
+  setGate(gate: Gate): void {
     this.#gate = gate
   }
-  revocations = () => this.#revocations
-  setRevocations = (state: RevocationState) => {
+  revocations(): RevocationState | undefined {
+    return this.#revocations
+  }
+  setRevocations(state: RevocationState): void {
     this.#revocations = state
     this.changed.add(revocationsKey(this.#tag))
   }
-  find = (id: SessionId) => this.#kept.get(id)
-  records = (): readonly Record[] =>
-    [...this.#kept.values()].flatMap((kept) => (kept.is === 'live' ? [kept.record] : []))
-  tombstones = (): readonly Tombstone[] =>
-    [...this.#kept.values()].flatMap((kept) => (kept.is === 'ended' ? [kept.tombstone] : []))
-  put = (record: Record) => this.#set(record.id, { is: 'live', record })
-  bury = (tombstone: Tombstone) => this.#set(tombstone.id, { is: 'ended', tombstone })
-  forget = (id: SessionId) => {
+  find(id: SessionId): Kept | undefined {
+    return this.#kept.get(id)
+  }
+  records(): readonly Record[] {
+    return [...this.#kept.values()].flatMap((kept) => (kept.is === 'live' ? [kept.record] : []))
+  }
+  tombstones(): readonly Tombstone[] {
+    return [...this.#kept.values()].flatMap((kept) => (kept.is === 'ended' ? [kept.tombstone] : []))
+  }
+  put(record: Record): void {
+    this.#set(record.id, { is: 'live', record })
+  }
+  bury(tombstone: Tombstone): void {
+    this.#set(tombstone.id, { is: 'ended', tombstone })
+  }
+  forget(id: SessionId): void {
     this.#kept.delete(id)
     this.changed.add(id)
   }

@@ -2,7 +2,7 @@
 // nemesis. Safety (the invariants, at every moment) and liveness (afterwards everything works again) are judged apart.
 import { generateKeyring, type Keyring, loadKeyring } from 'countersign'
 import { check, type Rules, type Violation } from '../check.ts'
-import { type Crowd, type Known, Node, openSessions, renew, wander } from '../clients.ts'
+import { type Crowd, type Known, Node, numbered, openSessions, renew, wander } from '../clients.ts'
 import { History } from '../history.ts'
 import { Network, type Part, simulatedStore } from './network.ts'
 import { Primary } from './primary.ts'
@@ -67,7 +67,7 @@ export async function live(seed: number, options: { readonly troubleMs?: number 
     all,
     isOver: () => isOver,
     thinkMs: 150,
-    operations: 0,
+    nextOperation: numbered('o'),
   }
   const clients = [...nodes, ...nodes].map((node, n) =>
     wander({ ...crowd, sleep: (ms) => machines[n % NODES]!.sleep(ms) }, node),
