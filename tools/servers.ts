@@ -5,7 +5,7 @@ import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Program → Debian package. */
+/** Program → Debian packages. */
 const NEEDED: Readonly<Record<string, string>> = {
   'redis-server': 'redis-server',
   chromium: 'chromium',
@@ -13,6 +13,8 @@ const NEEDED: Readonly<Record<string, string>> = {
   openssl: 'openssl',
   // Only its programs are used: the cluster that the package makes is neither asked nor changed.
   initdb: 'postgresql',
+  // For the tests with a loss of power.
+  cc: 'gcc libc6-dev',
 }
 /** Where Debian keeps the programs of each PostgreSQL version, outside the path. */
 const POSTGRES = '/usr/lib/postgresql'
@@ -36,7 +38,7 @@ const isInstalled = (program: string): boolean =>
 export function ensurePrograms(programs: readonly string[] = Object.keys(NEEDED)): void {
   const missing = programs.filter((program) => !isInstalled(program))
   if (missing.length === 0) return
-  const packages = missing.map((program) => NEEDED[program] ?? program)
+  const packages = missing.flatMap((program) => (NEEDED[program] ?? program).split(' '))
   if (process.getuid?.() !== 0 || !isInstalled('apt-get')) {
     console.error(`missing: ${missing.join(', ')}. On Debian: apt-get install ${packages.join(' ')}`)
     process.exit(1)

@@ -36,7 +36,12 @@ export async function openNearCases(store: Store): Promise<NearCases> {
   })
   const tokens: Buffer[] = []
   for (let n = 0; n < TOKENS; n++) {
-    const issued = await sessions.issue({ subject: `user:${n}`, roles: ['user'], amr: ['pwd'], device: { id: `d${n}` } })
+    const issued = await sessions.issue({
+      subject: `user:${n}`,
+      roles: ['user'],
+      amr: ['pwd'],
+      device: { id: `d${n}` },
+    })
     if (!issued.ok) throw new Error(issued.reason)
     tokens.push(Buffer.from(issued.accessToken))
   }

@@ -44,9 +44,12 @@ const rows = results.map(({ name, limit, ours, other }) => ({
   oursNs: median(ours),
   otherNs: median(other),
 }))
-if (values.json) console.log(JSON.stringify({ node: process.version, store: store.lifecycle.name, rounds, asked, rows }))
+if (values.json)
+  console.log(JSON.stringify({ node: process.version, store: store.lifecycle.name, rounds, asked, rows }))
 else {
-  console.log(`Node ${process.version}, ${store.lifecycle.name}, ${rounds} rounds, medians; ${asked} checks asked the store\n`)
+  console.log(
+    `Node ${process.version}, ${store.lifecycle.name}, ${rounds} rounds, medians; ${asked} checks asked the store\n`,
+  )
   console.log('| Case | ours, ns | other, ns | ratio | at most |\n| --- | --- | --- | --- | --- |')
   for (const { name, limit, ratio, oursNs, otherNs } of rows)
     console.log(`| ${name} | ${oursNs.toFixed(0)} | ${otherNs.toFixed(0)} | ${ratio.toFixed(2)} | ${limit} |`)

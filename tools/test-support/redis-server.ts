@@ -21,6 +21,8 @@ export interface RedisOptions {
   readonly dir?: string
   /** Further command line arguments, for example `['--cluster-enabled', 'yes']`. */
   readonly args?: readonly string[]
+  /** Further variables. */
+  readonly env?: NodeJS.ProcessEnv
   /** Settings that get another free port each, for example `['cluster-port', 'tls-port']`. */
   readonly morePorts?: readonly string[]
   /** Written into a file that the server reads first and may rewrite, as Sentinel does. A restart finds it as it was left. */
@@ -115,7 +117,8 @@ async function start(
   options: RedisOptions,
 ): Promise<Running> {
   const log = join(dir, 'redis.log')
-  const child = spawn('redis-server', commandLine(port, ports, dir, log, options), { stdio: 'ignore' })
+  const env = { ...process.env, ...options.env }
+  const child = spawn('redis-server', commandLine(port, ports, dir, log, options), { stdio: 'ignore', env })
   let hasEnded = false
   let failure: Error | undefined
   const ended = new Promise<void>((resolve) => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { CountersignError, generateKeyring, type Keyring, type KeyringFile, loadKeyring } from 'countersign'
 
 /** ES256 because the service publishes a JWK Set, and libraries in every language know it. */
@@ -42,7 +42,8 @@ export async function readKeysFile(path: string): Promise<Keyring> {
  * @returns `false` when there is one already.
  */
 export async function makeKeysFile(path: string): Promise<boolean> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const folder = dirname(resolve(path))
+  const firstMade = await mkdir(folder, { recursive: true, mode: 0o700 })
   // Not the pid: in a container it is the same after a crash, and the draft of that start would be in the way.
   const draft = `${path}.${randomBytes(6).toString('hex')}.new`
   const file = await open(draft, 'wx', 0o600)
@@ -61,6 +62,20 @@ export async function makeKeysFile(path: string): Promise<boolean> {
     throw error
   } finally {
     await unlink(draft)
+    await keepNames(folder)
+    for (let made = folder; firstMade !== undefined && made.length >= firstMade.length; made = dirname(made)) {
+      await keepNames(dirname(made))
+    }
+  }
+}
+
+/** Puts the names in a folder on the disk, which syncing a file does not promise for its own (POSIX, `fsync`). */
+async function keepNames(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r')
+    await handle.sync().finally(() => handle.close())
+  } catch {
+    // Not for us to read, or a system that syncs no folders.
   }
 }
 
@@ -96,6 +111,7 @@ export async function changeKeysFile<T extends { readonly file: KeyringFile }>(
     await file.sync()
     await rename(draft, path)
     isDone = true
+    await keepNames(dirname(path))
     return done
   } finally {
     await file.close()

@@ -100,7 +100,7 @@ describe('explain', () => {
       reason: 'malformed',
       remedy: 'sign_in',
     })
-    expect(await explain(`${accessToken.slice(0, -2)}AA`, 4)).toMatchObject({
+    expect(await explain(`${accessToken.slice(0, -8)}AAAAAAAA`, 4)).toMatchObject({
       accepted: false,
       reason: 'bad_signature',
     })

@@ -20,16 +20,17 @@ export interface Standing<U> {
   readonly bytes: number
 }
 
-/** A standing with the line that tells when it changes. */
+/** A standing with the line that tells when it changes. Its parts, not the object: one less to fetch and to keep. */
 export class Copy<V, U> {
   readonly known: KnownToken<V, U>
-  readonly standing: Standing<U>
+  readonly id: SessionId
   /** The answer for whoever demands nothing more: made once, so that a hit allocates nothing. */
   readonly accepted: { readonly ok: true; readonly session: Principal }
-  // Out of `standing`, because a hit looks at them: one object less to fetch from memory.
   readonly bornMs: number
   readonly overMs: number
   readonly dueMs: number
+  readonly use: U | undefined
+  readonly bytes: number
   readonly line: Line
   /** When the store was asked. */
   readonly askedMonotonicMs: number
@@ -40,34 +41,47 @@ export class Copy<V, U> {
 
   constructor(known: KnownToken<V, U>, standing: Standing<U>, line: Line, asked: Moment) {
     this.known = known
-    this.standing = standing
+    this.id = standing.id
     this.accepted = Object.freeze({ ok: true, session: standing.session })
     this.bornMs = standing.bornMs
     this.overMs = standing.overMs
     this.dueMs = standing.dueMs
+    this.use = standing.use
+    this.bytes = standing.bytes
     this.line = line
     this.askedMonotonicMs = asked.monotonicMs
     this.askedWallMs = asked.wallMs
   }
 }
 
-/** A token whose MAC or signature was found right. */
-export class KnownToken<V, U> {
-  readonly token: string
+/** What is known of a genuine token without asking. */
+export interface Genuine<V> {
   /** What it proves by itself. */
   readonly proof: V
-  /** Its own time: accepted from `sinceMs` on, refused from `untilMs` on. */
+  /** Its own time: accepted from `sinceMs` on, refused from `untilMs` on. Store time. */
   readonly sinceMs: number
   readonly untilMs: number
+  /** Heap that `proof` takes, as an estimate. */
+  readonly proofBytes: number
+}
+
+/** A token whose MAC or signature was found right. */
+export class KnownToken<V, U> implements Genuine<V> {
+  readonly token: string
+  readonly proof: V
+  readonly sinceMs: number
+  readonly untilMs: number
+  readonly proofBytes: number
   copy: Copy<V, U> | undefined
   /** Since the hand of the eviction came by. */
   wasUsed = false
 
-  constructor(token: string, proof: V, sinceMs: number, untilMs: number) {
+  constructor(token: string, { proof, sinceMs, untilMs, proofBytes }: Genuine<V>) {
     this.token = token
     this.proof = proof
     this.sinceMs = sinceMs
     this.untilMs = untilMs
+    this.proofBytes = proofBytes
   }
 }
 
@@ -77,8 +91,8 @@ export class KnownToken<V, U> {
  * them: `bench/near` shows a hit at two thirds of a bare look-up by the whole token. The whole token is compared after.
  */
 const TAIL = 32
-/** Heap of a token without its characters, with its entry: measured, see `bench/near/heap.ts`. */
-const TOKEN_BYTES = 560
+/** Heap of an entry without the characters of the token and without its proof: `bench/near/heap.ts`. */
+const ENTRY_BYTES = 250
 
 export interface Bounds {
   readonly maxEntries: number
@@ -117,12 +131,12 @@ export class KnownTokens<V, U> {
   }
 
   /** Keeps a token, if it fits at all. Only for one whose MAC or signature was right. */
-  add(token: string, proof: V, sinceMs: number, untilMs: number, nowMs: number): KnownToken<V, U> | undefined {
+  add(token: string, genuine: Genuine<V>, nowMs: number): KnownToken<V, U> | undefined {
     const same = this.find(token)
     if (same) return same
     // A copy: the token may be a slice, which would keep a whole header of the request alive.
     const own = Buffer.from(token, 'latin1').toString('latin1')
-    const known = new KnownToken<V, U>(own, proof, sinceMs, untilMs)
+    const known = new KnownToken<V, U>(own, genuine)
     const bytes = bytesOf(known)
     const { maxEntries, maxBytes } = this.#bounds
     if (own !== token || bytes > maxBytes || maxEntries < 1) return undefined
@@ -137,17 +151,17 @@ export class KnownTokens<V, U> {
 
   /** Keeps a copy with a token that `add` gave, if it fits. */
   attach(copy: Copy<V, U>, nowMs: number): void {
-    const { known, standing } = copy
+    const { known, bytes } = copy
     this.detach(known)
     // One that would drive out a sixteenth of everything is not worth it.
-    if (this.find(known.token) !== known || standing.bytes > this.#bounds.maxBytes / 16) return
+    if (this.find(known.token) !== known || bytes > this.#bounds.maxBytes / 16) return
     known.wasUsed = true
-    this.#makeRoom(standing.bytes, 0, nowMs)
+    this.#makeRoom(bytes, 0, nowMs)
     // The hand may have come round to the token itself.
     if (this.find(known.token) !== known) return
     known.copy = copy
-    this.#bytes += standing.bytes
-    const tag = tagOfId(standing.id)
+    this.#bytes += bytes
+    const tag = tagOfId(copy.id)
     const first = this.#byTag.get(tag)
     copy.next = first
     if (first) first.previous = copy
@@ -159,12 +173,12 @@ export class KnownTokens<V, U> {
     const { copy } = known
     if (!copy) return
     known.copy = undefined
-    this.#bytes -= copy.standing.bytes
+    this.#bytes -= copy.bytes
     const { previous, next } = copy
     if (next) next.previous = previous
     if (previous) previous.next = next
-    else if (next) this.#byTag.set(tagOfId(copy.standing.id), next)
-    else this.#byTag.delete(tagOfId(copy.standing.id))
+    else if (next) this.#byTag.set(tagOfId(copy.id), next)
+    else this.#byTag.delete(tagOfId(copy.id))
   }
 
   /** Drops the copies of a tag, or of one of its sessions, and returns how many. */
@@ -172,7 +186,7 @@ export class KnownTokens<V, U> {
     let dropped = 0
     for (let copy = this.#byTag.get(tag); copy; ) {
       const { next, known } = copy
-      if (id === undefined || copy.standing.id === id) {
+      if (id === undefined || copy.id === id) {
         this.detach(known)
         dropped++
       }
@@ -231,6 +245,6 @@ export class KnownTokens<V, U> {
   }
 }
 
-function bytesOf({ token }: KnownToken<unknown, unknown>): number {
-  return TOKEN_BYTES + token.length
+function bytesOf({ token, proofBytes }: KnownToken<unknown, unknown>): number {
+  return ENTRY_BYTES + token.length + proofBytes
 }

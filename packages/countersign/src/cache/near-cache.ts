@@ -2,7 +2,7 @@ import type { Clock, Moment } from '../internal/runtime.ts'
 import { type SessionId, tagOfId } from '../session/ids.ts'
 import type { ChangeFeed, Feed, FeedListener, Floor, Found, Line, Revocations } from '../stores/contract.ts'
 import type { NearCacheHealth } from './health.ts'
-import { Copy, type KnownToken, KnownTokens, type Standing } from './known-tokens.ts'
+import { Copy, type Genuine, type KnownToken, KnownTokens, type Standing } from './known-tokens.ts'
 import type { ResolvedNearCache } from './options.ts'
 import type { OwnWrites } from './own-writes.ts'
 import { type Reading, Reads } from './reads.ts'
@@ -148,14 +148,9 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
   }
 
   /** Remembers a token whose MAC or signature was right. Call it only for one that was accepted: positive entries only. */
-  remember(
-    token: string,
-    { proof, sinceMs, untilMs }: { readonly proof: V; readonly sinceMs: number; readonly untilMs: number },
-    keysVersion: number,
-    nowMs: number,
-  ): KnownToken<V, U> | undefined {
+  remember(token: string, genuine: Genuine<V>, keysVersion: number, nowMs: number): KnownToken<V, U> | undefined {
     if (this.#closed || keysVersion !== this.#keysVersion()) return undefined
-    return this.find(token) ?? this.#tokens.add(token, proof, sinceMs, untilMs, nowMs)
+    return this.find(token) ?? this.#tokens.add(token, genuine, nowMs)
   }
 
   /** Keeps what a read made of a token, unless something has changed since it was asked for. */

@@ -3,11 +3,10 @@ import type { EndReason } from '../session/reasons.ts'
 import type { Origin, SessionRecord, Tombstone } from '../session/record.ts'
 import type { ChangeFeed } from './change-feed.ts'
 
-export type { ChangeFeed, Feed, FeedListener, FeedStatus, Line, Tracked } from './change-feed.ts'
-
 export type { SessionId, SubjectRef } from '../session/ids.ts'
 export type { EndReason } from '../session/reasons.ts'
 export type { Delivery, Device, Origin, SessionIdentity, SessionRecord, Tombstone } from '../session/record.ts'
+export type { ChangeFeed, Feed, FeedListener, FeedStatus, Line, Tracked } from './change-feed.ts'
 
 /**
  * Everything that Countersign keeps, split by ability. `redisStore()`, `sqliteStore()` and `memoryStore()` give all of

@@ -26,8 +26,10 @@ export interface Use {
   readonly confirms: number | undefined
 }
 
-/** The claims that a record is compared with. */
-export type AccessFacts = Pick<AccessClaims, 'sub' | 'tenant' | 'gen' | 'aud' | 'exp'>
+/** Of an access token: what its record is compared with, beside whose it is. */
+export type AccessFacts = Pick<AccessClaims, 'gen' | 'aud' | 'exp'>
+/** Whose a token says it is. */
+type Whose = { readonly subject?: string; readonly tenant?: string }
 
 /** The last step of `allowlist`, after structure, signature and claims: the record must exist, and decides. */
 export async function checkByRecord(
@@ -37,7 +39,9 @@ export async function checkByRecord(
 ): Promise<Checked<Session<any>>> {
   const [found, floor] = await Promise.all([side.sessions.read(claims.sid), side.floor.fresh()])
   const nowMs = side.nowMs()
-  const standing = standByAccess(side, claims, found, floor, nowMs)
+  const { sub: subject, tenant } = claims
+  const whose = { subject, ...(tenant !== undefined && { tenant }) }
+  const standing = standByAccess(side, whose, claims, found, floor, nowMs)
   if ('ok' in standing) return standing
   const refused = judgeDemands(side, standing.session, demands, nowMs)
   if (refused) return refused
@@ -48,6 +52,7 @@ export async function checkByRecord(
 /** What the record makes of an access token. Nothing in it depends on the call. */
 export function standByAccess(
   side: RecordSide,
+  whose: Whose,
   claims: AccessFacts,
   found: Found,
   floor: Floor,
@@ -56,7 +61,7 @@ export function standByAccess(
   if (found.is !== 'live') return judgeGone(found)
   const { record } = found
   // The id carries the tag of its subject; a record of somebody else under it is not ours to serve.
-  if (record.subject !== claims.sub || record.tenant !== claims.tenant) return refuse('unknown')
+  if (record.subject !== whose.subject || record.tenant !== whose.tenant) return refuse('unknown')
   const refused = judgeRecord(record, floor, nowMs) ?? judgeGeneration(claims, record)
   if (refused) return refused
   return standingOf(side, record, sessionOf(record, side.data, claims.aud, claims.exp * 1_000), claims.gen)
@@ -84,14 +89,17 @@ export function standingOf(
     bornMs: record.createdAtMs,
     overMs: deadlineMs(record),
     dueMs: confirms ? Number.NEGATIVE_INFINITY : touchAfterMs(windowMs, record.lastSeenAtMs),
-    use: { windowMs, absoluteAtMs: record.absoluteAtMs, confirms: confirms ? record.generation : undefined },
+    use:
+      windowMs === null && !confirms
+        ? undefined
+        : { windowMs, absoluteAtMs: record.absoluteAtMs, confirms: confirms ? record.generation : undefined },
     bytes: STANDING_BYTES + BYTES_PER_CHARACTER * (record.data?.length ?? 0),
   }
 }
 
-/** Heap of a copy without data, and what a character of JSON becomes at most: measured, see `bench/near/heap.ts`. */
-const STANDING_BYTES = 1_200
-const BYTES_PER_CHARACTER = 12
+/** Heap of a copy without data, and of a character of JSON: measured, see `bench/near/heap.ts`. */
+const STANDING_BYTES = 1_400
+const BYTES_PER_CHARACTER = 4
 
 /** Notes a use of the session, if it is due, without making the caller wait. */
 export function note(

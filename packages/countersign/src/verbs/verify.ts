@@ -1,6 +1,7 @@
 import type { Standing } from '../cache/known-tokens.ts'
 import type { Reading } from '../cache/reads.ts'
 import { equalBytes } from '../internal/bytes.ts'
+import { tagOfId } from '../session/ids.ts'
 import { type EndReason, type Refused, refuse } from '../session/reasons.ts'
 import type { Checked, Principal, VerifyOptions } from '../session/types.ts'
 import { sessionOf } from '../session/view.ts'
@@ -44,9 +45,9 @@ function checkCopy(core: Core, token: string, demands: VerifyOptions): Checked<P
   const refusal = judgeDemands(core, accepted.session, demands, nowMs)
   if (refusal !== undefined) {
     const { subject, tenant } = accepted.session
-    return refused(core, refusal, { id: copy.standing.id, subject, ...(tenant !== undefined && { tenant }) }, demands)
+    return refused(core, refusal, { id: copy.id, subject, ...(tenant !== undefined && { tenant }) }, demands)
   }
-  if (nowMs > copy.dueMs) note(core, copy.standing, nowMs)
+  if (nowMs > copy.dueMs) note(core, copy, nowMs)
   return accepted
 }
 
@@ -83,7 +84,7 @@ export async function checkToken(
     const standing = stand(core, proof, found, floor, nowMs)
     if ('ok' in standing) {
       // Whoever asked before the others knows better than their copies.
-      if (core.strategy.name === 'denylist') near.revocationsChanged(proof.tag)
+      if (core.strategy.name === 'denylist') near.revocationsChanged(tagOfId(proof.id))
       else near.sessionChanged(proof.id)
       return standing
     }
@@ -101,11 +102,13 @@ export async function checkToken(
 type Answer = Found | Revocations | { readonly is: 'lost' }
 
 function read(core: Core, proof: Proof): Reading<Answer> | undefined {
-  return core.strategy.name === 'denylist' ? core.near.readRevocations(proof.tag) : core.near.readSession(proof.id)
+  return core.strategy.name === 'denylist'
+    ? core.near.readRevocations(tagOfId(proof.id))
+    : core.near.readSession(proof.id)
 }
 
 function ask(core: Core, proof: Proof): Promise<Answer> {
-  return core.strategy.name === 'denylist' ? core.revocations.read(proof.tag) : core.sessions.read(proof.id)
+  return core.strategy.name === 'denylist' ? core.revocations.read(tagOfId(proof.id)) : core.sessions.read(proof.id)
 }
 
 /** What the store's answer makes of a token. Nothing in it depends on the call. */
@@ -116,7 +119,7 @@ function stand(core: Core, proof: Proof, answer: Answer, floor: Floor, nowMs: nu
     case 'denylist':
       return standByRevocations(proof, answer as Exclude<Answer, Found>, floor)
     default:
-      return standByAccess(recordSide(core), proof.facts!, answer as Found, floor, nowMs)
+      return standByAccess(recordSide(core), proof, proof.access!, answer as Found, floor, nowMs)
   }
 }
 
@@ -148,12 +151,12 @@ function standByRevocations(
     overMs: Number.POSITIVE_INFINITY,
     dueMs: Number.POSITIVE_INFINITY,
     use: undefined,
-    bytes: PRINCIPAL_BYTES,
+    bytes: COPY_BYTES,
   }
 }
 
-/** Heap of a principal's copy: measured, see `bench/near/heap.ts`. */
-const PRINCIPAL_BYTES = 400
+/** Heap of a copy of what is part of the proof anyway: measured, see `bench/near/heap.ts`. */
+const COPY_BYTES = 400
 
 function checkStateless(core: Core, text: string, demands: VerifyOptions, about: About): Checked<Principal> {
   const { keysVersion } = core.near

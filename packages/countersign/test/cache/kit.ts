@@ -113,7 +113,7 @@ export function nearKit(options: NearCacheOptions = {}) {
       version = near.keysVersion,
       { untilMs = 2e12, sinceMs = 0, overMs = 2e12 }: { untilMs?: number; sinceMs?: number; overMs?: number } = {},
     ) {
-      const known = near.remember(token, { proof: 'proof', sinceMs, untilMs }, version, clock.wall)
+      const known = near.remember(token, { proof: 'proof', sinceMs, untilMs, proofBytes: 1 }, version, clock.wall)
       const standing = { id, session, bornMs: 500, overMs, dueMs: 2e12, use: undefined, bytes: 1_000 }
       if (known) near.keep(known, standing, reading, clock.wall)
     },

@@ -275,7 +275,7 @@ test('closed, it serves nothing, keeps nothing and lets go of the feed', async (
   expect(kit.isHit(TOKEN)).toBe(false)
   expect(kit.isClosed).toBe(true)
   expect(
-    kit.near.remember('z'.repeat(64), { proof: 'p', sinceMs: 0, untilMs: 2e12 }, 0, kit.clock.wall),
+    kit.near.remember('z'.repeat(64), { proof: 'p', sinceMs: 0, untilMs: 2e12, proofBytes: 1 }, 0, kit.clock.wall),
   ).toBeUndefined()
   expect(kit.near.health()).toMatchObject({ isOn: false, entries: 0, bytes: 0, warnings: ['the sessions are closed'] })
 })

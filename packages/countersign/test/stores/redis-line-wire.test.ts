@@ -1,5 +1,6 @@
 // N1 and N3: the tracked line against a server that the test plays byte by byte. Whatever the order and the cuts, no value
 // that was read before a push is served after it.
+import { samples } from 'countersign/conformance'
 import { afterEach, describe, expect, test } from 'vitest'
 import { count } from '../../../../tools/test-support/counts.ts'
 import {
@@ -20,7 +21,8 @@ import { createTrackedNodeRedis, nodeRedisErrors } from '../../src/stores/redis/
 import { encodeRecord } from '../../src/stores/redis/record-codec.ts'
 import { redisFeed } from '../../src/stores/redis/redis-feed.ts'
 import { TrackedPrimary } from '../../src/stores/redis/tracked-primary.ts'
-import { recordOf, subjectRef } from './suite/kit.ts'
+
+const { recordOf, subjectRef } = samples
 
 const keys = keysWith('cs')
 const session = Object.freeze({ subject: 's' }) as unknown as Principal
@@ -119,7 +121,7 @@ async function open(script: Script, runtime: Runtime = slow, wait: 'open' | 'do 
       const reading = near.readSession(id)!
       try {
         const found = await reading.answer()
-        const proof = { proof: '', sinceMs: 0, untilMs: 2e13 }
+        const proof = { proof: '', sinceMs: 0, untilMs: 2e13, proofBytes: 1 }
         const known = near.remember(kit.tokenOf(id), proof, 0, NOW)!
         const standing = { id, session, bornMs: 1, overMs: 2e13, dueMs: 2e13, use: undefined, bytes: 1 }
         if (found.is === 'live') near.keep(known, standing, reading, NOW)

@@ -172,8 +172,11 @@ export function crossesNetworkInClear(
 ): boolean {
   if (!('url' in store)) return false
   const { protocol, hostname, searchParams } = new URL(store.url)
-  if (hostname === '' || isLoopback(hostname) || protocol === 'rediss:') return false
+  const host = hostname || (searchParams.get('host') ?? 'localhost')
+  if (host.startsWith('/') || isLoopback(host)) return false
+  if (store.kind === 'redis') return protocol !== 'rediss:'
+  if (/^(true|1)$/.test(searchParams.get('ssl') ?? '')) return false
   // `pg` reads the variable where the address says nothing.
-  const mode = searchParams.get('sslmode') ?? env.PGSSLMODE ?? ''
-  return store.kind === 'redis' || !['require', 'verify-ca', 'verify-full'].includes(mode)
+  const mode = searchParams.get('sslmode') ?? (env.PGSSLMODE || 'disable')
+  return mode === 'disable'
 }

@@ -161,6 +161,11 @@ export class Try {
     return this.#events.filter((event) => event.type === type)
   }
 
+  /** Whether the store tells of changes, so that copies are kept in the process. */
+  get tellsOfChanges(): boolean {
+    return this.#opened.store.sessions?.changes !== undefined
+  }
+
   async login(more: object = {}) {
     const issued = await this.sessions.issue({ subject: this.subject, roles: ['user'], data: { items: [] }, ...more })
     if (!issued.ok) throw new Error(`login refused: ${issued.reason}`)

@@ -178,6 +178,8 @@ export class NodeRedisExecutor implements Executor {
   async connect(): Promise<void> {
     if (this.#closed) throw closedFault()
     if (this.isUp) return
+    // Loading the package may take a busy machine longer than a server takes to answer, and is not the server's fault.
+    this.#errors ??= await nodeRedisErrors()
     const { timers } = this.#options.runtime
     let timer: unknown
     const waiting: { entry?: Waiting } = {}

@@ -167,7 +167,7 @@ export class RedisLifecycle implements Lifecycle {
     const askedAtMs = this.#clock.ask()
     const answer = new Answer(await connection.run(scripts.readFloor, [this.#floorKey], []))
     const floor = floorOf(answer)
-    if (floor.marker === '' || floor.marker !== this.#marker) return undefined
+    if (this.#refused || floor.marker === '' || floor.marker !== this.#marker) return undefined
     this.#learn(answer, askedAtMs)
     return floor
   }

@@ -47,7 +47,7 @@ export function redisStore(options: RedisStoreOptions): Store {
     url === undefined
       ? undefined
       : redisFeed({
-          open: singleServer(url, lifecycle, resolved),
+          open: singleServer(url, transport, lifecycle, resolved),
           keys,
           runtime,
           deadlineMs,
@@ -85,7 +85,12 @@ const NO_NEAR_CACHE =
   'the near cache is off: it needs a connection of its own, and "url" was not given with the client (promise 8)'
 
 /** The one server, whose fence is the reading of the floor. */
-function singleServer(url: string, lifecycle: RedisLifecycle, { host, runtime }: ResolvedRedisOptions): OpenPrimaries {
+function singleServer(
+  url: string,
+  transport: Executor,
+  lifecycle: RedisLifecycle,
+  { host, runtime }: ResolvedRedisOptions,
+): OpenPrimaries {
   return (owner, listener, clock) => {
     const primary = new TrackedPrimary({
       name: host,
@@ -99,6 +104,12 @@ function singleServer(url: string, lifecycle: RedisLifecycle, { host, runtime }:
       runtime,
       clock,
       uses: () => listener.uses(),
+    })
+    // Writes of other processes may go to another server from now on, as after a change of a DNS name.
+    let was = 'up'
+    transport.onConnection((is) => {
+      if (is === 'down' && was === 'up') primary.renew()
+      was = is
     })
     return { of: () => primary, all: () => [primary] }
   }

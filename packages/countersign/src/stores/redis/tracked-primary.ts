@@ -60,6 +60,14 @@ export class TrackedPrimary {
     this.#line?.fence()
   }
 
+  /** Gives up the line there is: the next use opens another. */
+  renew(): void {
+    const line = this.#line
+    this.#line = undefined
+    this.#why = 'connecting again'
+    void line?.close()
+  }
+
   status(): FeedStatus['lines'][number] & { readonly why: string | undefined } {
     const isOpen = this.#line?.isOpen ?? false
     const fenceAgeMs = this.#line?.fenceAgeMs ?? Number.POSITIVE_INFINITY

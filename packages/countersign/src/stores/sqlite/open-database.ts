@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { toBase64url } from '../../internal/bytes.ts'
 import type { Runtime } from '../../internal/runtime.ts'
@@ -60,8 +60,10 @@ export async function prepareDatabase(database: Database, turns: Turns, runtime:
  * this process may have it open (https://www.sqlite.org/howtocorrupt.html, section 2.2).
  */
 function prepareFile(path: string): string[] {
+  const folder = dirname(path)
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    const firstMade = mkdirSync(folder, { recursive: true, mode: 0o700 })
+    if (firstMade !== undefined) keepNames(firstMade, folder)
     const descriptor = createNew(path)
     if (descriptor !== undefined) closeSync(descriptor)
   } catch (error) {
@@ -73,6 +75,25 @@ function prepareFile(path: string): string[] {
   if (stat.size > 0 && stat.size < SMALLEST_BYTES) throw misconfigured('is not a SQLite database')
   const isOpenToOthers = process.platform !== 'win32' && (stat.mode & 0o077) !== 0
   return isOpenToOthers ? ['other users of this machine can use the database file; its mode should be 0600'] : []
+}
+
+/**
+ * Puts the names of new folders on the disk, which syncing what is inside them does not promise (POSIX, `fsync`). SQLite
+ * does it for the files themselves.
+ */
+function keepNames(firstMade: string, folder: string): void {
+  for (let made = folder; made.length >= firstMade.length; made = dirname(made)) {
+    try {
+      const parent = openSync(dirname(made), 'r')
+      try {
+        fsyncSync(parent)
+      } finally {
+        closeSync(parent)
+      }
+    } catch {
+      // Not for us to read, or a system that syncs no folders. SQLite goes on here, too.
+    }
+  }
 }
 
 function createNew(path: string): number | undefined {
