@@ -28,7 +28,7 @@ export const GUARDS: readonly Guard[] = [
         replace: '',
       },
     ],
-    notices: { row: 'N1', match: 'a push for all keys in the middle of a hundred reads' },
+    notices: { row: 'SIM' },
   },
   {
     guard: 'key-epoch',

@@ -13,6 +13,8 @@ export interface Life {
   readonly calls: number
   readonly copies: number
   readonly faults: number
+  /** How often the server came back without all that it had acknowledged. */
+  readonly losses: number
   readonly violations: readonly Violation[]
   /** Why it did not recover. */
   readonly stuck: readonly string[]
@@ -34,9 +36,11 @@ const keyringOf = () => {
   return keyrings
 }
 
-/** @param options.troubleMs - How long the nemesis works. */
-export async function live(seed: number, options: { readonly troubleMs?: number } = {}): Promise<Life> {
-  const { troubleMs = 20_000 } = options
+/** How long the nemesis works. */
+const TROUBLE_MS = 20_000
+
+/** @param options.loses - Whether replicas take over that are behind; else chance says. */
+export async function live(seed: number, options: { readonly loses?: boolean } = {}): Promise<Life> {
   const keyring = await keyringOf()
   const world = new World(seed)
   const { random } = world
@@ -45,7 +49,7 @@ export async function live(seed: number, options: { readonly troubleMs?: number 
   const traits = {
     /** Sessions are over while it runs. */
     isShort: random.chance(3),
-    loses: random.chance(4),
+    loses: random.chance(4) || options.loses === true,
     suspends: random.chance(2),
   }
   const machines = Array.from({ length: NODES }, () => new Machine(world))
@@ -78,7 +82,7 @@ export async function live(seed: number, options: { readonly troubleMs?: number 
 
   const nemesis = new Nemesis(world, primary, machines, networks, history, traits)
   await world.run(500)
-  while (world.nowMs < troubleMs && failed.length === 0) {
+  while (world.nowMs < TROUBLE_MS && failed.length === 0) {
     nemesis.strike()
     await world.run(world.nowMs + random.below(2_000))
   }
@@ -124,7 +128,8 @@ export async function live(seed: number, options: { readonly troubleMs?: number 
   }
   const copies = history.calls.filter(({ answer }) => answer.is === 'ok' && answer.isCopy).length
   const { strikes } = nemesis
-  return { seed, calls, copies, faults: strikes, violations: check(history.calls, rules), stuck, history }
+  const losses = nemesis.losses.length
+  return { seed, calls, copies, faults: strikes, losses, violations: check(history.calls, rules), stuck, history }
 }
 
 interface Traits {
