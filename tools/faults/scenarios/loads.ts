@@ -16,8 +16,17 @@ const row = (id: string, what: string, start: (context: Context) => Promise<Plac
   proofs: [scenario(`load and nemesis on ${what}`, on(start, calls))],
 })
 
+const missing = (id: string, what: string): Row => ({
+  id,
+  fault: `load on ${what}, while it is killed, stopped, cut off and silent`,
+  passes,
+  proofs: [{ is: 'missing', what: `load and nemesis on ${what}` }],
+})
+
 export const loads: readonly Row[] = [
   row('L1', 'one Redis', onRedis, 400_000),
   row('L2', 'PostgreSQL', onPostgres, 200_000),
   row('L3', 'SQLite', onSqlite, 200_000),
+  missing('L4', 'a cluster of 3 primaries and 3 replicas'),
+  missing('L5', 'a primary with 2 replicas, behind sentinels'),
 ]

@@ -86,9 +86,13 @@ export const near: readonly Row[] = [
     proofs: [tests(unit, 'not served when %s')],
   },
   {
-    id: 'N8x',
-    fault: 'atomic slot migration',
-    passes: 'as N8',
-    proofs: [elsewhere('slots that move atomically', 'Redis 8.4 or Valkey 9')],
+    id: 'N8',
+    fault: 'slots move (by hand, or atomically), are lost by force, a replica is promoted, all under load',
+    passes: 'never stale beyond 1 s, the node timeout and 1 s; no call of one key fails once it was tried again',
+    proofs: [
+      { is: 'missing', what: 'slots that move under load, with the near cache' },
+      elsewhere('slots that move atomically', 'Redis 8.4 or Valkey 9'),
+      elsewhere('a slot lost by force is told', 'Redis 7.2 or Valkey'),
+    ],
   },
 ]

@@ -156,13 +156,17 @@ export class Machine {
   }
 }
 
-/** One direction of a connection: in order, each with its delay, all of it held back or all of it lost. */
+/**
+ * One direction of a connection: in order, each with its delay, all of it held back or all of it lost. What arrives at one
+ * moment is seen in one turn, as bytes of one chunk are: nobody who waits for the first of it goes on before the last.
+ */
 export class Stream {
   readonly #world: World
   readonly #delayMs: () => number
+  readonly #queue: { readonly atMs: number; readonly arrive: () => void }[] = []
   #lastMs = 0
   #isCut = false
-  #held: (() => void)[] | undefined
+  #isHeld = false
 
   constructor(world: World, delayMs: () => number) {
     this.#world = world
@@ -171,22 +175,23 @@ export class Stream {
 
   send(arrive: () => void): void {
     this.#lastMs = Math.max(this.#lastMs, this.#world.nowMs + this.#delayMs())
-    this.#world.after(this.#lastMs - this.#world.nowMs, () => this.#arrive(arrive))
+    this.#queue.push({ atMs: this.#lastMs, arrive })
+    this.#world.after(this.#lastMs - this.#world.nowMs, () => this.#deliver())
   }
 
-  #arrive(arrive: () => void): void {
-    if (this.#isCut) return
-    if (this.#held) this.#held.push(arrive)
-    else arrive()
+  #deliver(): void {
+    while (!this.#isHeld && !this.#isCut && this.#queue[0] && this.#queue[0].atMs <= this.#world.nowMs + 0.001) {
+      this.#queue.shift()!.arrive()
+    }
   }
 
   hold(): void {
-    this.#held ??= []
+    this.#isHeld = true
   }
   release(): void {
-    const held = this.#held ?? []
-    this.#held = undefined
-    for (const arrive of held) this.#world.after(0, () => this.#arrive(arrive))
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    this.#world.after(0, () => this.#deliver())
   }
   cut(): void {
     this.#isCut = true
