@@ -154,6 +154,8 @@ export interface Crowd {
   /** All sessions that there ever were, for the final look. */
   readonly all: Known[]
   readonly isOver: () => boolean
+  /** Until the process can do something at all. In the simulator it may stand still. */
+  readonly reach?: (node: Node) => Promise<void>
   readonly thinkMs: number
   /** Calls per thousand, beside `verify`. Default {@link MIX}. */
   readonly mix?: Partial<Record<keyof typeof MIX, number>>
@@ -176,7 +178,9 @@ export async function wander(crowd: Crowd, home: Node): Promise<void> {
   const { random, known } = crowd
   const mix = { ...MIX, ...crowd.mix }
   while (!crowd.isOver()) {
-    await step(crowd, random.chance(4) ? random.pick(crowd.nodes) : home, mix)
+    const node = random.chance(4) ? random.pick(crowd.nodes) : home
+    await crowd.reach?.(node)
+    await step(crowd, node, mix)
     for (let n = known.length - 1; n >= 0; n--) if (known[n]!.isOver) known.splice(n, 1)
     if (crowd.thinkMs > 0) await crowd.sleep(random.below(crowd.thinkMs))
   }
@@ -222,7 +226,11 @@ export async function renew(crowd: Crowd, everyMs: number): Promise<void> {
       const node = random.pick(crowd.nodes)
       // Two tabs at once, sometimes.
       const tabs = [node, ...(random.chance(4) ? [random.pick(crowd.nodes)] : [])]
-      void Promise.all(tabs.map((tab) => tab.refresh(one))).then(() => busy.delete(one))
+      const refreshes = tabs.map(async (tab) => {
+        await crowd.reach?.(tab)
+        await tab.refresh(one)
+      })
+      void Promise.all(refreshes).then(() => busy.delete(one))
     }
     await crowd.sleep(everyMs)
   }

@@ -91,6 +91,18 @@ export const GUARDS: readonly Guard[] = [
     notices: { row: 'SIM' },
   },
   {
+    guard: 'older-read-asked-again',
+    what: 'a shared read that is older than the token is asked again before the store is said to have lost something',
+    edits: [
+      {
+        file: 'packages/countersign/src/verbs/verify.ts',
+        find: '    if (isOlder) standing = stand(core, proof, await ask(core, proof), floor, nowMs)\n',
+        replace: '',
+      },
+    ],
+    notices: { row: 'SIM' },
+  },
+  {
     guard: 'wall-clock-lease',
     what: 'the age of a lease is also taken by the wall clock, which does not stand still in a suspended machine',
     edits: [

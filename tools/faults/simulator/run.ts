@@ -70,6 +70,7 @@ export async function live(seed: number, options: { readonly loses?: boolean } =
     known: [],
     all,
     isOver: () => isOver,
+    reach: (node) => new Promise((resolve) => machines[node.number]!.does(resolve)),
     thinkMs: 150,
     nextOperation: numbered('o'),
   }

@@ -81,7 +81,11 @@ export async function checkToken(
     const [found, floor] = await Promise.all([asked, core.floor.fresh()])
     const nowMs = core.nowMs()
     if (found.is === 'live') tellOf(found.record, about)
-    const standing = stand(core, proof, found, floor, nowMs)
+    let standing = stand(core, proof, found, floor, nowMs)
+    const isOlder = reading !== undefined && 'ok' in standing && standing.reason === 'rolled_back'
+    // A read that was shared may have been asked before this token was made, by a refresh in another process: what is
+    // older than the token says nothing of the store. A read of its own does.
+    if (isOlder) standing = stand(core, proof, await ask(core, proof), floor, nowMs)
     if ('ok' in standing) {
       // Whoever asked before the others knows better than their copies.
       if (core.strategy.name === 'denylist') near.revocationsChanged(tagOfId(proof.id))
@@ -89,7 +93,7 @@ export async function checkToken(
       return standing
     }
     const known = near.remember(text, opened, keysVersion, nowMs)
-    if (known && reading) near.keep(known, standing, reading, nowMs)
+    if (known && reading && !isOlder) near.keep(known, standing, reading, nowMs)
     const refusal = judgeDemands(core, standing.session, demands, nowMs)
     if (refusal) return refusal
     note(core, standing, nowMs)
