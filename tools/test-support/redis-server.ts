@@ -117,10 +117,8 @@ async function start(
   options: RedisOptions,
 ): Promise<Running> {
   const log = join(dir, 'redis.log')
-  const child = spawn('redis-server', commandLine(port, ports, dir, log, options), {
-    stdio: 'ignore',
-    env: { ...process.env, ...options.env },
-  })
+  const env = { ...process.env, ...options.env }
+  const child = spawn('redis-server', commandLine(port, ports, dir, log, options), { stdio: 'ignore', env })
   let hasEnded = false
   let failure: Error | undefined
   const ended = new Promise<void>((resolve) => {

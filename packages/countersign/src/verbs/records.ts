@@ -50,6 +50,8 @@ export async function update(
   let record = await core.data.current(live.record)
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     if (operationId !== undefined && record.operations.includes(operationId)) {
+      // This process's own write, told only now: its copies may still be from before it.
+      core.near.dropSession(id)
       return { ok: true, session: sessionOf(record, core.data) }
     }
     const { data, ...written } = await core.data.encode(change(core.data.decode(record.data) as Immutable<any>))

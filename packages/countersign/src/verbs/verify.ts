@@ -78,10 +78,18 @@ export async function checkToken(
   const reading = demands.fresh ? undefined : read(core, proof)
   try {
     const asked = reading ? reading.answer() : ask(core, proof)
-    const [found, floor] = await Promise.all([asked, core.floor.fresh()])
+    const [answered, floor] = await Promise.all([asked, core.floor.fresh()])
+    let found: Answer = answered
     const nowMs = core.nowMs()
     if (found.is === 'live') tellOf(found.record, about)
     let standing = stand(core, proof, found, floor, nowMs)
+    const isOlder = reading !== undefined && 'ok' in standing && standing.reason === 'rolled_back'
+    // A read that was shared may have been asked before this token was made, by a refresh in another process: what is
+    // older than the token says nothing of the store. A read of its own does.
+    if (isOlder) {
+      found = await ask(core, proof)
+      standing = stand(core, proof, found, floor, nowMs)
+    }
     const renewed = 'ok' in standing ? undefined : underOurSchema(core, found as Found)
     if (renewed) standing = stand(core, proof, await renewed, floor, nowMs)
     if ('ok' in standing) {
@@ -91,7 +99,7 @@ export async function checkToken(
       return standing
     }
     const known = near.remember(text, opened, keysVersion, nowMs)
-    if (known && reading) near.keep(known, standing, reading, nowMs)
+    if (known && reading && !isOlder) near.keep(known, standing, reading, nowMs)
     const refusal = judgeDemands(core, standing.session, demands, nowMs)
     if (refusal) return refusal
     note(core, standing, nowMs)
