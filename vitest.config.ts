@@ -5,7 +5,7 @@ const long = process.env.COUNTERSIGN_LONG === '1'
 export default defineConfig({
   test: {
     environment: 'node',
-    include: ['packages/*/test/**/*.test.ts', 'tools/**/*.test.ts'],
+    include: ['packages/*/test/**/*.test.ts', 'tools/**/*.test.ts', 'bench/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', 'packages/*/test/types/**'],
     pool: 'forks',
     maxWorkers: 2,
