@@ -1,19 +1,21 @@
-// `npm run walk -- --store sqlite|redis`: the walk of the README against the real server process. Ends with the line
-// `N passed, N failed`; with a failure the exit code is 1. Starts a Redis of its own unless REDIS_URL is given.
+// `npm run walk -- --store sqlite|redis|postgres`: the walk of the README against the real server process. Ends with the line
+// `N passed, N failed`; with a failure the exit code is 1. Starts a Redis of its own unless REDIS_URL
+// is given, and always a PostgreSQL of its own.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual, parseArgs } from 'node:util'
 import { ensurePrograms } from './servers.ts'
+import { startPostgres } from './test-support/postgres-server.ts'
 import { startRedis } from './test-support/redis-server.ts'
 import { runCommand, startServer } from './test-support/server-process.ts'
 import { walkSteps } from './walk/steps.ts'
 
-const USAGE = `Usage: npm run walk -- [--store sqlite|redis]
+const USAGE = `Usage: npm run walk -- [--store sqlite|redis|postgres]
 
 Walks through the README against a real server: register, log in on two devices, refresh, list, gain and lose a role,
 log out one, log out everywhere. The store is made for the walk and removed after it. With --store redis a Redis server
-is started on a free port, or the one at REDIS_URL is used.`
+is started on a free port, or the one at REDIS_URL is used; with --store postgres a PostgreSQL server is started.`
 
 const { values } = parseArgs({
   options: { store: { type: 'string', default: 'sqlite' }, help: { type: 'boolean', short: 'h' } },
@@ -23,8 +25,9 @@ if (values.help) {
   console.log(USAGE)
   process.exit(0)
 }
-if (values.store !== 'sqlite' && values.store !== 'redis') {
-  console.error(`"--store" must be sqlite or redis.\n\n${USAGE}`)
+const { store } = values
+if (store !== 'sqlite' && store !== 'redis' && store !== 'postgres') {
+  console.error(`"--store" must be sqlite, redis or postgres.\n\n${USAGE}`)
   process.exit(2)
 }
 
@@ -33,7 +36,7 @@ const cleanUp: Array<() => Promise<unknown>> = [() => rm(dir, { recursive: true,
 let passed = 0
 let failed = 0
 try {
-  const flags = await storeFlags(values.store)
+  const flags = await storeFlags(store)
   const server = await startServer(['--log-level', 'warn', ...flags])
   cleanUp.unshift(() => server.stop())
   const steps = walkSteps({
@@ -58,18 +61,19 @@ try {
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0
 
-/** Where the server and the commands find the data. Keys are never made by themselves for Redis. */
-async function storeFlags(store: 'sqlite' | 'redis'): Promise<string[]> {
+/** Where the server and the commands find the data. Keys are made by themselves only beside SQLite. */
+async function storeFlags(store: 'sqlite' | 'redis' | 'postgres'): Promise<string[]> {
   if (store === 'sqlite') return ['--data', join(dir, 'data')]
-  let url = process.env.REDIS_URL
-  if (url === undefined) {
-    ensurePrograms(['redis-server'])
-    const redis = await startRedis()
-    cleanUp.unshift(() => redis.stop())
-    url = redis.url
-  }
+  const url = (store === 'redis' && process.env.REDIS_URL) || (await startStore(store))
   const keys = join(dir, 'keys.json')
   const made = await runCommand(['keys', 'generate', '--out', keys])
   if (made.code !== 0) throw new Error(made.stderr)
   return ['--store', url, '--keys', keys]
+}
+
+async function startStore(store: 'redis' | 'postgres'): Promise<string> {
+  ensurePrograms([store === 'redis' ? 'redis-server' : 'initdb'])
+  const server = await (store === 'redis' ? startRedis() : startPostgres())
+  cleanUp.unshift(() => server.stop())
+  return server.url
 }

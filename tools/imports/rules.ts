@@ -48,7 +48,8 @@ export const parts: Readonly<Record<string, Part>> = {
   adapters: { may: [...edge, 'http'], peers: ['express', 'fastify', 'hono', 'koa'] },
   import: { may: [...edge, 'http'] },
   browser: { may: [...edge, 'http'], typesOnly: true },
-  conformance: { may: [...edge, 'accounts', 'http'] },
+  // What tests are made of: no other part may import these, and the service may not either (below).
+  conformance: { may: [...edge, 'http', 'stores/memory', 'testing'] },
   testing: { may: [...edge, 'stores/memory'] },
 
   'index.ts': { may: [...edge, 'verifier'] },
@@ -91,6 +92,13 @@ export const forbidden: readonly Forbidden[] = [
     ].concat(['globalThis.crypto']),
     modules: [],
     why: 'take random bytes from the injected Runtime (internal/runtime.ts)',
+  },
+  {
+    packages: ['server'],
+    except: [],
+    uses: [],
+    modules: ['countersign/testing', 'countersign/conformance'],
+    why: 'it is for tests only',
   },
   {
     packages: ['countersign', 'server'],

@@ -102,7 +102,7 @@ async function start(port: number, dir: string, ownDir: string, options: RedisOp
   })
   if (child.pid !== undefined) guard(child.pid, ownDir, ended)
 
-  for (const deadline = Date.now() + 20_000; ; await sleep(10)) {
+  for (const deadline = Date.now() + 60_000; ; await sleep(10)) {
     if (hasEnded) {
       if ((failure as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') {
         throw new Error('redis-server is not installed; these tests need it: apt-get install redis-server')
@@ -113,7 +113,7 @@ async function start(port: number, dir: string, ownDir: string, options: RedisOp
     if (await answers(port, options.requirepass)) return { child, ended, hasEnded: () => hasEnded }
     if (Date.now() > deadline) {
       child.kill('SIGKILL')
-      throw new Error(`redis-server on port ${port} did not answer within 20 s`)
+      throw new Error(`redis-server on port ${port} did not answer within 60 s`)
     }
   }
 }
@@ -154,7 +154,7 @@ async function end(running: Running): Promise<void> {
   if (running.hasEnded()) return
   running.child.kill('SIGCONT')
   running.child.kill('SIGTERM')
-  const giveUp = setTimeout(() => running.child.kill('SIGKILL'), 5_000)
+  const giveUp = setTimeout(() => running.child.kill('SIGKILL'), 30_000)
   await running.ended
   clearTimeout(giveUp)
 }

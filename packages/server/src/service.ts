@@ -125,7 +125,7 @@ function publishedAlg(keyring: Keyring): 'ES256' | 'Ed25519' {
   return newest?.alg === 'Ed25519' ? 'Ed25519' : 'ES256'
 }
 
-/** Loaded only when used: whoever runs on SQLite never loads the Redis client. */
+/** Loaded only when used: whoever runs on SQLite never loads a client for Redis or Postgres. */
 async function openStore({ store, dataDir }: Config): Promise<Store> {
   switch (store.kind) {
     case 'memory':
@@ -134,6 +134,8 @@ async function openStore({ store, dataDir }: Config): Promise<Store> {
       return (await import('countersign/stores/sqlite')).sqliteStore({ file: store.file ?? join(dataDir, DATABASE) })
     case 'redis':
       return (await import('countersign/stores/redis')).redisStore({ url: store.url })
+    case 'postgres':
+      return (await import('countersign/stores/postgres')).postgresStore({ url: store.url })
   }
 }
 

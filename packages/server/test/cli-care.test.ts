@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { startPostgres } from '../../../tools/test-support/postgres-server.ts'
 import { post, testClient } from './oauth-support.ts'
 import { run, type Served, serve } from './process.ts'
 import { bearer, Client, PASSWORD } from './support.ts'
@@ -301,10 +302,12 @@ describe('doctor', () => {
     const mail = await json(['doctor', '--mail-command', '/nowhere/mail', '--public-url', 'https://a.example'])
     expect([mail.code, statuses(mail.value)]).toContain(2)
     await command(['keys', 'generate', '--out', 'keys.json'])
-    const down = await json(['doctor', '--keys', 'keys.json', '--store', 'redis://user:canary@127.0.0.1:1'])
-    expect(down.code).toBe(1)
-    expect(statuses(down.value).at(-1)).toBe('store failed')
-    expect(down.stdout + down.stderr).not.toContain('canary')
+    for (const store of ['redis://user:canary@127.0.0.1:1', 'postgres://user:canary@127.0.0.1:1/canary']) {
+      const down = await json(['doctor', '--keys', 'keys.json', '--store', store])
+      expect(down.code).toBe(1)
+      expect(statuses(down.value).at(-1)).toBe('store failed')
+      expect(down.stdout + down.stderr).not.toContain('canary')
+    }
     const hs = JSON.parse(readFileSync(join(cwd, 'keys.json'), 'utf8'))
     hs.signing[0].state = 'retiring'
     writeFileSync(join(cwd, 'keys.json'), JSON.stringify(hs))
@@ -314,5 +317,38 @@ describe('doctor', () => {
       status: 'failed',
       advice: expect.stringMatching(/keys rotate signing/),
     })
+  })
+
+  test('on PostgreSQL: what works, what is weak, and what a start would be refused for', async () => {
+    const { json, command } = at(folder())
+    await command(['keys', 'generate', '--out', 'keys.json'])
+    const postgres = await startPostgres({ settings: { full_page_writes: 'off' }, password: 'canary of the superuser' })
+    try {
+      const look = async (url: string) => {
+        const { code, stdout, value } = await json(['doctor', '--keys', 'keys.json', '--store', url])
+        expect(stdout).not.toContain('canary')
+        return { code, store: value.filter(({ check }: { check: string }) => check === 'store') }
+      }
+      const works = await look(postgres.url)
+      expect([works.code, statuses(works.store)]).toEqual([0, ['store ok', 'store warning']])
+      expect(works.store[1].message).toMatch(/^full_page_writes is off/)
+
+      await postgres.query("CREATE ROLE guest LOGIN PASSWORD 'canary of the guest'")
+      await postgres.createDatabase('bare')
+      await postgres.query("CREATE DATABASE latin TEMPLATE template0 ENCODING LATIN1 LOCALE 'C'")
+      const guest = `postgres://guest:${encodeURIComponent('canary of the guest')}@127.0.0.1:${postgres.port}/bare`
+      for (const [what, url, message] of [
+        ['a wrong password', guest.replace('canary', 'canaries'), /password authentication failed|28P01/],
+        ['no such database', postgres.url.replace(/postgres$/, 'nowhere'), /does not exist|3D000/],
+        ['may not make the schema', guest, /permission denied|42501/],
+        ['another encoding', postgres.url.replace(/postgres$/, 'latin'), /encoding LATIN1; UTF8 is needed/],
+      ] as const) {
+        const { code, store } = await look(url)
+        expect([what, code, statuses(store)]).toEqual([what, 1, ['store failed']])
+        expect(store[0].message).toMatch(message)
+      }
+    } finally {
+      await postgres.stop()
+    }
   })
 })

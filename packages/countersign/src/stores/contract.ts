@@ -2,6 +2,10 @@ import type { SessionId, SubjectRef } from '../session/ids.ts'
 import type { EndReason } from '../session/reasons.ts'
 import type { Origin, SessionRecord, Tombstone } from '../session/record.ts'
 
+export type { SessionId, SubjectRef } from '../session/ids.ts'
+export type { EndReason } from '../session/reasons.ts'
+export type { Delivery, Device, Origin, SessionIdentity, SessionRecord, Tombstone } from '../session/record.ts'
+
 /**
  * Everything that Countersign keeps, split by ability. `redisStore()`, `sqliteStore()` and `memoryStore()` give all of
  * it; a custom store may give one property, and what needs the others then does not compile.

@@ -1,28 +1,35 @@
 // Random histories, applied to the memory store and to the store under test: every answer and what is left must be
 // the same. The memory store runs the steps that are the reference, so this holds scripts and SQL against them.
-import type { CreateRule, Found, LimitRule, Store } from 'countersign/stores/contract'
+import { type OpenedStore, samples } from 'countersign/conformance'
+import type {
+  CreateRule,
+  Found,
+  LimitRule,
+  SessionId,
+  SessionRecord,
+  Store,
+  SubjectRef,
+} from 'countersign/stores/contract'
 import { memoryStore } from 'countersign/stores/memory'
 import fc from 'fast-check'
-import { expect } from 'vitest'
-import {
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { count } from '../../../../tools/test-support/counts.ts'
+
+const {
   ACCESS,
-  type Bench,
   DAY,
   GRACE,
   HOUR,
-  hashOf,
   MINUTE,
+  SECOND,
+  T,
+  hashOf,
   recordOf,
   rotationRule,
-  SECOND,
-  type SessionId,
-  type SessionRecord,
-  type SubjectRef,
   sessionId,
   subjectRef,
   successorOf,
-  T,
-} from './suite/kit.ts'
+} = samples
 
 const SUBJECTS = 2
 const IDS = 14
@@ -138,30 +145,39 @@ const advance = fc.oneof(
 )
 const history = fc.array(fc.record({ advance, operation }), { minLength: 1, maxLength: 80, size: 'max' })
 
-export function differentialCases({ store, test }: Bench): void {
-  test('differential: random histories give the same answers as the memory store', async () => {
-    const numRuns = process.env.COUNTERSIGN_LONG === '1' ? 3_000 : 150
-    const reached = new Set<string>()
-    const property = fc.asyncProperty(history, async (steps) => {
-      const refs = Array.from({ length: SUBJECTS }, () => subjectRef())
-      const ids = refs.map((ref) => Array.from({ length: IDS }, () => sessionId(ref)))
-      const model = memoryStore()
-      let nowMs = T
-      for (const [index, step] of steps.entries()) {
-        // Never before the real time, by which a server may expire keys.
-        nowMs = Math.max(T - 6 * HOUR, nowMs + step.advance)
-        const call = await plan(step.operation, refs, ids, model, nowMs, index)
-        const expected = comparable(await call(model))
-        reached.add(`${step.operation.is}: ${(expected as { is?: string } | undefined)?.is}`)
-        expect(comparable(await call(store)), `step ${index}: ${step.operation.is}`).toEqual(expected)
-      }
-      for (const [i, ref] of refs.entries()) {
-        expect(await stateOf(store, ref, ids[i]!, nowMs)).toEqual(await stateOf(model, ref, ids[i]!, nowMs))
-      }
+export function differentialSuite(name: string, open: () => Promise<OpenedStore>): void {
+  describe(`${name} store beside the memory store`, () => {
+    let opened: OpenedStore
+    beforeAll(async () => {
+      opened = await open()
+      await opened.store.lifecycle!.ready('differential')
     })
-    await fc.assert(property, { numRuns, endOnFailure: false })
-    // Histories that only meet what is absent would agree about everything.
-    expect([...reached]).toEqual(expect.arrayContaining(USUAL))
+    afterAll(() => opened?.dispose())
+
+    test('differential: random histories give the same answers as the memory store', async () => {
+      const store = opened.store as Store
+      const reached = new Set<string>()
+      const property = fc.asyncProperty(history, async (steps) => {
+        const refs = Array.from({ length: SUBJECTS }, () => subjectRef())
+        const ids = refs.map((ref) => Array.from({ length: IDS }, () => sessionId(ref)))
+        const model = memoryStore()
+        let nowMs = T
+        for (const [index, step] of steps.entries()) {
+          // Never before the real time, by which a server may expire keys.
+          nowMs = Math.max(T - 6 * HOUR, nowMs + step.advance)
+          const call = await plan(step.operation, refs, ids, model, nowMs, index)
+          const expected = comparable(await call(model))
+          reached.add(`${step.operation.is}: ${(expected as { is?: string } | undefined)?.is}`)
+          expect(comparable(await call(store)), `step ${index}: ${step.operation.is}`).toEqual(expected)
+        }
+        for (const [i, ref] of refs.entries()) {
+          expect(await stateOf(store, ref, ids[i]!, nowMs)).toEqual(await stateOf(model, ref, ids[i]!, nowMs))
+        }
+      })
+      await fc.assert(property, { numRuns: count(150, 3_000), endOnFailure: false })
+      // Histories that only meet what is absent would agree about everything.
+      expect([...reached]).toEqual(expect.arrayContaining(USUAL))
+    })
   })
 }
 

@@ -1,11 +1,14 @@
 // A crash of the server under load: every acknowledged write is there after the restart, although the server itself would
 // not wait for the disk. The same without the store's own demand loses some, which shows that this test can fail.
+
+import { samples } from 'countersign/conformance'
 import type { Store } from 'countersign/stores/contract'
 import { postgresStore } from 'countersign/stores/postgres'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { count } from '../../../../tools/test-support/counts.ts'
 import { type PostgresServer, startPostgres } from '../../../../tools/test-support/postgres-server.ts'
-import { createRule, endRule, GRACE, presented, recordOf, rotationRule, subjectRef, successorOf } from './suite/kit.ts'
+
+const { createRule, endRule, GRACE, presented, recordOf, rotationRule, subjectRef, successorOf } = samples
 
 /** What was acknowledged, and must hold from then on. */
 type Promised = (store: Store) => Promise<boolean>

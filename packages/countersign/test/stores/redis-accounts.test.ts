@@ -1,6 +1,7 @@
 // Registration on Redis writes two slots. It is stopped after each of its requests, and two of them meet at each point:
 // an identifier never has two owners, and nobody keeps it for longer than the lease without an account.
 
+import { samples } from 'countersign/conformance'
 import { createClient } from 'redis'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type RedisServer, startRedis } from '../../../../tools/test-support/redis-server.ts'
@@ -11,7 +12,8 @@ import { keysWith } from '../../src/stores/redis/keys.ts'
 import { createNodeRedis } from '../../src/stores/redis/node-redis.ts'
 import { NodeRedisExecutor } from '../../src/stores/redis/node-redis-executor.ts'
 import { LEASE_MS, redisAccounts } from '../../src/stores/redis/redis-accounts.ts'
-import { subjectRef } from './suite/kit.ts'
+
+const { subjectRef } = samples
 
 const keys = keysWith('cs')
 const { clock } = systemRuntime

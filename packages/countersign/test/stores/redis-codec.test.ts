@@ -1,11 +1,14 @@
 // The stored form of sessions and tombstones: everything comes back as it was, everything else is refused.
 import { readFileSync } from 'node:fs'
+import { samples } from 'countersign/conformance'
+import type { SessionRecord } from 'countersign/stores/contract'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decodeAccount, decodeClaim, encodeAccount, encodeClaim } from '../../src/stores/redis/account-codec.ts'
 import { OUTCOMES } from '../../src/stores/redis/outcome.ts'
 import { decodeKept, encodeRecord as encode } from '../../src/stores/redis/record-codec.ts'
-import { DAY, MINUTE, recordOf, type SessionRecord, subjectRef } from './suite/kit.ts'
+
+const { DAY, MINUTE, recordOf, subjectRef } = samples
 
 // The types of the built package and of the sources have brands of their own.
 const encodeRecord = (original: SessionRecord) => encode(original as never)

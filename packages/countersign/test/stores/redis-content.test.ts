@@ -1,10 +1,13 @@
 // What the Redis store does with content that it did not write: one typed fault, nothing lost, and ending still ends.
+
+import { samples } from 'countersign/conformance'
 import type { Store } from 'countersign/stores/contract'
 import { redisStore } from 'countersign/stores/redis'
 import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RedisServer, startRedis } from '../../../../tools/test-support/redis-server.ts'
-import { createRule, endRule, HOUR, MINUTE, recordOf, refresh, subjectRef } from './suite/kit.ts'
+
+const { createRule, endRule, HOUR, MINUTE, recordOf, refresh, subjectRef } = samples
 
 const outcome = (call: Promise<unknown>) => call.then((value) => ({ value })).catch((error: unknown) => error)
 const recordNow = (store: Store, ref = subjectRef()) => recordOf(ref, { createdAtMs: store.lifecycle.nowMs() })
@@ -15,7 +18,7 @@ describe('content that the store did not write', () => {
   let raw: ReturnType<typeof createClient>
   beforeAll(async () => {
     server = await startRedis()
-    store = redisStore({ url: server.url })
+    store = redisStore({ url: server.url, deadline: '20s' })
     await store.lifecycle.ready('faults')
     raw = createClient({ url: server.url })
     await raw.connect()

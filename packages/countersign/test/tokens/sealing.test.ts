@@ -73,7 +73,8 @@ describe('sealing', () => {
       const parts = [text, '', Buffer.from(iv).toString('base64url'), body.toString('base64url')]
       const startedMs = performance.now()
       expect(unseal([...parts, cipher.getAuthTag().toString('base64url')].join('.'), keys).ok).toBe(false)
-      expect(performance.now() - startedMs).toBeLessThan(50)
+      // So many rounds of PBKDF2 would take minutes.
+      expect(performance.now() - startedMs).toBeLessThan(5_000)
     }
   })
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import { CountersignError, type KeyInfo } from 'countersign'
-import { type Config, ConfigProblems } from '../config/resolve.ts'
+import { type Config, ConfigProblems, crossesNetworkInClear } from '../config/resolve.ts'
 import { readKeysFile } from '../keys-file.ts'
 import { issuerOf, keysPathOf, openService } from '../service.ts'
 import { EXIT } from './exit.ts'
@@ -70,6 +70,13 @@ function examineConfig(config: Config): Finding[] {
       'configuration',
       'sessions and accounts are gone when the process ends',
       'use --store for anything but a trial',
+    )
+  }
+  if (crossesNetworkInClear(config.store, process.env)) {
+    warn(
+      'store',
+      'what is said to it, and its password, can be read on the network',
+      'use rediss://…, or postgres://…?sslmode=verify-full',
     )
   }
   if (config.publicUrl === undefined && config.issuer === undefined) {

@@ -90,7 +90,7 @@ export const addresses: Reader<string> = (value) => {
 export type StoreLocation =
   | { readonly kind: 'sqlite'; readonly file?: string }
   | { readonly kind: 'memory' }
-  | { readonly kind: 'redis'; readonly url: string }
+  | { readonly kind: 'redis' | 'postgres'; readonly url: string }
 
 export const storeLocation: Reader<StoreLocation> = (value) => {
   if (typeof value === 'string') {
@@ -98,8 +98,12 @@ export const storeLocation: Reader<StoreLocation> = (value) => {
     if (value === 'memory') return { kind: 'memory' }
     if (value.startsWith('sqlite:') && value.length > 7) return { kind: 'sqlite', file: value.slice(7) }
     if (/^rediss?:\/\/[^/]/.test(value) && URL.canParse(value)) return { kind: 'redis', url: value }
+    // Without a host: that of a Unix socket is a parameter.
+    if (/^postgres(ql)?:\/\/./.test(value) && URL.canParse(value)) return { kind: 'postgres', url: value }
   }
-  throw new Error('must be sqlite, sqlite:FILE, memory, or an address such as redis://127.0.0.1:6379')
+  throw new Error(
+    'must be sqlite, sqlite:FILE, memory, or an address such as redis://127.0.0.1:6379 or postgres://127.0.0.1/auth',
+  )
 }
 
 /** The same without what must not be printed. */

@@ -1,9 +1,13 @@
 // Another process on the same file. What it has to say goes to stdout, one line each, written before anything else.
 import { writeSync } from 'node:fs'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { samples } from 'countersign/conformance'
+import type { SessionId } from 'countersign/stores/contract'
 import { sqliteStore } from 'countersign/stores/sqlite'
 import { loadDriver } from '../../../src/stores/sqlite/driver.ts'
-import { createRule, recordOf, type SessionId, subjectRef } from '../suite/kit.ts'
+
+const { createRule, recordOf, subjectRef } = samples
 
 const [job = '', file = '', ...rest] = process.argv.slice(2)
 
@@ -20,15 +24,18 @@ function say(line: string): void {
 }
 
 const jobs: Readonly<Record<string, () => Promise<void>>> = {
-  /** Takes the write lock and keeps it. */
+  /** Takes the write lock and keeps it. Then says how late its timers were (99 of 100, in ms) while it did nothing. */
   async hold() {
     const { DatabaseSync } = await loadDriver()
     const database = new DatabaseSync(file)
     database.exec('BEGIN IMMEDIATE')
     say('held')
+    const loop = monitorEventLoopDelay({ resolution: 5 })
+    loop.enable()
     await sleep(Number(rest[0]))
     database.exec('ROLLBACK')
     say('released')
+    say(String(loop.percentile(99) / 1e6))
   },
 
   /** Creates sessions until it is killed, and names each one that was acknowledged. */

@@ -4,6 +4,7 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileS
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { samples } from 'countersign/conformance'
 import { type SqliteStoreOptions, sqliteStore } from 'countersign/stores/sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import { systemRuntime } from '../../../src/internal/runtime.ts'
@@ -11,8 +12,9 @@ import { loadDriver } from '../../../src/stores/sqlite/driver.ts'
 import { migrations } from '../../../src/stores/sqlite/migrations.generated.ts'
 import { prepareDatabase } from '../../../src/stores/sqlite/open-database.ts'
 import { Turns } from '../../../src/stores/sqlite/turns.ts'
-import { created, createRule, endedBy, endRule, live, recordOf, replaceRule, subjectRef, T } from '../suite/kit.ts'
 import { execute, freshFile, query } from './support.ts'
+
+const { created, createRule, endedBy, endRule, live, recordOf, replaceRule, subjectRef, T } = samples
 
 function open(file: string, options: Partial<SqliteStoreOptions> = {}) {
   const store = sqliteStore({ file, ...options })

@@ -1,7 +1,8 @@
-import { expect } from 'vitest'
+import { ok } from 'node:assert/strict'
+import { equals, matches } from '../checks.ts'
+import type { Bench } from './bench.ts'
 import {
   ACCESS,
-  type Bench,
   created,
   createRule,
   endedBy,
@@ -17,8 +18,9 @@ import {
   sessionId,
   subjectRef,
   T,
-} from './kit.ts'
+} from './samples.ts'
 
+/** `create` and its limits, the epoch, `subject`. */
 export function createCases({ store, test }: Bench): void {
   const { sessions } = store
 
@@ -42,55 +44,55 @@ export function createCases({ store, test }: Bench): void {
       data: null,
     })
     const done = await sessions.create(record, createRule, T)
-    expect(done).toMatchObject({ is: 'created', evicted: [], stamp: T })
-    expect(await sessions.read(record.id)).toEqual({ is: 'live', record: { ...record, lastExpMs: T + ACCESS } })
+    matches(done, { is: 'created', evicted: [], stamp: T })
+    equals(await sessions.read(record.id), { is: 'live', record: { ...record, lastExpMs: T + ACCESS } })
   })
 
   test('create: nothing signs an access token, so no last expiry is noted', async () => {
     const record = await created(store, subjectRef(), {}, { accessMs: 0 })
-    expect(record.lastExpMs).toBe(0)
+    equals(record.lastExpMs, 0)
   })
 
   test('create: the stamp is above the floor', async () => {
     const record = recordOf(subjectRef(), { createdAtMs: T })
     const done = await sessions.create(record, { ...createRule, floorMs: T + 5 }, T)
-    expect(done).toMatchObject({ is: 'created', stamp: T + 6 })
-    expect((await live(store, record.id)).lastExpMs).toBe(T + 6 + ACCESS)
+    matches(done, { is: 'created', stamp: T + 6 })
+    equals((await live(store, record.id)).lastExpMs, T + 6 + ACCESS)
   })
 
   test('create twice with one id: the second is refused and changes nothing', async () => {
     const ref = subjectRef()
     const first = await created(store, ref)
     const second = recordOf(ref, { id: first.id, data: '"other"' })
-    expect(await sessions.create(second, createRule, T + 1)).toEqual({ is: 'exists' })
-    expect(await live(store, first.id)).toEqual(first)
+    equals(await sessions.create(second, createRule, T + 1), { is: 'exists' })
+    equals(await live(store, first.id), first)
   })
 
   test('create after the end of the same id is refused', async () => {
     const ref = subjectRef()
     const record = await created(store, ref)
     await sessions.end(record.id, 'logout', endRule, T + 1)
-    expect(await sessions.create(record, createRule, T + 2)).toEqual({ is: 'exists' })
-    expect(await endedBy(store, record.id)).toBe('logout')
+    equals(await sessions.create(record, createRule, T + 2), { is: 'exists' })
+    equals(await endedBy(store, record.id), 'logout')
   })
 
   test('create after the end of an unknown id is refused', async () => {
     const ref = subjectRef()
     const record = recordOf(ref)
     await sessions.end(record.id, 'logout', endRule, T)
-    expect(await sessions.create(record, createRule, T + 1)).toEqual({ is: 'exists' })
+    equals(await sessions.create(record, createRule, T + 1), { is: 'exists' })
   })
 
   test('an id that was never there is unknown', async () => {
-    expect(await sessions.read(sessionId(subjectRef()))).toEqual({ is: 'unknown' })
+    equals(await sessions.read(sessionId(subjectRef())), { is: 'unknown' })
   })
 
   test('limit reject: the one above the limit is refused, the others stay', async () => {
     const ref = subjectRef()
     const limit = { max: 2, overflow: 'reject' } as const
     const kept = [await created(store, ref, {}, { limit }), await created(store, ref, {}, { limit })]
-    expect(await sessions.create(recordOf(ref), { ...createRule, limit }, T + 1)).toEqual({ is: 'limit' })
-    expect((await listed(store, ref, T + 1)).sort()).toEqual(idsOf(kept).sort())
+    equals(await sessions.create(recordOf(ref), { ...createRule, limit }, T + 1), { is: 'limit' })
+    equals((await listed(store, ref, T + 1)).sort(), idsOf(kept).sort())
   })
 
   test('limit evict_oldest: the session created first goes, and says why', async () => {
@@ -99,9 +101,9 @@ export function createCases({ store, test }: Bench): void {
     const younger = await created(store, ref, { createdAtMs: T + SECOND })
     const next = recordOf(ref, { createdAtMs: T + 2 * SECOND })
     const rule = { ...createRule, limit: { max: 2, overflow: 'evict_oldest' as const } }
-    expect(await sessions.create(next, rule, T + 2 * SECOND)).toMatchObject({ is: 'created', evicted: [oldest.id] })
-    expect(await endedBy(store, oldest.id)).toBe('limit')
-    expect(await listed(store, ref, T + 2 * SECOND)).toEqual([younger.id, next.id])
+    matches(await sessions.create(next, rule, T + 2 * SECOND), { is: 'created', evicted: [oldest.id] })
+    equals(await endedBy(store, oldest.id), 'limit')
+    equals(await listed(store, ref, T + 2 * SECOND), [younger.id, next.id])
   })
 
   test('limit evict_least_recent: the session used longest ago goes', async () => {
@@ -111,8 +113,8 @@ export function createCases({ store, test }: Bench): void {
     await sessions.touch(oldest.id, { idleAtMs: T + HOUR }, T + MINUTE)
     const next = recordOf(ref, { createdAtMs: T + 2 * MINUTE })
     const rule = { ...createRule, limit: { max: 2, overflow: 'evict_least_recent' as const } }
-    expect(await sessions.create(next, rule, T + 2 * MINUTE)).toMatchObject({ is: 'created', evicted: [younger.id] })
-    expect(await listed(store, ref, T + 2 * MINUTE)).toEqual([oldest.id, next.id])
+    matches(await sessions.create(next, rule, T + 2 * MINUTE), { is: 'created', evicted: [younger.id] })
+    equals(await listed(store, ref, T + 2 * MINUTE), [oldest.id, next.id])
   })
 
   test('limit: among equals the smaller id goes', async () => {
@@ -120,7 +122,7 @@ export function createCases({ store, test }: Bench): void {
     const [a, b] = [await created(store, ref), await created(store, ref)]
     const rule = { ...createRule, limit: { max: 2, overflow: 'evict_oldest' as const } }
     const done = await sessions.create(recordOf(ref, { createdAtMs: T + 1 }), rule, T + 1)
-    expect(done).toMatchObject({ evicted: [a.id < b.id ? a.id : b.id] })
+    matches(done, { evicted: [a.id < b.id ? a.id : b.id] })
   })
 
   test('limit: a lower limit than before evicts as many as it takes', async () => {
@@ -129,7 +131,7 @@ export function createCases({ store, test }: Bench): void {
     for (let i = 0; i < 5; i++) all.push(await created(store, ref, { createdAtMs: T + i }))
     const rule = { ...createRule, limit: { max: 3, overflow: 'evict_oldest' as const } }
     const done = await sessions.create(recordOf(ref, { createdAtMs: T + 10 }), rule, T + 10)
-    expect(done.is === 'created' && [...done.evicted].sort()).toEqual(idsOf(all.slice(0, 3)).sort())
+    equals(done.is === 'created' && [...done.evicted].sort(), idsOf(all.slice(0, 3)).sort())
   })
 
   test('limit: expired sessions do not count, up to the millisecond', async () => {
@@ -138,8 +140,8 @@ export function createCases({ store, test }: Bench): void {
     const first = await created(store, ref, {}, { limit })
     const rule = { ...createRule, limit }
     const late = recordOf(ref, { createdAtMs: first.idleAtMs })
-    expect(await sessions.create(late, rule, first.idleAtMs - 1)).toEqual({ is: 'limit' })
-    expect(await sessions.create(late, rule, first.idleAtMs)).toMatchObject({ is: 'created', evicted: [] })
+    equals(await sessions.create(late, rule, first.idleAtMs - 1), { is: 'limit' })
+    matches(await sessions.create(late, rule, first.idleAtMs), { is: 'created', evicted: [] })
   })
 
   test('limit: sessions at or below the floor do not count', async () => {
@@ -147,8 +149,8 @@ export function createCases({ store, test }: Bench): void {
     const limit = { max: 1, overflow: 'reject' } as const
     await created(store, ref, { createdAtMs: T }, { limit })
     const next = recordOf(ref, { createdAtMs: T + 2 })
-    expect(await sessions.create(next, { ...createRule, limit, floorMs: T - 1 }, T + 2)).toEqual({ is: 'limit' })
-    expect(await sessions.create(next, { ...createRule, limit, floorMs: T }, T + 2)).toMatchObject({ is: 'created' })
+    equals(await sessions.create(next, { ...createRule, limit, floorMs: T - 1 }, T + 2), { is: 'limit' })
+    matches(await sessions.create(next, { ...createRule, limit, floorMs: T }, T + 2), { is: 'created' })
   })
 
   test('limit: twenty logins at once never exceed it', async () => {
@@ -162,31 +164,31 @@ export function createCases({ store, test }: Bench): void {
         sessions.create(recordOf(ref, { createdAtMs: T + i }), rule, T + i),
       )
       const answers = await Promise.all(logins)
-      expect(answers.filter((answer) => answer.is === 'created')).toHaveLength(expected)
-      expect(await listed(store, ref, T + 30)).toHaveLength(5)
+      equals(answers.filter((answer) => answer.is === 'created').length, expected)
+      equals((await listed(store, ref, T + 30)).length, 5)
     }
   })
 
   test('a blocked subject gets no session, and gets one again when unblocked', async () => {
     const ref = subjectRef()
     await sessions.endSubject(ref, 'banned', { block: true }, T)
-    expect(await sessions.create(recordOf(ref), createRule, T + 1)).toEqual({ is: 'blocked' })
-    expect(await sessions.subject(ref, T + 1)).toMatchObject({ blocked: true })
+    equals(await sessions.create(recordOf(ref), createRule, T + 1), { is: 'blocked' })
+    matches(await sessions.subject(ref, T + 1), { blocked: true })
     await sessions.endSubject(ref, 'admin', {}, T + 2) // leaves the block as it is
-    expect(await sessions.create(recordOf(ref), createRule, T + 3)).toEqual({ is: 'blocked' })
+    equals(await sessions.create(recordOf(ref), createRule, T + 3), { is: 'blocked' })
     await sessions.endSubject(ref, 'admin', { block: false }, T + 4)
-    expect(await sessions.create(recordOf(ref), createRule, T + 5)).toMatchObject({ is: 'created' })
+    matches(await sessions.create(recordOf(ref), createRule, T + 5), { is: 'created' })
   })
 
   test('ifEpoch: a login that read the epoch before it moved is refused', async () => {
     const ref = subjectRef()
-    expect(await sessions.subject(ref, T)).toEqual({ epoch: 0, blocked: false, live: 0 })
-    expect(await sessions.create(recordOf(ref), { ...createRule, ifEpoch: 0 }, T)).toMatchObject({ is: 'created' })
+    equals(await sessions.subject(ref, T), { epoch: 0, blocked: false, live: 0 })
+    matches(await sessions.create(recordOf(ref), { ...createRule, ifEpoch: 0 }, T), { is: 'created' })
     const { epoch } = await sessions.endSubject(ref, 'password_changed', {}, T + 1)
-    expect(await sessions.create(recordOf(ref), { ...createRule, ifEpoch: 0 }, T + 2)).toEqual({ is: 'stale_epoch' })
+    equals(await sessions.create(recordOf(ref), { ...createRule, ifEpoch: 0 }, T + 2), { is: 'stale_epoch' })
     const fresh = { ...createRule, ifEpoch: epoch }
-    expect(await sessions.create(recordOf(ref), fresh, T + 2)).toMatchObject({ is: 'created' })
-    expect(await sessions.create(recordOf(ref), { ...createRule, ifEpoch: null }, T + 2)).toMatchObject({
+    matches(await sessions.create(recordOf(ref), fresh, T + 2), { is: 'created' })
+    matches(await sessions.create(recordOf(ref), { ...createRule, ifEpoch: null }, T + 2), {
       is: 'created',
     })
   })
@@ -198,9 +200,9 @@ export function createCases({ store, test }: Bench): void {
       seen.push((await sessions.endSubject(ref, 'admin', {}, nowMs)).epoch)
       seen.push((await sessions.setRoles(ref, ['user'], nowMs)).epoch)
     }
-    expect(seen[0]).toBeGreaterThanOrEqual(T)
-    for (let i = 1; i < seen.length; i++) expect(seen[i]).toBeGreaterThan(seen[i - 1]!)
-    expect((await sessions.subject(ref, T)).epoch).toBe(seen.at(-1))
+    ok(seen[0]! >= T)
+    for (let i = 1; i < seen.length; i++) ok(seen[i]! > seen[i - 1]!)
+    equals((await sessions.subject(ref, T)).epoch, seen.at(-1))
   })
 
   test('subject: counts the live sessions', async () => {
@@ -209,7 +211,7 @@ export function createCases({ store, test }: Bench): void {
     await created(store, ref)
     const ended = await created(store, ref)
     await sessions.end(ended.id, 'logout', endRule, T)
-    expect((await sessions.subject(ref, a.idleAtMs - 1)).live).toBe(2)
-    expect((await sessions.subject(ref, a.idleAtMs)).live).toBe(1)
+    equals((await sessions.subject(ref, a.idleAtMs - 1)).live, 2)
+    equals((await sessions.subject(ref, a.idleAtMs)).live, 1)
   })
 }

@@ -1,16 +1,20 @@
-import { randomBytes } from 'node:crypto'
-import { expect } from 'vitest'
-import { type Bench, hashOf, MINUTE, T } from './kit.ts'
+import { ok, rejects } from 'node:assert/strict'
+import { toBase64url } from '../../internal/bytes.ts'
+import { systemRuntime } from '../../internal/runtime.ts'
+import type { Store } from '../../stores/contract.ts'
+import { equals } from '../checks.ts'
+import { type Bench, begin } from './bench.ts'
+import { hashOf, MINUTE, T } from './samples.ts'
 
 const UNTIL = T + 20 * MINUTE
-/** Parallel redemptions: 1 000 rounds in the long form (ASVS 6.5.1). */
-const ROUNDS = process.env.COUNTERSIGN_LONG === '1' ? 1_000 : 50
 
+const { random } = systemRuntime
 const bytesOf = (text: string) => new Uint8Array(Buffer.from(text))
 const textOf = (bytes: Uint8Array | null) => bytes && Buffer.from(bytes).toString()
-const fresh = () => new Uint8Array(randomBytes(32))
+const fresh = () => random(32)
 
-export function onceCases({ store, test, open }: Bench): void {
+/** What may happen once: one-time tokens and claims. */
+export function onceCases({ store, rounds, test, open }: Bench): void {
   const { once } = store
   const put = async (text: string, place = fresh(), untilMs = UNTIL) => {
     const hash = fresh()
@@ -20,36 +24,36 @@ export function onceCases({ store, test, open }: Bench): void {
 
   test('once: what was put is seen until it is taken, and taken once', async () => {
     const { place, hash } = await put('value')
-    expect(textOf(await once.look(place, hash, T))).toBe('value')
-    expect(textOf(await once.look(place, hash, T))).toBe('value')
-    expect(textOf(await once.take(place, hash, T))).toBe('value')
-    expect(await once.take(place, hash, T)).toBeNull()
-    expect(await once.look(place, hash, T)).toBeNull()
+    equals(textOf(await once.look(place, hash, T)), 'value')
+    equals(textOf(await once.look(place, hash, T)), 'value')
+    equals(textOf(await once.take(place, hash, T)), 'value')
+    equals(await once.take(place, hash, T), null)
+    equals(await once.look(place, hash, T), null)
   })
 
   test('once: another hash sees nothing and takes nothing away', async () => {
     const { place, hash } = await put('value')
-    expect(await once.look(place, fresh(), T)).toBeNull()
-    expect(await once.take(place, fresh(), T)).toBeNull()
-    expect(await once.take(fresh(), hash, T)).toBeNull()
-    expect(textOf(await once.take(place, hash, T))).toBe('value')
+    equals(await once.look(place, fresh(), T), null)
+    equals(await once.take(place, fresh(), T), null)
+    equals(await once.take(fresh(), hash, T), null)
+    equals(textOf(await once.take(place, hash, T)), 'value')
   })
 
   test('once: a new value for a place voids the one before', async () => {
     const first = await put('first')
     const second = await put('second', first.place)
-    expect(await once.look(first.place, first.hash, T)).toBeNull()
-    expect(await once.take(first.place, first.hash, T)).toBeNull()
-    expect(textOf(await once.take(second.place, second.hash, T))).toBe('second')
-    expect(await once.take(first.place, first.hash, T)).toBeNull()
+    equals(await once.look(first.place, first.hash, T), null)
+    equals(await once.take(first.place, first.hash, T), null)
+    equals(textOf(await once.take(second.place, second.hash, T)), 'second')
+    equals(await once.take(first.place, first.hash, T), null)
   })
 
   test('once: over at its time, not a millisecond later', async () => {
     const { place, hash } = await put('value')
-    expect(await once.take(place, hash, UNTIL)).toBeNull()
-    expect(await once.look(place, hash, UNTIL)).toBeNull()
+    equals(await once.take(place, hash, UNTIL), null)
+    equals(await once.look(place, hash, UNTIL), null)
     const other = await put('other')
-    expect(textOf(await once.take(other.place, other.hash, UNTIL - 1))).toBe('other')
+    equals(textOf(await once.take(other.place, other.hash, UNTIL - 1)), 'other')
   })
 
   test('once: every byte comes back, none and 32 KiB of them', async () => {
@@ -60,31 +64,31 @@ export function onceCases({ store, test, open }: Bench): void {
     ]) {
       const [place, hash] = [fresh(), fresh()]
       await once.put(place, { hash, bytes }, UNTIL)
-      expect(Buffer.from((await once.look(place, hash, T))!).equals(bytes)).toBe(true)
-      expect(Buffer.from((await once.take(place, hash, T))!).equals(bytes)).toBe(true)
+      ok(Buffer.from((await once.look(place, hash, T))!).equals(bytes))
+      ok(Buffer.from((await once.take(place, hash, T))!).equals(bytes))
     }
   })
 
   test('once: of twenty takes at once exactly one wins, in every round', async () => {
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < rounds; round++) {
       const { place, hash } = await put(`round ${round}`)
       const answers = await Promise.all(Array.from({ length: 20 }, () => once.take(place, hash, T)))
-      expect(answers.filter((answer) => answer !== null).map(textOf)).toEqual([`round ${round}`])
+      equals(answers.filter((answer) => answer !== null).map(textOf), [`round ${round}`])
     }
   })
 
   test('once: an id is claimed by exactly one, in its scope, until it is over', async () => {
-    const id = randomBytes(12).toString('hex')
+    const id = toBase64url(random(12))
     const claims = await Promise.all(Array.from({ length: 20 }, () => once.claim('client:a', id, T + MINUTE, T)))
-    expect(claims.filter(Boolean)).toHaveLength(1)
-    expect(await once.claim('client:b', id, T + MINUTE, T)).toBe(true)
-    expect(await once.claim('client:a', id, T + 2 * MINUTE, T + MINUTE - 1)).toBe(false)
-    expect(await once.claim('client:a', id, T + 2 * MINUTE, T + MINUTE)).toBe(true)
-    expect(await once.claim('client:a', id, T + 3 * MINUTE, T + MINUTE)).toBe(false)
+    equals(claims.filter(Boolean).length, 1)
+    ok(await once.claim('client:b', id, T + MINUTE, T))
+    equals(await once.claim('client:a', id, T + 2 * MINUTE, T + MINUTE - 1), false)
+    ok(await once.claim('client:a', id, T + 2 * MINUTE, T + MINUTE))
+    equals(await once.claim('client:a', id, T + 3 * MINUTE, T + MINUTE), false)
   })
 
   test('once: scopes and ids with odd characters are kept apart', async () => {
-    const base = randomBytes(6).toString('hex')
+    const base = toBase64url(random(6))
     const pairs = [
       ['a', `b${base}`],
       ['ab', base],
@@ -95,8 +99,8 @@ export function onceCases({ store, test, open }: Bench): void {
       [base, 'nul'],
       [base, '😀'],
     ] as const
-    for (const [scope, id] of pairs) expect(await once.claim(scope, id, UNTIL, T)).toBe(true)
-    for (const [scope, id] of pairs) expect(await once.claim(scope, id, UNTIL, T)).toBe(false)
+    for (const [scope, id] of pairs) ok(await once.claim(scope, id, UNTIL, T))
+    for (const [scope, id] of pairs) equals(await once.claim(scope, id, UNTIL, T), false)
   })
 
   test('once: arguments of another form are refused', async () => {
@@ -111,7 +115,7 @@ export function onceCases({ store, test, open }: Bench): void {
       () => once.claim('x', 'y'.repeat(1_025), UNTIL, T),
       () => once.claim('x', '\ud800', UNTIL, T),
     ]) {
-      await expect(call()).rejects.toMatchObject(invalid)
+      await rejects(call(), invalid)
     }
   })
 
@@ -119,7 +123,7 @@ export function onceCases({ store, test, open }: Bench): void {
     const own = await open()
     try {
       if (!own.reopen) throw new Error('this store is not opened again: say so in `skip`')
-      await own.store.lifecycle.ready('fingerprint-a')
+      await begin(own.store)
       const [place, hash, gone] = [fresh(), fresh(), fresh()]
       const value = { hash, bytes: bytesOf('kept') }
       await own.store.once.put(place, value, UNTIL)
@@ -127,10 +131,10 @@ export function onceCases({ store, test, open }: Bench): void {
       await own.store.once.take(gone, hash, T)
       await own.store.once.claim('scope', 'id', UNTIL, T)
       const again = await own.reopen()
-      await again.lifecycle.ready('fingerprint-a')
-      expect(await again.once.take(gone, hash, T)).toBeNull()
-      expect(textOf(await again.once.take(place, hash, T))).toBe('kept')
-      expect(await again.once.claim('scope', 'id', UNTIL, T)).toBe(false)
+      await begin(again)
+      equals(await again.once.take(gone, hash, T), null)
+      equals(textOf(await again.once.take(place, hash, T)), 'kept')
+      equals(await again.once.claim('scope', 'id', UNTIL, T), false)
     } finally {
       await own.dispose()
     }
@@ -139,23 +143,23 @@ export function onceCases({ store, test, open }: Bench): void {
   test('sweep: one-time tokens and claims that are over go, and no others', async () => {
     const own = await open()
     try {
-      await own.store.lifecycle.ready('fingerprint-a')
-      const { sessions } = own.store
+      await begin(own.store)
+      const { sessions } = own.store as Partial<Store>
       const [old, current] = [fresh(), fresh()]
       const value = { hash: hashOf('x'), bytes: bytesOf('v') }
       await own.store.once.put(old, value, T + 1)
       await own.store.once.put(current, value, UNTIL)
       await own.store.once.claim('s', 'old', T + 1, T)
       await own.store.once.claim('s', 'current', UNTIL, T)
-      if (sessions.sweep) {
-        expect(await sessions.sweep(T + 1, 1)).toBe(1)
-        expect(await sessions.sweep(T + 1, 10)).toBe(1)
-        expect(await sessions.sweep(T + 1, 10)).toBe(0)
+      if (sessions?.sweep) {
+        equals(await sessions.sweep(T + 1, 1), 1)
+        equals(await sessions.sweep(T + 1, 10), 1)
+        equals(await sessions.sweep(T + 1, 10), 0)
       }
-      expect(textOf(await own.store.once.look(current, value.hash, T))).toBe('v')
-      expect(await own.store.once.claim('s', 'current', UNTIL, T)).toBe(false)
-      expect(await own.store.once.look(old, value.hash, T + 1)).toBeNull()
-      expect(await own.store.once.claim('s', 'old', UNTIL, T + 1)).toBe(true)
+      equals(textOf(await own.store.once.look(current, value.hash, T)), 'v')
+      equals(await own.store.once.claim('s', 'current', UNTIL, T), false)
+      equals(await own.store.once.look(old, value.hash, T + 1), null)
+      ok(await own.store.once.claim('s', 'old', UNTIL, T + 1))
     } finally {
       await own.dispose()
     }

@@ -1,7 +1,9 @@
-import type { Account } from 'countersign/stores/contract'
-import { expect } from 'vitest'
-import { type Bench, subjectRef, T } from './kit.ts'
+import type { Account } from '../../stores/contract.ts'
+import { equals } from '../checks.ts'
+import type { Bench } from './bench.ts'
+import { subjectRef, T } from './samples.ts'
 
+/** Accounts: one per identifier and per subject, changed from the version that was read. */
 export function accountCases({ store, test }: Bench): void {
   const { accounts } = store
   let count = 0
@@ -21,38 +23,38 @@ export function accountCases({ store, test }: Bench): void {
 
   test('accounts: created once, found by identifier and by subject', async () => {
     const account = accountOf()
-    expect(await accounts.create(account)).toEqual({ is: 'created' })
-    expect(await accounts.bySubject(refOf(account))).toEqual(account)
-    expect(await accounts.subjectOf({ identifier: account.identifier })).toEqual(refOf(account))
-    expect(await accounts.bySubject(subjectRef())).toBeNull()
-    expect(await accounts.subjectOf({ identifier: 'nobody' })).toBeNull()
+    equals(await accounts.create(account), { is: 'created' })
+    equals(await accounts.bySubject(refOf(account)), account)
+    equals(await accounts.subjectOf({ identifier: account.identifier }), refOf(account))
+    equals(await accounts.bySubject(subjectRef()), null)
+    equals(await accounts.subjectOf({ identifier: 'nobody' }), null)
   })
 
   test('accounts: an identifier that is taken is refused, and nothing is added', async () => {
     const first = accountOf()
     await accounts.create(first)
     const second = accountOf({ identifier: first.identifier })
-    expect(await accounts.create(second)).toEqual({ is: 'exists' })
-    expect(await accounts.bySubject(refOf(second))).toBeNull()
-    expect(await accounts.subjectOf({ identifier: first.identifier })).toEqual(refOf(first))
+    equals(await accounts.create(second), { is: 'exists' })
+    equals(await accounts.bySubject(refOf(second)), null)
+    equals(await accounts.subjectOf({ identifier: first.identifier }), refOf(first))
   })
 
   test('accounts: a subject that exists is refused, and its new identifier stays free', async () => {
     const first = accountOf()
     await accounts.create(first)
     const again = accountOf({ ...refOf(first) })
-    expect(await accounts.create(again)).toEqual({ is: 'exists' })
-    expect(await accounts.subjectOf({ identifier: again.identifier })).toBeNull()
-    expect(await accounts.create(accountOf({ identifier: again.identifier }))).toEqual({ is: 'created' })
+    equals(await accounts.create(again), { is: 'exists' })
+    equals(await accounts.subjectOf({ identifier: again.identifier }), null)
+    equals(await accounts.create(accountOf({ identifier: again.identifier })), { is: 'created' })
   })
 
   test('accounts: of twenty registrations at once with one identifier one wins', async () => {
     const { identifier } = accountOf()
     const rivals = Array.from({ length: 20 }, () => accountOf({ identifier }))
     const answers = await Promise.all(rivals.map((account) => accounts.create(account)))
-    expect(answers.filter((answer) => answer.is === 'created')).toHaveLength(1)
+    equals(answers.filter((answer) => answer.is === 'created').length, 1)
     const winner = rivals[answers.findIndex((answer) => answer.is === 'created')]!
-    expect(await accounts.subjectOf({ identifier })).toEqual(refOf(winner))
+    equals(await accounts.subjectOf({ identifier }), refOf(winner))
   })
 
   test('accounts: tenants do not see each other', async () => {
@@ -62,34 +64,34 @@ export function accountCases({ store, test }: Bench): void {
       accountOf({ ...subjectRef('u1', 'globex'), identifier }),
       accountOf({ ...subjectRef('u1'), identifier }),
     ]
-    for (const account of all) expect(await accounts.create(account)).toEqual({ is: 'created' })
+    for (const account of all) equals(await accounts.create(account), { is: 'created' })
     for (const account of all) {
       const ref = { identifier, ...(account.tenant !== undefined && { tenant: account.tenant }) }
-      expect(await accounts.subjectOf(ref)).toEqual(refOf(account))
-      expect(await accounts.bySubject(refOf(account))).toEqual(account)
+      equals(await accounts.subjectOf(ref), refOf(account))
+      equals(await accounts.bySubject(refOf(account)), account)
     }
-    expect(await accounts.subjectOf({ identifier, tenant: 'initech' })).toBeNull()
+    equals(await accounts.subjectOf({ identifier, tenant: 'initech' }), null)
   })
 
   test('accounts: replaced only from the version that was read', async () => {
     const account = accountOf()
     await accounts.create(account)
     const banned = { ...account, version: 2, blocked: 'spam', unsettled: 'banned' as const, roles: [] }
-    expect(await accounts.replace(banned, 2)).toEqual({ is: 'conflict' })
-    expect(await accounts.bySubject(refOf(account))).toEqual(account)
-    expect(await accounts.replace(banned, 1)).toEqual({ is: 'stored' })
-    expect(await accounts.replace({ ...account, version: 2 }, 1)).toEqual({ is: 'conflict' })
-    expect(await accounts.bySubject(refOf(account))).toEqual(banned)
+    equals(await accounts.replace(banned, 2), { is: 'conflict' })
+    equals(await accounts.bySubject(refOf(account)), account)
+    equals(await accounts.replace(banned, 1), { is: 'stored' })
+    equals(await accounts.replace({ ...account, version: 2 }, 1), { is: 'conflict' })
+    equals(await accounts.bySubject(refOf(account)), banned)
   })
 
   test('accounts: that an address was verified is kept, and so is that it was not', async () => {
     const account = accountOf()
     await accounts.create(account)
     const verified = { ...account, version: 2, emailVerifiedAtMs: T + 5 }
-    expect(await accounts.replace(verified, 1)).toEqual({ is: 'stored' })
-    expect(await accounts.bySubject(refOf(account))).toEqual(verified)
-    expect(await accounts.replace({ ...account, version: 3 }, 2)).toEqual({ is: 'stored' })
-    expect(await accounts.bySubject(refOf(account))).toEqual({ ...account, version: 3 })
+    equals(await accounts.replace(verified, 1), { is: 'stored' })
+    equals(await accounts.bySubject(refOf(account)), verified)
+    equals(await accounts.replace({ ...account, version: 3 }, 2), { is: 'stored' })
+    equals(await accounts.bySubject(refOf(account)), { ...account, version: 3 })
   })
 
   test('accounts: of many replacements at once one lands', async () => {
@@ -99,21 +101,21 @@ export function accountCases({ store, test }: Bench): void {
       accounts.replace({ ...account, version: 2, roles: [`r${i}`] }, 1),
     )
     const answers = await Promise.all(writers)
-    expect(answers.filter((answer) => answer.is === 'stored')).toHaveLength(1)
+    equals(answers.filter((answer) => answer.is === 'stored').length, 1)
   })
 
   test('accounts: replacing never creates and never changes the identifier', async () => {
     const nobody = accountOf()
-    expect(await accounts.replace(nobody, 1)).toEqual({ is: 'unknown' })
-    expect(await accounts.bySubject(refOf(nobody))).toBeNull()
+    equals(await accounts.replace(nobody, 1), { is: 'unknown' })
+    equals(await accounts.bySubject(refOf(nobody)), null)
 
     const account = accountOf()
     await accounts.create(account)
     const renamed = { ...account, version: 2, identifier: 'other@example.com' }
-    expect(await accounts.replace(renamed, 1)).toEqual({ is: 'stored' })
-    expect(await accounts.bySubject(refOf(account))).toEqual({ ...renamed, identifier: account.identifier })
-    expect(await accounts.subjectOf({ identifier: account.identifier })).toEqual(refOf(account))
-    expect(await accounts.subjectOf({ identifier: 'other@example.com' })).toBeNull()
+    equals(await accounts.replace(renamed, 1), { is: 'stored' })
+    equals(await accounts.bySubject(refOf(account)), { ...renamed, identifier: account.identifier })
+    equals(await accounts.subjectOf({ identifier: account.identifier }), refOf(account))
+    equals(await accounts.subjectOf({ identifier: 'other@example.com' }), null)
   })
 
   test('accounts: identifiers with quotes, NUL and emoji are kept apart', async () => {
@@ -127,10 +129,10 @@ export function accountCases({ store, test }: Bench): void {
       `back\\\\slash${T}`,
     ]
     const all = names.map((identifier) => accountOf({ ...subjectRef(`s:${identifier}`), identifier }))
-    for (const account of all) expect(await accounts.create(account)).toEqual({ is: 'created' })
+    for (const account of all) equals(await accounts.create(account), { is: 'created' })
     for (const account of all) {
-      expect(await accounts.subjectOf({ identifier: account.identifier })).toEqual(refOf(account))
-      expect(await accounts.bySubject(refOf(account))).toEqual(account)
+      equals(await accounts.subjectOf({ identifier: account.identifier }), refOf(account))
+      equals(await accounts.bySubject(refOf(account)), account)
     }
   })
 }

@@ -1,5 +1,10 @@
-// What every case needs: records, ids and rules with harmless values, and a start time.
-import { createHash, randomBytes } from 'node:crypto'
+// What the cases are made of: records, ids and rules with harmless values, and a start time. Published as `samples`, for
+// cases of your own beside the suite. Chains of refresh tokens here are `secret 0`, `secret 1`, …
+import { createHash } from 'node:crypto'
+import { toBase64url } from '../../internal/bytes.ts'
+import { systemRuntime } from '../../internal/runtime.ts'
+import type { SessionId, SubjectRef } from '../../session/ids.ts'
+import type { SessionRecord } from '../../session/record.ts'
 import type {
   CreateRule,
   EndRule,
@@ -7,29 +12,15 @@ import type {
   ReplaceRule,
   Rotated,
   RotationRule,
-  SessionStore,
   Store,
   Successor,
-} from 'countersign/stores/contract'
-import { expect } from 'vitest'
+} from '../../stores/contract.ts'
+import { equals } from '../checks.ts'
 
-/** The types of the built package, by way of the contract. */
-export type SessionRecord = Parameters<SessionStore['create']>[0]
-export type SessionId = SessionRecord['id']
-export type SubjectRef = Parameters<SessionStore['endSubject']>[0]
+/** The parts of a store that the helpers below need. */
+type WithSessions = Pick<Store, 'sessions'>
 
-/** What a file of cases is given. A case that needs a store of its own (to close it, say) opens one. */
-export interface Bench {
-  readonly store: Store
-  readonly test: (name: string, run: () => Promise<void>) => void
-  readonly open: () => Promise<Opened>
-}
-export interface Opened {
-  readonly store: Store
-  /** Closes the store and opens it again on the same data. Absent where data does not outlive the store. */
-  readonly reopen?: () => Promise<Store>
-  readonly dispose: () => Promise<void>
-}
+const { clock, random } = systemRuntime
 
 export const SECOND = 1_000
 export const MINUTE = 60_000
@@ -37,24 +28,31 @@ export const HOUR = 3_600_000
 export const DAY = 86_400_000
 
 /** Ahead of the real time, so that a store whose server expires keys by its own clock keeps them during the test. */
-export const T = Math.floor(Date.now() / SECOND) * SECOND + DAY
+export const T = Math.floor(clock.nowMs() / SECOND) * SECOND + DAY
 
+/** The grace of {@link rotationRule}. */
 export const GRACE = 10 * SECOND
+/** Life of an access token in all rules. */
 export const ACCESS = 10 * MINUTE
+/** The most that any verifier may allow; what ended is remembered that much longer where tokens are stamped. */
 export const LEEWAY = 5 * MINUTE
 
-export function subjectRef(subject = `user:${randomBytes(6).toString('hex')}`, tenant?: string): SubjectRef {
-  return { tag: randomBytes(9).toString('base64url'), subject, ...(tenant !== undefined && { tenant }) }
+/** A subject that nobody else uses, with a random tag. */
+export function subjectRef(subject = `user:${toBase64url(random(6))}`, tenant?: string): SubjectRef {
+  return { tag: toBase64url(random(9)), subject, ...(tenant !== undefined && { tenant }) }
 }
 
+/** A new id of that subject. */
 export function sessionId(ref: SubjectRef): SessionId {
-  return (ref.tag + randomBytes(16).toString('base64url')) as SessionId
+  return (ref.tag + toBase64url(random(16))) as SessionId
 }
 
+/** SHA-256, as stores keep it of a secret. */
 export function hashOf(secret: string): Uint8Array {
   return new Uint8Array(createHash('sha256').update(secret).digest())
 }
 
+/** A record as `issue` would give it to `create`: 30 minutes idle, 7 days in all, with a refresh token for a day. */
 export function recordOf(ref: SubjectRef, changes: Partial<SessionRecord> = {}): SessionRecord {
   const createdAtMs = changes.createdAtMs ?? T
   return {
@@ -96,6 +94,7 @@ export function recordOf(ref: SubjectRef, changes: Partial<SessionRecord> = {}):
   }
 }
 
+/** Rules that refuse nothing. */
 export const createRule: CreateRule = {
   limit: { max: 100, overflow: 'reject' },
   ifEpoch: null,
@@ -113,7 +112,7 @@ export const rotationRule: RotationRule = {
 export const replaceRule: ReplaceRule = { accessMs: ACCESS, floorMs: 0 }
 export const endRule: EndRule = { unknownUntilMs: T + DAY, stamped: false }
 
-/** The token of a generation, and what a refresh with it would make. Chains here are `secret 0`, `secret 1`, … */
+/** The token of a generation, and below what a refresh with it would make. */
 export function presented(generation: number, secret = `secret ${generation}`): Presented {
   return { generation, hash: hashOf(secret) }
 }
@@ -130,7 +129,7 @@ export function successorOf(generation: number, changes: Partial<Successor> = {}
 
 /** Presents the token of `generation` for a refresh. */
 export function refresh(
-  store: Store,
+  store: WithSessions,
   id: SessionId,
   generation: number,
   nowMs: number,
@@ -143,7 +142,7 @@ export function refresh(
 
 /** Creates a session and returns its record as stored. */
 export async function created(
-  store: Store,
+  store: WithSessions,
   ref: SubjectRef,
   changes: Partial<SessionRecord> = {},
   rule: Partial<CreateRule> = {},
@@ -151,11 +150,12 @@ export async function created(
 ): Promise<SessionRecord> {
   const record = recordOf(ref, changes)
   const done = await store.sessions.create(record, { ...createRule, ...rule }, nowMs)
-  expect(done.is).toBe('created')
+  equals(done.is, 'created')
   return live(store, record.id)
 }
 
-export async function live(store: Store, id: SessionId): Promise<SessionRecord> {
+/** The record of a session that must be live. */
+export async function live(store: WithSessions, id: SessionId): Promise<SessionRecord> {
   const found = await store.sessions.read(id)
   if (found.is !== 'live') throw new Error(`expected a live session, found ${found.is}`)
   return found.record
@@ -166,11 +166,12 @@ export function idsOf(records: readonly { readonly id: SessionId }[]): SessionId
 }
 
 /** Why a session ended, as its tombstone says. */
-export async function endedBy(store: Store, id: SessionId): Promise<string> {
+export async function endedBy(store: WithSessions, id: SessionId): Promise<string> {
   const found = await store.sessions.read(id)
   return found.is === 'ended' ? found.tombstone.why : found.is
 }
 
-export async function listed(store: Store, ref: SubjectRef, nowMs: number, floorMs = 0): Promise<SessionId[]> {
+/** Ids of the live sessions, as `list` gives them. */
+export async function listed(store: WithSessions, ref: SubjectRef, nowMs: number, floorMs = 0): Promise<SessionId[]> {
   return idsOf((await store.sessions.list(ref, null, { limit: 1_000, floorMs }, nowMs)).items)
 }

@@ -1,7 +1,8 @@
-import { expect } from 'vitest'
+import type { SessionId } from '../../session/ids.ts'
+import { equals, matches } from '../checks.ts'
+import type { Bench } from './bench.ts'
 import {
   ACCESS,
-  type Bench,
   created,
   DAY,
   endedBy,
@@ -13,14 +14,13 @@ import {
   presented,
   refresh,
   rotationRule,
-  type SessionId,
   sessionId,
   subjectRef,
   successorOf,
   T,
-} from './kit.ts'
+} from './samples.ts'
 
-/** The refresh table of design.md §6, row by row and one millisecond either side of each limit. */
+/** The refresh table of `docs/design/0003`, row by row and one millisecond either side of each limit. */
 export function rotateCases({ store, test }: Bench): void {
   const { sessions } = store
   /** Rotations lie an hour apart, so that no grace is left over. */
@@ -28,7 +28,7 @@ export function rotateCases({ store, test }: Bench): void {
   const start = () => created(store, subjectRef(), { idleAtMs: T + DAY })
   const rotatedOnce = async (): Promise<SessionId> => {
     const { id } = await start()
-    expect(await refresh(store, id, 0, R)).toMatchObject({ is: 'rotated' })
+    matches(await refresh(store, id, 0, R), { is: 'rotated' })
     return id
   }
   const confirm = (id: SessionId, generation: number, nowMs: number) =>
@@ -53,35 +53,35 @@ export function rotateCases({ store, test }: Bench): void {
       refreshAtMs: T + 3 * DAY,
       lastExpMs: R + ACCESS,
     }
-    expect(done).toMatchObject({ is: 'rotated', record: after, previousOrigin: before.origin, stamp: R })
-    expect(await live(store, before.id)).toEqual(after)
+    matches(done, { is: 'rotated', record: after, previousOrigin: before.origin, stamp: R })
+    equals(await live(store, before.id), after)
   })
 
   test('row 2: the refresh deadline never passes the absolute one', async () => {
     const { id } = await created(store, subjectRef(), { idleAtMs: T + DAY, absoluteAtMs: T + DAY })
     await refresh(store, id, 0, R, {}, { refreshAtMs: T + 9 * DAY })
-    expect(await live(store, id)).toMatchObject({ refreshAtMs: T + DAY, absoluteAtMs: T + DAY })
+    matches(await live(store, id), { refreshAtMs: T + DAY, absoluteAtMs: T + DAY })
   })
 
   test('row 3: handed out less than the grace ago, it is not rotated again', async () => {
     const before = await start()
     const done = await refresh(store, before.id, 0, T + GRACE - 1)
     const after = { ...before, confirmedAtMs: T + GRACE - 1, lastExpMs: T + GRACE - 1 + ACCESS }
-    expect(done).toMatchObject({ is: 'current', record: after, previousOrigin: before.origin })
-    expect(await live(store, before.id)).toEqual(after)
-    expect(await refresh(store, before.id, 0, T + GRACE)).toMatchObject({ is: 'rotated' })
+    matches(done, { is: 'current', record: after, previousOrigin: before.origin })
+    equals(await live(store, before.id), after)
+    matches(await refresh(store, before.id, 0, T + GRACE), { is: 'rotated' })
   })
 
   test('row 3: also when the clock went back', async () => {
     const { id } = await start()
-    expect(await refresh(store, id, 0, T - HOUR)).toMatchObject({ is: 'current', record: { generation: 0 } })
+    matches(await refresh(store, id, 0, T - HOUR), { is: 'current', record: { generation: 0 } })
   })
 
   test('row 4: the previous token gives the same successor while that was not seen, however late', async () => {
     const id = await rotatedOnce()
     const other = { rotationKey: 9, macKey: 9, hash: hashOf('not the successor'), origin: { ip: '203.0.113.9' } }
     const done = await refresh(store, id, 0, R + 9 * HOUR, {}, other)
-    expect(done).toMatchObject({
+    matches(done, {
       is: 'replayed',
       record: {
         generation: 1,
@@ -94,8 +94,8 @@ export function rotateCases({ store, test }: Bench): void {
       previousOrigin: { ip: '198.51.100.7' },
     })
     // A replay counts as handing out: the successor is not rotated within the grace after it.
-    expect(await refresh(store, id, 1, R + 9 * HOUR + GRACE - 1)).toMatchObject({ is: 'current' })
-    expect(await refresh(store, id, 1, R + 9 * HOUR + GRACE)).toMatchObject({
+    matches(await refresh(store, id, 1, R + 9 * HOUR + GRACE - 1), { is: 'current' })
+    matches(await refresh(store, id, 1, R + 9 * HOUR + GRACE), {
       is: 'rotated',
       record: { generation: 2 },
     })
@@ -110,10 +110,10 @@ export function rotateCases({ store, test }: Bench): void {
         const id = await rotatedOnce()
         const firstUse = R + GRACE - 1
         if (seen === 'an access token') await confirm(id, 1, firstUse)
-        else expect(await refresh(store, id, 1, firstUse)).toMatchObject({ is: 'current' })
+        else matches(await refresh(store, id, 1, firstUse), { is: 'current' })
         await confirm(id, 1, firstUse + 5) // a second use moves nothing
-        expect(await refresh(store, id, 0, firstUse + afterMs)).toMatchObject({ is: expected })
-        expect(await endedBy(store, id)).toBe(expected === 'reused' ? 'reused' : 'live')
+        matches(await refresh(store, id, 0, firstUse + afterMs), { is: expected })
+        equals(await endedBy(store, id), expected === 'reused' ? 'reused' : 'live')
       }
     })
   }
@@ -122,32 +122,32 @@ export function rotateCases({ store, test }: Bench): void {
     const id = await rotatedOnce()
     for (let i = 0; i < 3; i++) {
       const early = await refresh(store, id, 0, R + GRACE - 1)
-      expect(early).toMatchObject({ is: 'replayed', record: { replays: 0 } })
+      matches(early, { is: 'replayed', record: { replays: 0 } })
     }
     for (let i = 0; i < 5; i++) {
       const late = await refresh(store, id, 0, R + GRACE + i)
-      expect(late).toMatchObject({ is: 'replayed', record: { replays: i + 1 } })
+      matches(late, { is: 'replayed', record: { replays: i + 1 } })
     }
     const record = await live(store, id)
-    expect(await refresh(store, id, 0, R + GRACE + 9)).toEqual({ is: 'too_many_replays', record })
-    expect(await live(store, id)).toEqual(record)
+    equals(await refresh(store, id, 0, R + GRACE + 9), { is: 'too_many_replays', record })
+    equals(await live(store, id), record)
     // The next generation starts at none.
-    expect(await refresh(store, id, 1, R + HOUR)).toMatchObject({ is: 'rotated', record: { replays: 0 } })
+    matches(await refresh(store, id, 1, R + HOUR), { is: 'rotated', record: { replays: 0 } })
   })
 
   test('row 5: strict mode takes every replay for reuse, also within the grace', async () => {
     const id = await rotatedOnce()
-    expect(await refresh(store, id, 0, R + 1, { replay: 'never' })).toMatchObject({ is: 'reused' })
-    expect(await endedBy(store, id)).toBe('reused')
-    expect(await refresh(store, id, 1, R + 2, { replay: 'never' })).toMatchObject({ is: 'ended' })
+    matches(await refresh(store, id, 0, R + 1, { replay: 'never' }), { is: 'reused' })
+    equals(await endedBy(store, id), 'reused')
+    matches(await refresh(store, id, 1, R + 2, { replay: 'never' }), { is: 'ended' })
   })
 
   test('row 6: two generations back is reuse, whatever was seen', async () => {
     const id = await rotatedOnce()
-    expect(await refresh(store, id, 1, R + HOUR)).toMatchObject({ is: 'rotated' })
+    matches(await refresh(store, id, 1, R + HOUR), { is: 'rotated' })
     const before = await live(store, id)
-    expect(await refresh(store, id, 0, R + HOUR + 1)).toEqual({ is: 'reused', record: before })
-    expect(await endedBy(store, id)).toBe('reused')
+    equals(await refresh(store, id, 0, R + HOUR + 1), { is: 'reused', record: before })
+    equals(await endedBy(store, id), 'reused')
   })
 
   for (const generation of [0, 1]) {
@@ -156,29 +156,29 @@ export function rotateCases({ store, test }: Bench): void {
       const record = await live(store, id)
       const fork = presented(generation, 'of another branch')
       const done = await sessions.rotate(id, fork, successorOf(generation), rotationRule, R + HOUR)
-      expect(done).toEqual({ is: 'rolled_back', record })
-      expect(await endedBy(store, id)).toBe('rolled_back')
+      equals(done, { is: 'rolled_back', record })
+      equals(await endedBy(store, id), 'rolled_back')
     })
   }
 
   test('row 8: a newer token than the stored one means that the store was rolled back', async () => {
     const id = await rotatedOnce()
     const record = await live(store, id)
-    expect(await refresh(store, id, 2, R + HOUR)).toEqual({ is: 'rolled_back', record })
-    expect(await endedBy(store, id)).toBe('rolled_back')
+    equals(await refresh(store, id, 2, R + HOUR), { is: 'rolled_back', record })
+    equals(await endedBy(store, id), 'rolled_back')
   })
 
   test('row 9: absent, or ended with the reason of the tombstone', async () => {
-    expect(await refresh(store, sessionId(subjectRef()), 0, R)).toEqual({ is: 'unknown' })
+    equals(await refresh(store, sessionId(subjectRef()), 0, R), { is: 'unknown' })
     const { id } = await start()
     await sessions.end(id, 'logout', { unknownUntilMs: 0, stamped: false }, T + 1)
-    expect(await refresh(store, id, 0, R)).toMatchObject({ is: 'ended', tombstone: { why: 'logout' } })
+    matches(await refresh(store, id, 0, R), { is: 'ended', tombstone: { why: 'logout' } })
   })
 
   test('the refresh token has a deadline of its own', async () => {
     const { id, refreshAtMs } = await created(store, subjectRef(), { idleAtMs: T + 3 * DAY })
-    expect(await refresh(store, id, 0, refreshAtMs)).toMatchObject({ is: 'expired' })
-    expect(await refresh(store, id, 0, refreshAtMs - 1)).toMatchObject({ is: 'rotated' })
+    matches(await refresh(store, id, 0, refreshAtMs), { is: 'expired' })
+    matches(await refresh(store, id, 0, refreshAtMs - 1), { is: 'rotated' })
   })
 
   test('a refresh counts as use only where the rule says so, and moves the deadlines forward only', async () => {
@@ -186,15 +186,15 @@ export function rotateCases({ store, test }: Bench): void {
     for (const persistent of [false, true]) {
       const { id } = await created(store, subjectRef(), { persistent, idleAtMs: T + DAY })
       const untouched = { lastSeenAtMs: T, idleAtMs: T + DAY }
-      expect(await refresh(store, id, 0, R)).toMatchObject({ is: 'rotated', record: untouched })
-      expect(await refresh(store, id, 0, R + 1, { use: { idleAtMs: R, persistentIdleAtMs: R } })).toMatchObject({
+      matches(await refresh(store, id, 0, R), { is: 'rotated', record: untouched })
+      matches(await refresh(store, id, 0, R + 1, { use: { idleAtMs: R, persistentIdleAtMs: R } }), {
         is: 'replayed',
         record: { lastSeenAtMs: R + 1, idleAtMs: T + DAY },
       })
       const moved = { lastSeenAtMs: R + 2, idleAtMs: persistent ? R + 3 * DAY : R + DAY }
-      expect(await refresh(store, id, 1, R + 2, { use })).toMatchObject({ is: 'current', record: moved })
+      matches(await refresh(store, id, 1, R + 2, { use }), { is: 'current', record: moved })
       const far = { idleAtMs: R + 90 * DAY, persistentIdleAtMs: R + 90 * DAY }
-      expect(await refresh(store, id, 1, R + HOUR, { use: far })).toMatchObject({
+      matches(await refresh(store, id, 1, R + HOUR, { use: far }), {
         is: 'rotated',
         record: { idleAtMs: T + 7 * DAY, absoluteAtMs: T + 7 * DAY },
       })
@@ -203,27 +203,27 @@ export function rotateCases({ store, test }: Bench): void {
 
   test('a session at or below the floor is not rotated', async () => {
     const { id } = await start()
-    expect(await refresh(store, id, 0, R, { floorMs: T })).toMatchObject({ is: 'expired' })
-    expect(await refresh(store, id, 0, R, { floorMs: T - 1 })).toMatchObject({ is: 'rotated' })
+    matches(await refresh(store, id, 0, R, { floorMs: T }), { is: 'expired' })
+    matches(await refresh(store, id, 0, R, { floorMs: T - 1 }), { is: 'rotated' })
   })
 
   test('a confirmation counts for its own generation only', async () => {
     const id = await rotatedOnce()
     await confirm(id, 0, R + 1)
     await confirm(id, 2, R + 1)
-    expect(await live(store, id)).toMatchObject({ confirmedAtMs: 0 })
-    expect(await refresh(store, id, 0, R + HOUR)).toMatchObject({ is: 'replayed' })
+    matches(await live(store, id), { confirmedAtMs: 0 })
+    matches(await refresh(store, id, 0, R + HOUR), { is: 'replayed' })
     await confirm(id, 1, R + HOUR)
-    expect(await live(store, id)).toMatchObject({ confirmedAtMs: R + HOUR })
+    matches(await live(store, id), { confirmedAtMs: R + HOUR })
   })
 
   test('sixteen refreshes at once rotate once, and all end with the same successor', async () => {
     const { id } = await start()
     const answers = await Promise.all(Array.from({ length: 16 }, () => refresh(store, id, 0, R)))
-    expect(answers.filter((answer) => answer.is === 'rotated')).toHaveLength(1)
-    expect(answers.filter((answer) => answer.is === 'replayed')).toHaveLength(15)
-    for (const answer of answers) expect(answer).toMatchObject({ record: { generation: 1, hash: hashOf('secret 1') } })
-    expect(await refresh(store, id, 1, R + GRACE)).toMatchObject({ is: 'rotated' })
+    equals(answers.filter((answer) => answer.is === 'rotated').length, 1)
+    equals(answers.filter((answer) => answer.is === 'replayed').length, 15)
+    for (const answer of answers) matches(answer, { record: { generation: 1, hash: hashOf('secret 1') } })
+    matches(await refresh(store, id, 1, R + GRACE), { is: 'rotated' })
   })
 
   test('refresh and end at the same time: after the end nothing works', async () => {
@@ -235,8 +235,8 @@ export function rotateCases({ store, test }: Bench): void {
         sessions.touch(id, { idleAtMs: R + MINUTE }, R),
         sessions.update(id, { data: '1' }, 1, R),
       ])
-      expect(await endedBy(store, id)).toBe('logout')
-      expect(await refresh(store, id, 1, R + 1)).toMatchObject({ is: 'ended' })
+      equals(await endedBy(store, id), 'logout')
+      matches(await refresh(store, id, 1, R + 1), { is: 'ended' })
     }
   })
 }
