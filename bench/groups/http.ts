@@ -67,7 +67,7 @@ async function* run(bench: Bench, group: Group, runtime: Runtime): AsyncGenerato
   const { url: redis } = await bench.redis()
   const names = sidesOf(group.rows)
   const servers = new Map<SideName, Server>()
-  const shares = new Map<SideName, number[]>(names.map((name) => [name, []]))
+  const loads = new Map<SideName, Load[]>(names.map((name) => [name, []]))
   try {
     for (const name of names) {
       bench.progress.show(group.id, `starting ${name}`)
@@ -80,14 +80,17 @@ async function* run(bench: Bench, group: Group, runtime: Runtime): AsyncGenerato
     }
     const measure = async (name: SideName, round: number) => {
       const told: Load = await load(servers.get(name)!, bench.seconds, round + 1)
-      shares.get(name)!.push(told.serverShare)
+      loads.get(name)!.push(told)
       return told.requestsPerSecond
     }
     const values = await interleave(bench, group, names, measure, bench.seconds + BETWEEN_SECONDS)
-    const share = (name: SideName) => `${Math.round(100 * median(shares.get(name)!))} %`
+    const used = (name: SideName) => {
+      const of = (what: (load: Load) => number) => median(loads.get(name)!.map(what))
+      return `${of((load) => load.cpuMicroseconds).toFixed(1)} µs of processor time for a request (core used to ${Math.round(100 * of((load) => load.serverShare))} %)`
+    }
     for (const row of group.rows) {
       const [a, b] = [oursOf(row), rivalOf(row)]
-      const notes = `Node ${versionOf(runtime)}; core of the server used to ${share(a)}, the rival's to ${share(b)}`
+      const notes = `Node ${versionOf(runtime)}; ours ${used(a)}, rival ${used(b)}`
       yield compare(row, values[a], values[b], notes)
     }
   } finally {

@@ -16,6 +16,8 @@ export interface Load {
   readonly p99Ms: number
   /** Part of its core that the server used. Far below 1, something else was the limit. */
   readonly serverShare: number
+  /** Processor time of the server for a request, in microseconds. What other work on the machine changes least. */
+  readonly cpuMicroseconds: number
 }
 
 /**
@@ -50,10 +52,12 @@ export async function load(server: Server, seconds: number, seed: number): Promi
     throw new Error(`${told.refused} requests were refused and ${told.broken} broke off, of ${told.requests}`)
   }
   const elapsed = told.microseconds / 1e6
+  const cpuSeconds = server.cpuSeconds() - cpuBefore
   return {
     requestsPerSecond: told.requests / elapsed,
     p50Ms: told.p50 / 1_000,
     p99Ms: told.p99 / 1_000,
-    serverShare: (server.cpuSeconds() - cpuBefore) / elapsed,
+    serverShare: cpuSeconds / elapsed,
+    cpuMicroseconds: (cpuSeconds * 1e6) / told.requests,
   }
 }
