@@ -1,18 +1,21 @@
-// Sees to it that the programs the tests and the comparison run with are there. As root on Debian it installs what is missing; anywhere
+// Sees to it that the programs the tests run against are there. As root on Debian it installs what is missing; anywhere
 // else it says what to install. Nothing is started here, and no service of the system is touched.
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Program → Debian package, where that has another name. */
-const PACKAGES: Readonly<Record<string, string>> = {
+/** Program → Debian packages. */
+const NEEDED: Readonly<Record<string, string>> = {
+  'redis-server': 'redis-server',
+  chromium: 'chromium',
+  curl: 'curl',
+  openssl: 'openssl',
   // Only its programs are used: the cluster that the package makes is neither asked nor changed.
   initdb: 'postgresql',
-  taskset: 'util-linux',
-  flock: 'util-linux',
+  // For the tests with a loss of power.
+  cc: 'gcc libc6-dev',
 }
-const FOR_TESTS = ['redis-server', 'chromium', 'curl', 'initdb']
 /** Where Debian keeps the programs of each PostgreSQL version, outside the path. */
 const POSTGRES = '/usr/lib/postgresql'
 
@@ -32,10 +35,10 @@ const isInstalled = (program: string): boolean =>
   })
 
 /** Ends the process with what to install, or installs it. */
-export function ensurePrograms(programs: readonly string[] = FOR_TESTS): void {
+export function ensurePrograms(programs: readonly string[] = Object.keys(NEEDED)): void {
   const missing = programs.filter((program) => !isInstalled(program))
   if (missing.length === 0) return
-  const packages = missing.map((program) => PACKAGES[program] ?? program)
+  const packages = missing.flatMap((program) => (NEEDED[program] ?? program).split(' '))
   if (process.getuid?.() !== 0 || !isInstalled('apt-get')) {
     console.error(`missing: ${missing.join(', ')}. On Debian: apt-get install ${packages.join(' ')}`)
     process.exit(1)

@@ -17,7 +17,7 @@ if (values.help) {
   process.exit(0)
 }
 const wanted = values.only?.split(',') ?? Object.keys(NODES)
-const unknown = wanted.filter((line) => NODES[line] === undefined)
+const unknown = wanted.filter((line) => !Object.hasOwn(NODES, line))
 if (unknown.length > 0) usageError(`"--only" must be a list of ${lines}, and names ${unknown.join(', ')}`)
 
 const rows: Row[] = []

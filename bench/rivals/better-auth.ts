@@ -1,10 +1,11 @@
-// better-auth with Redis as its secondary storage, by the package and client that its documentation recommends. Tuned:
+// better-auth with Redis as its secondary storage, by the package and client (ioredis 5) that its documentation
+// recommends. Tuned:
 // node-redis with our settings, as its documentation has it for a storage of one's own.
 import { redisStorage } from '@better-auth/redis-storage'
 import { betterAuth } from 'better-auth'
 import { memoryAdapter } from 'better-auth/adapters/memory'
 import { fromNodeHeaders } from 'better-auth/node'
-import { Redis } from 'ioredis'
+import { Redis } from 'ioredis-5'
 import { DATA, DEVICES, LIFETIME_SECONDS, SECRET, subjectOf } from '../sides/content.ts'
 import { cookieHeader, fastify, ourRedisClient, serve, told } from '../sides/serve.ts'
 

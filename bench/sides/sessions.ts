@@ -56,4 +56,4 @@ export async function issueAll(sessions: Issues, count: number): Promise<string[
 }
 
 export const NEAR_CACHE = { nearCache: {} } as const
-export const NO_NEAR_CACHE = {} as const
+export const NO_NEAR_CACHE = { nearCache: false } as const

@@ -11,7 +11,7 @@ export interface Part {
 }
 
 const ground = ['session', 'internal']
-const contract = [...ground, 'stores/contract.ts']
+const contract = [...ground, 'stores/contract.ts', 'stores/change-feed.ts']
 const store = [...contract, 'stores/steps', 'stores/shared']
 const strategy = [...contract, 'tokens', 'events']
 const verb = [...strategy, 'strategies']
@@ -24,7 +24,8 @@ export const parts: Readonly<Record<string, Part>> = {
   events: { may: ground },
   tokens: { may: ground },
 
-  'stores/contract.ts': { may: ground },
+  'stores/contract.ts': { may: [...ground, 'stores/change-feed.ts'] },
+  'stores/change-feed.ts': { may: contract, typesOnly: true },
   'stores/steps': { may: contract },
   'stores/shared': { may: contract },
   'stores/memory': { may: store },
@@ -34,9 +35,9 @@ export const parts: Readonly<Record<string, Part>> = {
   cache: { may: [...contract, 'events'] },
 
   strategies: { may: strategy },
-  verbs: { may: verb },
+  verbs: { may: [...verb, 'cache'] },
   // The type of what create-sessions returns.
-  'sessions.ts': { may: verb, typesOnly: true },
+  'sessions.ts': { may: [...verb, 'cache'], typesOnly: true },
   'create-sessions.ts': { may: wiring },
 
   // Checks by record as the verbs do, so it stands beside create-sessions.

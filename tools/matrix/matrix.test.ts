@@ -64,9 +64,9 @@ describe('npm run test:matrix', () => {
   const matrix = (...args: string[]) => run(bin('tsx'), ['tools/test-matrix.ts', ...args])
 
   it('refuses a version that it does not have, and an option that there is not', async () => {
-    const version = await matrix('--only', '22,18')
+    const version = await matrix('--only', '22,18,constructor')
     expect(version.code).toBe(2)
-    expect(version.output).toContain('"--only" must be a list of 20,22,24,26, and names 18')
+    expect(version.output).toContain('"--only" must be a list of 20,22,24,26, and names 18, constructor')
     const option = await matrix('--olny', '22')
     expect(option.code).toBe(2)
     expect(option.output).toContain("Unknown option '--olny'")

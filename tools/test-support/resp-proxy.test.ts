@@ -89,6 +89,26 @@ describe('startRespProxy', () => {
     expect(await answer).toBeInstanceOf(Error)
   })
 
+  it('pause and inject can be about one connection', async () => {
+    const own = await startRespProxy({ target: redis.url })
+    const [one, two] = [createClient({ url: own.url }), createClient({ url: own.url })]
+    closers.push(
+      () => one.destroy(),
+      () => two.destroy(),
+      () => void own.stop(),
+    )
+    await one.connect()
+    await two.connect()
+    own.pause('both', 0)
+    const answer = one.ping()
+    expect(await two.ping()).toBe('PONG')
+    expect(await Promise.race([answer, sleep(150, 'silence')])).toBe('silence')
+    own.resume()
+    expect(await answer).toBe('PONG')
+    own.inject(0, ['SET', 'injected', 'yes'])
+    await expect.poll(() => two.get('injected')).toBe('yes')
+  })
+
   it('keeps a new connection waiting while paused', async () => {
     proxy.pause()
     const connecting = connectClient()

@@ -2,7 +2,7 @@
 // away. Answers pass through untouched.
 import { createHash } from 'node:crypto'
 import { connect, createServer, type Socket } from 'node:net'
-import { RequestParser } from './resp.ts'
+import { encode, RequestParser } from './resp.ts'
 
 export interface Counts {
   /** All requests, also those of connection set-up such as HELLO and CLIENT. */
@@ -31,8 +31,14 @@ export interface RespProxy {
   reset(): void
   /** Breaks all connections there are. New ones are accepted. */
   cut(): void
-  /** Holds back all bytes, also of new connections, which the client sees as silence. `answers`: Redis still works. */
-  pause(direction?: Direction): void
+  /**
+   * Holds back all bytes, also of new connections, which the client sees as silence. `answers`: Redis still works.
+   *
+   * @param connection - Only of this one, by its place in order of connecting since the start.
+   */
+  pause(direction?: Direction, connection?: number): void
+  /** Sends a request on a connection of the client, as if the client had. */
+  inject(connection: number, command: readonly string[]): void
   /** Delivers what was held back, as a network does that comes back. Call `cut` first to have it lost. */
   resume(): void
   stop(): Promise<void>
@@ -44,10 +50,12 @@ export async function startRespProxy(options: RespProxyOptions): Promise<RespPro
   const links = new Set<Link>()
   let tallies: Tally[] = []
   let paused: Direction | undefined
+  const all: Link[] = []
 
   const server = createServer((client) => {
     const link = new Link(client, connect(targetPort, target.hostname), options.scripts ?? new Map())
     links.add(link)
+    all.push(link)
     tallies.push(link.tally)
     link.hold(paused)
     link.onClose(() => links.delete(link))
@@ -77,7 +85,11 @@ export async function startRespProxy(options: RespProxyOptions): Promise<RespPro
       for (const tally of tallies) tally.clear()
     },
     cut,
-    pause: (direction = 'both') => hold(direction),
+    pause(direction = 'both', connection) {
+      if (connection === undefined) hold(direction)
+      else all[connection]!.hold(direction)
+    },
+    inject: (connection, command) => all[connection]!.inject(encode(command)),
     resume: () => hold(undefined),
     stop: () =>
       new Promise((resolve) => {
@@ -127,6 +139,10 @@ class Link {
       if (this.#isHeld(its)) socket.pause()
       else socket.resume()
     }
+  }
+
+  inject(request: string): void {
+    this.#redis.write(request)
   }
 
   onClose(then: () => void): void {

@@ -1,3 +1,4 @@
+import type { NearCacheHealth } from './cache/health.ts'
 import type { Events } from './events/events.ts'
 import type { Immutable } from './internal/immutable.ts'
 import type { AccessToken, RefreshToken, SessionId, Subject } from './session/ids.ts'
@@ -136,6 +137,11 @@ export interface Records<S, D, R extends string> {
   watch(ids: Iterable<SessionId>, signal: AbortSignal): AsyncIterable<WatchedEnd>
 }
 
+/** How the store is, and the near cache in front of it. Asks nobody. */
+export interface SessionsHealth extends StoreHealth {
+  readonly nearCache: NearCacheHealth
+}
+
 /** What `createSessions` gives: the verbs that the strategy has, and no others. */
 export type Sessions<S, D, R extends string, I = D> = Verifier<Seen<S, D, R>> &
   AsyncDisposable & {
@@ -150,7 +156,7 @@ export type Sessions<S, D, R extends string, I = D> = Verifier<Seen<S, D, R>> &
     readonly events: Events
     /** Connects and checks the store. Every verb does it when needed; call it at start to fail early. */
     ready(): Promise<void>
-    health(): StoreHealth
+    health(): SessionsHealth
     /** Finishes background writes and closes the store. */
     close(): Promise<void>
   } & ([NeedsOf<S>] extends [never] ? {} : Records<S, D, R>) &

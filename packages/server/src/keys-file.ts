@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { CountersignError, generateKeyring, type Keyring, type KeyringFile, loadKeyring } from 'countersign'
 
 /** ES256 because the service publishes a JWK Set, and libraries in every language know it. */
@@ -14,6 +14,31 @@ const SIGNING = ['ES256'] as const
  * owner may write it; and what `loadKeyring` throws.
  */
 export async function readKeysFile(path: string): Promise<Keyring> {
+  const isThere = await refuseOpen(path)
+  try {
+    return await loadKeyring(path)
+  } catch (error) {
+    if (!(error instanceof CountersignError) || error.code !== 'ERR_KEY_NOT_FOUND' || isThere) throw error
+    throw new CountersignError(
+      'ERR_KEY_NOT_FOUND',
+      `the keyring file ${path} is not there. Make it once with: countersign keys generate --out ${path}`,
+    )
+  }
+}
+
+/**
+ * Takes up what a keyring file holds now, if that is new.
+ *
+ * @returns False when nothing was new.
+ * @throws CountersignError what `readKeysFile` and `Keyring.reload` throw; the keys from before stay in force.
+ */
+export async function reloadKeysFile(path: string, keyring: Keyring): Promise<boolean> {
+  await refuseOpen(path)
+  return keyring.reload()
+}
+
+/** Answers whether the file is there. */
+async function refuseOpen(path: string): Promise<boolean> {
   const mode = await stat(path).then(
     (stats) => stats.mode,
     () => undefined,
@@ -24,15 +49,7 @@ export async function readKeysFile(path: string): Promise<Keyring> {
       `the keyring file ${path} is open to other users of this machine: chmod 600 it`,
     )
   }
-  try {
-    return await loadKeyring(path)
-  } catch (error) {
-    if (!(error instanceof CountersignError) || error.code !== 'ERR_KEY_NOT_FOUND' || mode !== undefined) throw error
-    throw new CountersignError(
-      'ERR_KEY_NOT_FOUND',
-      `the keyring file ${path} is not there. Make it once with: countersign keys generate --out ${path}`,
-    )
-  }
+  return mode !== undefined
 }
 
 /**
@@ -42,7 +59,8 @@ export async function readKeysFile(path: string): Promise<Keyring> {
  * @returns `false` when there is one already.
  */
 export async function makeKeysFile(path: string): Promise<boolean> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const folder = dirname(resolve(path))
+  const firstMade = await mkdir(folder, { recursive: true, mode: 0o700 })
   // Not the pid: in a container it is the same after a crash, and the draft of that start would be in the way.
   const draft = `${path}.${randomBytes(6).toString('hex')}.new`
   const file = await open(draft, 'wx', 0o600)
@@ -61,6 +79,20 @@ export async function makeKeysFile(path: string): Promise<boolean> {
     throw error
   } finally {
     await unlink(draft)
+    await keepNames(folder)
+    for (let made = folder; firstMade !== undefined && made.length >= firstMade.length; made = dirname(made)) {
+      await keepNames(dirname(made))
+    }
+  }
+}
+
+/** Puts the names in a folder on the disk, which syncing a file does not promise for its own (POSIX, `fsync`). */
+async function keepNames(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r')
+    await handle.sync().finally(() => handle.close())
+  } catch {
+    // Not for us to read, or a system that syncs no folders.
   }
 }
 
@@ -96,6 +128,7 @@ export async function changeKeysFile<T extends { readonly file: KeyringFile }>(
     await file.sync()
     await rename(draft, path)
     isDone = true
+    await keepNames(dirname(path))
     return done
   } finally {
     await file.close()

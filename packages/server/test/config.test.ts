@@ -285,6 +285,8 @@ test.each([
   ['postgres://db.example/auth', true],
   ['postgres://db.example/auth?sslmode=disable', true],
   ['postgres://db.example/auth?sslmode=verify-full', false],
+  ['postgres://db.example/auth?ssl=true', false],
+  ['postgres:///auth?host=db.example', true],
   ['redis://127.0.0.1:1', false],
   ['postgres://localhost/auth', false],
   ['postgres:///auth?host=/run/postgresql', false],

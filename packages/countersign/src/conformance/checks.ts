@@ -1,5 +1,6 @@
 // How the suites compare. They throw the `AssertionError` of `node:assert`, which every runner shows with a diff.
-import { deepStrictEqual } from 'node:assert/strict'
+import { deepStrictEqual, fail } from 'node:assert/strict'
+import { systemRuntime } from '../internal/runtime.ts'
 
 /**
  * Fails unless both say the same. A member that is `undefined` counts as absent, a `Buffer` as the bytes it is, and
@@ -13,6 +14,15 @@ export function equals(actual: unknown, expected: unknown): void {
 export function matches(actual: unknown, expected: unknown): void {
   const wanted = plain(expected)
   deepStrictEqual(shapedLike(plain(actual), wanted), wanted)
+}
+
+/** Waits for what comes about by itself, for 10 s at most. */
+export async function eventually(holds: () => Promise<boolean>): Promise<void> {
+  const { clock, timers } = systemRuntime
+  for (const untilMs = clock.monotonicMs() + 10_000; !(await holds()); ) {
+    if (clock.monotonicMs() > untilMs) fail('did not come about within 10 s')
+    await new Promise<void>((resolve) => timers.setTimeout(resolve, 10))
+  }
 }
 
 function plain(value: unknown): unknown {

@@ -1,10 +1,12 @@
 import type { SessionId, SubjectRef } from '../session/ids.ts'
 import type { EndReason } from '../session/reasons.ts'
 import type { Origin, SessionRecord, Tombstone } from '../session/record.ts'
+import type { ChangeFeed } from './change-feed.ts'
 
 export type { SessionId, SubjectRef } from '../session/ids.ts'
 export type { EndReason } from '../session/reasons.ts'
 export type { Delivery, Device, Origin, SessionIdentity, SessionRecord, Tombstone } from '../session/record.ts'
+export type { ChangeFeed, Feed, FeedListener, FeedStatus, Line, Tracked } from './change-feed.ts'
 
 /**
  * Everything that Countersign keeps, split by ability. `redisStore()`, `sqliteStore()` and `memoryStore()` give all of
@@ -49,8 +51,8 @@ export interface SessionStore {
   rotate(id: SessionId, presented: Presented, next: Successor, rule: RotationRule, nowMs: number): Promise<Rotated>
 
   /**
-   * Gives a live session a new id and new secrets: data, version, operations, roles (with those that waited), creation
-   * time and absolute deadline are taken from the old record inside the step, everything else from `next`. The old id
+   * Gives a live session a new id and new secrets: data and its version, what a newer release added, version,
+   * operations, roles (with those that waited), creation time and absolute deadline are taken from the old record inside the step, everything else from `next`. The old id
    * leaves a tombstone `replaced` that names the new one. Does not count against the limit.
    */
   replace(old: SessionId, next: SessionRecord, rule: ReplaceRule, nowMs: number): Promise<Replaced>
@@ -94,65 +96,6 @@ export interface SessionStore {
   readonly changes?: ChangeFeed
 }
 
-/**
- * How a store tells this process that something which the process has read has changed since, so that a copy may be
- * served without asking again. `docs/design/0005-near-cache.md` has the reasoning.
- */
-export interface ChangeFeed {
-  /**
-   * `push`: changes arrive by themselves. `poll`: the store is asked for them five times a second. `probe`: it is asked
-   * at each use of a copy, synchronously. `own`: this process makes all changes itself.
-   */
-  readonly mode: 'push' | 'poll' | 'probe' | 'own'
-  /** Begins. Opens connections in the background and never throws: what is wrong stands in `Feed.status`. */
-  open(listener: FeedListener): Feed
-}
-
-/** Told of changes, synchronously and in the order of the line: a reply that was sent later is seen later. */
-export interface FeedListener {
-  /** The record of this session is another one now, or none. */
-  sessionChanged(id: SessionId): void
-  /** The revocation record of this tag is another one now. */
-  revocationsChanged(tag: string): void
-  /** Whatever was read over this line, or is being read over it, is void. */
-  reset(line: Line): void
-}
-
-export interface Feed {
-  /** Reads a session in such a way that its next change is told. The errors are those of `SessionStore.read`. */
-  read(id: SessionId): Promise<Tracked<Found>>
-  readRevocations(tag: string): Promise<Tracked<Revocations | { readonly is: 'lost' }>>
-  status(): FeedStatus
-  close(): Promise<void>
-}
-
-export interface Tracked<T> {
-  readonly found: T
-  /** The line that tells of the next change. Absent: there is none now, and the answer must not be kept. */
-  readonly line?: Line
-}
-
-/**
- * One unbroken way on which changes arrive: a tracked connection to one primary, a series of polls, an open file. What was
- * read over it may be served only while its last answered fence is young: every change that was acknowledged before that
- * fence was asked has been told to the listener.
- */
-export interface Line {
-  /** When the last answered fence was asked, on the monotonic clock. `-Infinity` before the first, and for ever once the line is over. */
-  readonly fencedMonotonicMs: number
-  /** The same moment on the wall clock. */
-  readonly fencedWallMs: number
-  /** `probe` only: asks now, synchronously, and tells the listener. After it, what the listener did not void is current. */
-  probe?(): void
-}
-
-/** For `health()` and metrics. */
-export interface FeedStatus {
-  readonly lines: readonly { readonly name: string; readonly isOpen: boolean; readonly fenceAgeMs: number }[]
-  /** Why nothing, or not everything, can be kept. Never a secret. */
-  readonly warnings: readonly string[]
-}
-
 export interface CreateRule {
   readonly limit: LimitRule
   /** Refuse with `stale_epoch` unless the subject's epoch is this. `null` = do not ask. */
@@ -183,6 +126,8 @@ export type Found = { readonly is: 'live'; readonly record: SessionRecord } | Go
 export interface DataChange {
   /** JSON text. */
   readonly data: string
+  /** Version of the schema that it fits. Absent: 1. */
+  readonly dataVersion?: number
   /** Remembered with the record; a call whose id is already there changes nothing and answers `repeated`. */
   readonly operationId?: string
 }

@@ -1,5 +1,5 @@
 import { invalidInput } from '../internal/errors.ts'
-import type { SessionId, Subject } from '../session/ids.ts'
+import { type SessionId, type Subject, tagOfId } from '../session/ids.ts'
 import { checkObject, checkReason, checkRoles, checkText } from '../session/input.ts'
 import type { EndReason } from '../session/reasons.ts'
 import { MAX_LEEWAY_MS } from '../session/record.ts'
@@ -46,7 +46,7 @@ async function denyToken(
   const nowMs = core.nowMs()
   if (found.is !== 'live') return { ended: 0, effectiveAtMs: nowMs, durability: 'none' }
   const { subject, tenant, lastExpMs } = found.record
-  const ref = { tag: id.slice(0, 12), subject, ...(tenant !== undefined && { tenant }) }
+  const ref = { tag: tagOfId(id), subject, ...(tenant !== undefined && { tenant }) }
   const done = await core.revocations.deny(ref, jti, lastExpMs + MAX_LEEWAY_MS, nowMs)
   tell(core, { type: 'token_denied', jti, endedBy }, { ...ref, id }, context)
   return { ended: 1, effectiveAtMs: nowMs, durability: done.durability }

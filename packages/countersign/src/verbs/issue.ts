@@ -58,7 +58,7 @@ export async function issue(core: Core, input: IssueInput): Promise<Minted | Ref
   }
   const identity = identityOf(core, input)
   const roles = checkRoles(input.roles, core.roles)
-  const data = await core.data.encode(input.data)
+  const stored = await core.data.encode(input.data)
   await core.ready()
 
   const keepsRecord = core.strategy.needs.length > 0
@@ -68,7 +68,7 @@ export async function issue(core: Core, input: IssueInput): Promise<Minted | Ref
   if (!Number.isSafeInteger(authTimeMs) || authTimeMs < 0 || authTimeMs > nowMs + 60_000) {
     throw invalidInput('authTimeMs', 'must be a time in the past')
   }
-  const { record, secret } = newRecord(core, ref, { ...identity, authTimeMs, roles, data, context }, nowMs)
+  const { record, secret } = newRecord(core, ref, { ...identity, ...stored, authTimeMs, roles, context }, nowMs)
   if (!keepsRecord) {
     const minted = mint(core, record, secret, { stamp: nowMs, durability: 'none', rotation: 'first' })
     tell(core, { type: 'session_created' }, { ...ref, id: record.id }, context)
@@ -116,7 +116,17 @@ function identityOf(core: Core, input: IssueInput) {
 /** What differs from one new record to the next. */
 export type RecordSeed = Pick<
   SessionRecord,
-  'acr' | 'amr' | 'audience' | 'clientId' | 'device' | 'delivery' | 'persistent' | 'authTimeMs' | 'roles' | 'data'
+  | 'acr'
+  | 'amr'
+  | 'audience'
+  | 'clientId'
+  | 'device'
+  | 'delivery'
+  | 'persistent'
+  | 'authTimeMs'
+  | 'roles'
+  | 'data'
+  | 'dataVersion'
 > & { readonly context: Context | undefined }
 
 /** A record of generation 0 with a fresh id and, where the strategy has one, a fresh random secret. */

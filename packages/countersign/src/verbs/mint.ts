@@ -1,9 +1,9 @@
-import { CountersignError } from '../internal/errors.ts'
 import type { AccessToken, RefreshToken } from '../session/ids.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Durability } from '../session/types.ts'
 import { sessionOf } from '../session/view.ts'
 import { signAccessToken } from '../tokens/access-token.ts'
+import { noSealingKey, noSigningKey } from '../tokens/keyring.ts'
 import { writeMacToken } from '../tokens/mac-token.ts'
 import { seal } from '../tokens/sealing.ts'
 import type { Core } from './core.ts'
@@ -44,8 +44,8 @@ export function mint(
     const accessToken = macToken('cso_') as AccessToken
     return { ok: true, session, accessToken, accessExpiresAtMs: session.expiresAtMs, durability, rotation }
   }
-  const key = keys.signWith(options.alg)
-  if (!key) throw new CountersignError('ERR_KEY_NOT_FOUND', `the keyring has no active signing key for ${options.alg}`)
+  const key = keys.signWith(...options.algs)
+  if (!key) throw noSigningKey(options.algs)
   const audience = how.audience ?? record.audience
   const rule = { ...options, random: core.runtime.random, withRoles: strategy.reads === 'token' }
   const signed = signAccessToken(record, stamp, audience, rule, key)
@@ -59,6 +59,6 @@ export function mint(
 
 function sealed({ keys, runtime }: Core, signed: AccessToken): AccessToken {
   const key = keys.sealWith()
-  if (!key) throw new CountersignError('ERR_KEY_NOT_FOUND', 'the keyring has no active sealing key')
+  if (!key) throw noSealingKey()
   return seal(signed, key, runtime.random) as AccessToken
 }

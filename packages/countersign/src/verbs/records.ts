@@ -1,6 +1,6 @@
 import { CountersignError } from '../internal/errors.ts'
 import type { Immutable } from '../internal/immutable.ts'
-import type { SessionId } from '../session/ids.ts'
+import { type SessionId, tagOfId } from '../session/ids.ts'
 import { checkObject, checkText, checkTexts } from '../session/input.ts'
 import { type Refused, refuse } from '../session/reasons.ts'
 import type { SessionRecord } from '../session/record.ts'
@@ -32,7 +32,7 @@ export async function readLive(
 /** `Records.get`. */
 export async function get(core: Core, id: SessionId): Promise<Checked<Session<any>>> {
   const live = await readLive(core, id)
-  return live.ok ? { ok: true, session: sessionOf(live.record, core.data) } : live
+  return live.ok ? { ok: true, session: sessionOf(await core.data.current(live.record), core.data) } : live
 }
 
 /** `Records.update`. */
@@ -45,25 +45,26 @@ export async function update(
   const operationId = options.operationId === undefined ? undefined : checkText(options.operationId, 'operationId', 64)
   const live = await readLive(core, id)
   if (!live.ok) return live
-  let { record } = live
+  let record = await core.data.current(live.record)
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     if (operationId !== undefined && record.operations.includes(operationId)) {
       return { ok: true, session: sessionOf(record, core.data) }
     }
-    const data = await core.data.encode(change(core.data.decode(record.data) as Immutable<any>))
+    const { data, ...written } = await core.data.encode(change(core.data.decode(record.data) as Immutable<any>))
     if (data === null) throw new CountersignError('ERR_DATA_INVALID', '"data" needs the option "data" with its schema')
     const done = await core.sessions.update(
       id,
-      { data, ...(operationId !== undefined && { operationId }) },
+      { data, ...written, ...(operationId !== undefined && { operationId }) },
       record.version,
       core.nowMs(),
     )
     switch (done.is) {
       case 'stored':
       case 'repeated':
-        return { ok: true, session: sessionOf(done.record, core.data), durability: done.durability }
+        record = await core.data.current(done.record)
+        return { ok: true, session: sessionOf(record, core.data), durability: done.durability }
       case 'conflict':
-        record = done.record
+        record = await core.data.current(done.record)
         await pause(core, attempt)
         break
       case 'expired':
@@ -103,7 +104,7 @@ export async function stepUp(
   const nowMs = Math.max(core.nowMs(), floor.notBeforeMs + 1)
   const { record, secret } = newRecord(
     core,
-    { tag: id.slice(0, 12), subject: old.subject, ...(old.tenant !== undefined && { tenant: old.tenant }) },
+    { tag: tagOfId(id), subject: old.subject, ...(old.tenant !== undefined && { tenant: old.tenant }) },
     {
       acr: proof.acr,
       amr,
@@ -115,6 +116,7 @@ export async function stepUp(
       persistent: old.persistent,
       roles: old.roles,
       data: old.data,
+      ...(old.dataVersion !== undefined && { dataVersion: old.dataVersion }),
       context,
     },
     nowMs,
@@ -130,7 +132,11 @@ export async function stepUp(
       const { subject, tenant } = done.record
       const about = { id: done.record.id, subject, ...(tenant !== undefined && { tenant }) }
       tell(core, { type: 'session_stepped_up', acr: proof.acr, replaces: id }, about, context)
-      return mint(core, done.record, secret, { stamp: done.stamp, durability: done.durability, rotation: 'first' })
+      return mint(core, await core.data.current(done.record), secret, {
+        stamp: done.stamp,
+        durability: done.durability,
+        rotation: 'first',
+      })
     }
     case 'expired':
       return judgeRecord(done.record, floor, nowMs) ?? refuse('expired_idle')

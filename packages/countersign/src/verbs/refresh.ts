@@ -67,7 +67,7 @@ export async function refresh(
       if (narrowed !== undefined && !record.audience.includes(narrowed)) return refuse('claim_mismatch')
       const secret = done.is === 'current' ? token.secret : secretOf(core, token, record)
       const audience = narrowed === undefined ? record.audience : [narrowed]
-      return mint(core, record, secret, { stamp, durability, rotation: done.is, audience })
+      return mint(core, await core.data.current(record), secret, { stamp, durability, rotation: done.is, audience })
     }
     case 'reused':
     case 'rolled_back':

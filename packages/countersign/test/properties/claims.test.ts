@@ -1,10 +1,10 @@
 import { createVerifier, generateKeyring, loadKeyring, systemRuntime } from 'countersign'
 import { expect, test } from 'vitest'
 import { count } from '../../../../tools/test-support/counts.ts'
+import { Random } from '../../../../tools/test-support/random.ts'
 import { signJws } from '../../src/tokens/jws.ts'
 import { keysOf, loadKeyring as loadPrivately } from '../../src/tokens/keyring.ts'
 import { AUDIENCE, claimsAt, ISSUER } from '../verifier/issuer.ts'
-import { Random } from './random.ts'
 
 const NOW = 1_800_000_000
 const isText = (value: unknown) => typeof value === 'string' && value !== ''

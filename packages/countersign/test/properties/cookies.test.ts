@@ -1,8 +1,8 @@
 import { COOKIE_NAMES, readCookies, setCookie } from 'countersign/http'
 import { expect, test } from 'vitest'
 import { count } from '../../../../tools/test-support/counts.ts'
+import { Random } from '../../../../tools/test-support/random.ts'
 import { request } from '../http/request.ts'
-import { Random } from './random.ts'
 
 const { access, refresh } = COOKIE_NAMES
 const VALUE = 'ABCabc019-_.'

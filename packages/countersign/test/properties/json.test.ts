@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { count } from '../../../../tools/test-support/counts.ts'
+import { Random } from '../../../../tools/test-support/random.ts'
 import { parseStrictObject } from '../../src/tokens/strict-json.ts'
-import { Random } from './random.ts'
 
 /**
  * Writes JSON by its own hand and remembers whether it put in anything that must be refused. So the expected answer

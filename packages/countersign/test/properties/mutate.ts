@@ -1,5 +1,5 @@
 // Ways to change a token that is right into one that is not, or into junk that only looks like one.
-import type { Random } from './random.ts'
+import type { Random } from '../../../../tools/test-support/random.ts'
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 const HOSTILE = `${ALPHABET}.=+/ \t\r\n\0"{}[]:,é\u0141\u{1f600}\ufeff`

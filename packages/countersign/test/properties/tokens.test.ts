@@ -8,15 +8,16 @@ import {
 } from 'countersign'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { count } from '../../../../tools/test-support/counts.ts'
+import { Random } from '../../../../tools/test-support/random.ts'
 import { signJws } from '../../src/tokens/jws.ts'
-import { type Keys, keysOf, loadKeyring as loadPrivately } from '../../src/tokens/keyring.ts'
+import { keysOf, loadKeyring as loadPrivately } from '../../src/tokens/keyring.ts'
+import type { Keys } from '../../src/tokens/keys.ts'
 import { readMacToken, writeMacToken } from '../../src/tokens/mac-token.ts'
 import { seal } from '../../src/tokens/sealing.ts'
 import { newSessionId } from '../../src/tokens/session-id.ts'
 import { AUDIENCE, claimsAt, ISSUER } from '../verifier/issuer.ts'
 import { type CryptoCalls, countCryptoCalls } from './crypto-calls.ts'
 import { MUTATORS, twinOf } from './mutate.ts'
-import { Random } from './random.ts'
 
 /** Mutants per parent; the parent is verified before them and after them. */
 const LITTER = 100

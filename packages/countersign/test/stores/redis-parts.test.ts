@@ -157,7 +157,7 @@ describe('start check', () => {
   }
 
   it('has nothing to say about a server that keeps every promise', () => {
-    expect(checkServer(facts({}))).toEqual({ warnings: [], durability: 'fsynced', keepsAll: true })
+    expect(checkServer(facts({}))).toEqual({ warnings: [], durability: 'fsynced', keepsAll: true, staleForMs: 0 })
   })
 
   it.each([

@@ -128,10 +128,15 @@ async function examineKeys(config: Config): Promise<Finding[]> {
   const isPublished = ({ use, state, alg }: KeyInfo) => use === 'signing' && state === 'active' && alg !== 'HS256'
   if (!keys.some(isPublished)) {
     const message = 'there is no active signing key that can be published'
-    findings.push({ check: 'keys', status: 'failed', message, advice: 'countersign keys rotate signing --alg ES256' })
+    findings.push({
+      check: 'keys',
+      status: 'failed',
+      message,
+      advice: 'countersign keys rotate signing --alg ES256 --now',
+    })
   }
   for (const { use, kid, state, created, number = 0 } of keys) {
-    const rotate = `countersign keys rotate ${use}`
+    const rotate = `countersign keys rotate ${use} --prepare`
     if (state === 'active' && use !== 'placement' && Date.now() - Date.parse(created) > OLD_KEY_MS) {
       findings.push({
         check: 'keys',

@@ -5,12 +5,13 @@ import { pino } from 'pino'
 import { buildApp } from '../app.ts'
 import { printable } from '../config/print.ts'
 import type { Config } from '../config/resolve.ts'
+import { followKeys } from '../follow-keys.ts'
 import { createLog } from '../log.ts'
 import { issuerOf, linkBaseOf, openService } from '../service.ts'
 import { print } from './output.ts'
-import { stopOnSignal } from './stopping.ts'
+import { actOnSignals } from './stopping.ts'
 
-/** Opens everything, listens, prints where, and stops on SIGTERM and SIGINT. */
+/** Opens everything, listens, prints where, takes up changed keys, and stops on SIGTERM and SIGINT. */
 export async function runServer(config: Config, asJson: boolean | undefined): Promise<void> {
   const destination = pino.destination({ dest: 2, sync: false })
   const log = createLog(config.logLevel, destination)
@@ -48,12 +49,15 @@ export async function runServer(config: Config, asJson: boolean | undefined): Pr
   if (service.madeKeys !== undefined)
     log.warn({ event: 'keys_made', file: service.madeKeys, note: 'back it up with the data' })
   for (const warning of service.sessions.health().warnings) log.warn({ event: 'store_warning', warning })
-  stopOnSignal({
+  const keys = service.keysPath === undefined ? undefined : followKeys(service.keysPath, service.keyring, log)
+  actOnSignals({
     app,
     service,
     log,
+    reload: () => void keys?.now(),
     begin() {
       isStopping = true
+      keys?.stop()
     },
     end: () => destination.flushSync(),
   })

@@ -86,7 +86,7 @@ export const FIELDS = {
   store: field<StoreLocation>({
     flag: '--store <location>',
     env: ['COUNTERSIGN_STORE', 'REDIS_URL'],
-    help: 'sqlite, sqlite:FILE, redis://…, postgres://…, or memory (gone when the process ends)',
+    help: 'sqlite, sqlite:FILE, redis://…, redis-cluster://…, redis-sentinel://…?name=…, postgres://…, or memory (gone when the process ends)',
     read: storeLocation,
     fallback: { kind: 'sqlite' },
     print: describeStore,

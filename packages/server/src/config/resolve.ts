@@ -145,10 +145,10 @@ function crossCheck(values: Partial<Settings>): [FieldName, string][] {
   if (mailCommand !== undefined && publicUrl === undefined && linkUrl === undefined) {
     problems.push(['linkUrl', 'is missing: links in mails need it, or "publicUrl"; they are never made from a request'])
   }
-  if (store !== undefined && 'url' in store && keys === undefined) {
+  if (store !== undefined && store.kind !== 'sqlite' && store.kind !== 'memory' && keys === undefined) {
     problems.push([
       'keys',
-      `is missing: with ${store.kind === 'redis' ? 'Redis' : 'Postgres'} all servers must share one keyring file. Make it once with: countersign keys generate --out keys.json`,
+      `is missing: with ${store.kind === 'postgres' ? 'Postgres' : 'Redis'} all servers must share one keyring file. Make it once with: countersign keys generate --out keys.json`,
     ])
   }
   return problems
@@ -172,8 +172,11 @@ export function crossesNetworkInClear(
 ): boolean {
   if (!('url' in store)) return false
   const { protocol, hostname, searchParams } = new URL(store.url)
-  if (hostname === '' || isLoopback(hostname) || protocol === 'rediss:') return false
+  const host = hostname || (searchParams.get('host') ?? 'localhost')
+  if (host.startsWith('/') || isLoopback(host)) return false
+  if (store.kind === 'redis') return protocol !== 'rediss:'
+  if (/^(true|1)$/.test(searchParams.get('ssl') ?? '')) return false
   // `pg` reads the variable where the address says nothing.
-  const mode = searchParams.get('sslmode') ?? env.PGSSLMODE ?? ''
-  return store.kind === 'redis' || !['require', 'verify-ca', 'verify-full'].includes(mode)
+  const mode = searchParams.get('sslmode') ?? (env.PGSSLMODE || 'disable')
+  return mode === 'disable'
 }

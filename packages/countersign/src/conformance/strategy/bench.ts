@@ -8,7 +8,8 @@ import type { LimitRule, Store } from '../../stores/contract.ts'
 import { allowlist, denylist, type Jwt, opaque, stateless } from '../../strategies/factories.ts'
 import { type TestClock, testClock } from '../../testing/test-clock.ts'
 import { generateKeyring } from '../../tokens/generate-keyring.ts'
-import { type Keyring, type KeyringFile, loadKeyring } from '../../tokens/keyring.ts'
+import { type Keyring, loadKeyring } from '../../tokens/keyring.ts'
+import type { KeyringFile } from '../../tokens/keys.ts'
 import type { Case } from '../runner.ts'
 import type { OpenedStore } from '../store/bench.ts'
 
@@ -159,6 +160,11 @@ export class Try {
 
   seen(type: SessionEvent['type']): readonly SessionEvent[] {
     return this.#events.filter((event) => event.type === type)
+  }
+
+  /** Whether the store tells of changes, so that copies are kept in the process. */
+  get tellsOfChanges(): boolean {
+    return this.#opened.store.sessions?.changes !== undefined
   }
 
   async login(more: object = {}) {

@@ -1,8 +1,7 @@
 import { ok } from 'node:assert/strict'
-import { systemRuntime } from '../../internal/runtime.ts'
 import type { SessionId } from '../../session/ids.ts'
 import type { LimitRule } from '../../stores/contract.ts'
-import { equals, matches } from '../checks.ts'
+import { equals, eventually, matches } from '../checks.ts'
 import { DAY, MINUTE } from '../store/samples.ts'
 import type { Declare, Traits, Try } from './bench.ts'
 
@@ -89,12 +88,10 @@ export function lifetimeCases({ readsRecord, renews }: Traits, test: Declare): v
   })
 }
 
-/** A use is noted in the background, after `verify` has answered: waits, for 10 s at most, until the record tells it. */
+/** A use is noted in the background, after `verify` has answered: waits until the record tells it. */
 async function useNoted(t: Try, id: SessionId): Promise<void> {
-  for (let turn = 0; turn < 1_000; turn++) {
+  await eventually(async () => {
     const found = await t.sessions.get(id)
-    if (found.ok && found.session.lastSeenAtMs === t.clock.nowMs()) return
-    await new Promise<void>((resolve) => systemRuntime.timers.setTimeout(resolve, 10))
-  }
-  throw new Error('that the session was used was never noted')
+    return found.ok && found.session.lastSeenAtMs === t.clock.nowMs()
+  })
 }

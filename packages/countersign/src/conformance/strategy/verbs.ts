@@ -1,6 +1,6 @@
 import { ok, rejects } from 'node:assert/strict'
 import { parseSessionId } from '../../tokens/session-id.ts'
-import { equals, matches } from '../checks.ts'
+import { equals, eventually, matches } from '../checks.ts'
 import { MINUTE, SECOND } from '../store/samples.ts'
 import type { Declare, Traits } from './bench.ts'
 
@@ -20,6 +20,35 @@ export function verbCases({ name, readsRecord, renews, atOnce }: Traits, test: D
       equals(checked.session.device, { id: 'd1', label: 'Phone', class: 'mobile' })
     }
     equals('refreshToken' in issued && issued.refreshToken !== undefined, renews)
+  })
+
+  test('verifyNow answers without waiting, where there is nothing to wait for', async (t) => {
+    const issued = await t.login()
+    equals(t.sessions.verifyNow(''), undefined)
+    const now = () => t.sessions.verifyNow(issued.accessToken)?.ok
+    if (!atOnce) return equals(now(), true)
+    // The record has to be asked for first.
+    equals(now(), undefined)
+    equals(await t.refusalOf(issued.accessToken), 'accepted')
+    if (!t.tellsOfChanges) return equals(now(), undefined)
+    // A line over a network opens beside the first check.
+    await eventually(async () => (await t.refusalOf(issued.accessToken)) === 'accepted' && now() === true)
+    const { sessionId } = issued.session
+    matches(t.sessions.verifyNow(issued.accessToken, { roles: ['user'] }), {
+      ok: true,
+      session: { subject: t.subject },
+    })
+    equals(t.sessions.verifyNow(issued.accessToken, { fresh: true }), undefined)
+    // What the call demands is judged by the call, and told as every refusal is.
+    const told = t.seen('session_refused').length
+    matches(t.sessions.verifyNow(issued.accessToken, { roles: ['admin'] }), { reason: 'forbidden' })
+    matches(t.sessions.verifyNow(issued.accessToken, { acr: 'aal2' }), { remedy: 'step_up' })
+    matches(t.seen('session_refused').slice(told), [
+      { subject: t.subject, sessionId, reason: 'forbidden' },
+      { subject: t.subject, reason: 'insufficient_authentication' },
+    ])
+    await t.sessions.revoke(sessionId, { reason: 'logout' })
+    equals(now(), undefined)
   })
 
   test('refuses what was not issued: garbage, a changed token, a token of the other kind', async (t) => {

@@ -2,7 +2,7 @@ import { invalidInput } from '../../internal/errors.ts'
 import type { SessionId, SubjectRef } from '../../session/ids.ts'
 import type { Durable, Found, SessionStore, StoreDurability } from '../contract.ts'
 import { int, isSessionId, tagOf, utf8 } from '../shared/arguments.ts'
-import type { Requests } from './executor.ts'
+import type { Reply, Requests } from './executor.ts'
 import { decodeOrigin, encodeOrigin } from './identity-codec.ts'
 import type { Keys } from './keys.ts'
 import { Answer, goneOf } from './outcome.ts'
@@ -62,11 +62,10 @@ export function redisSessions({ executor, keys, durability }: RedisContext): Sub
 
     async read(id): Promise<Found> {
       if (!isSessionId(id)) return { is: 'unknown' }
-      const bytes = await executor.get(keys.session(id))
-      return bytes === null ? { is: 'unknown' } : decodeKept(id, bytes)
+      return foundOf(id, await executor.get(keys.session(id)))
     },
 
-    async update(id, { data, operationId }, expectedVersion, nowMs) {
+    async update(id, { data, dataVersion, operationId }, expectedVersion, nowMs) {
       if (operationId === '') throw invalidInput('operationId', 'must not be empty')
       const answer = new Answer(
         await executor.run(scripts.updateSession, narrow(id), [
@@ -74,6 +73,7 @@ export function redisSessions({ executor, keys, durability }: RedisContext): Sub
           int(expectedVersion, 'expectedVersion'),
           utf8(data, 'data'),
           utf8(operationId ?? '', 'operationId'),
+          dataVersion === undefined ? '' : int(dataVersion, 'dataVersion'),
         ]),
       )
       const is = answer.outcome()
@@ -188,6 +188,12 @@ export function redisSessions({ executor, keys, durability }: RedisContext): Sub
       return { items, next: answer.text(0) || null }
     },
   }
+}
+
+/** What the key of a session holds. */
+export function foundOf(id: SessionId, reply: Reply): Found {
+  if (reply === null) return { is: 'unknown' }
+  return Buffer.isBuffer(reply) ? decodeKept(id, reply) : unexpected()
 }
 
 function unexpected(): never {

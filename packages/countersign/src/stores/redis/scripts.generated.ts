@@ -17,7 +17,7 @@ return 1
   createSession: {
     name: 'create-session',
     keys: 3,
-    sha1: '44ecfd78016728fffcf83c74e09d1a2727fae7b0',
+    sha1: '4c0dd6b1dc96f51e83817c5e11de48f99565690e',
     source: `#!lua
 local outcome = {
 unknown = 0,
@@ -60,8 +60,19 @@ end
 end
 return #a < #b
 end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
+end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -80,7 +91,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -98,6 +109,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -108,7 +121,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -121,6 +134,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -148,6 +164,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -167,6 +184,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -194,8 +214,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -210,7 +233,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -221,6 +244,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -264,6 +288,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -505,7 +531,7 @@ return redis.call('DEL', KEYS[1])
   denyToken: {
     name: 'deny-token',
     keys: 2,
-    sha1: '0d2f7fa28a256f473a79cd0afe9122edae6af2f1',
+    sha1: '2d3dc180ec75f0ec7b54fa5897af7f4041ea88e2',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -528,8 +554,15 @@ end
 end
 return #a < #b
 end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -548,7 +581,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -566,6 +599,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -576,7 +611,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -589,6 +624,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -616,6 +654,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -635,6 +674,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -662,8 +704,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -678,7 +723,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -689,6 +734,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -732,6 +778,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -806,7 +854,7 @@ return { read_gate().epoch }
   endSession: {
     name: 'end-session',
     keys: 3,
-    sha1: 'f790135905d4a2072b07a363825fa7a5cbca5901',
+    sha1: '24eda7ccea8dbb1ccf0168576715ce8425281913',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -829,8 +877,19 @@ end
 end
 return #a < #b
 end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
+end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -849,7 +908,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -867,6 +926,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -877,7 +938,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -890,6 +951,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -917,6 +981,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -936,6 +1001,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -963,8 +1031,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -979,7 +1050,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -990,6 +1061,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -1033,6 +1105,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -1225,7 +1299,7 @@ return answer
   endSubject: {
     name: 'end-subject',
     keys: 2,
-    sha1: 'fad8226199d05bb6550e716617e57166a4684537',
+    sha1: 'f9ef6398e330ccf30c6f10d0060bbaffe2585ae1',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -1248,8 +1322,19 @@ end
 end
 return #a < #b
 end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
+end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -1268,7 +1353,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -1286,6 +1371,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -1296,7 +1383,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -1309,6 +1396,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -1336,6 +1426,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -1355,6 +1446,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -1382,8 +1476,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -1398,7 +1495,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -1409,6 +1506,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -1452,6 +1550,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -1673,7 +1773,7 @@ return 1
   listSessions: {
     name: 'list-sessions',
     keys: 1,
-    sha1: 'dcd4c7fe51c9d380fe872d5c48abac315a4bb2f5',
+    sha1: '38053f7f6e19ee409b9b6b2f8e2a64095b4c2653',
     source: `#!lua flags=no-writes
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -1696,8 +1796,19 @@ end
 end
 return #a < #b
 end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
+end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -1739,6 +1850,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -1788,6 +1901,14 @@ redis.call('HSETNX', KEYS[1], 'placement', ARGV[1])
 return redis.call('HGET', KEYS[1], 'placement') == ARGV[1] and 1 or 0
 ` as string,
   },
+  passFence: {
+    name: 'pass-fence',
+    keys: 0,
+    sha1: '84517e9590dc322e9293ea65c4b5eeaa8e85507b',
+    source: `#!lua flags=allow-oom
+return 1
+` as string,
+  },
   raiseFloor: {
     name: 'raise-floor',
     keys: 1,
@@ -1814,7 +1935,7 @@ return { floor[1] or '', tonumber(floor[2] or '0'), floor[3] or 'admin', tonumbe
   readSubject: {
     name: 'read-subject',
     keys: 1,
-    sha1: '3c925e5c5a2c2a4ebdab897087a6d75d97e67300',
+    sha1: '97630aa61b51ece1631317a692496e20ae3e5f4e',
     source: `#!lua flags=no-writes
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -1837,8 +1958,19 @@ end
 end
 return #a < #b
 end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
+end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -1880,6 +2012,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -1900,10 +2034,17 @@ return { gate.epoch, gate.blocked and 1 or 0, live }
   replaceAccount: {
     name: 'replace-account',
     keys: 1,
-    sha1: 'd2abc76d2d574ec4ccd25c918010da6ed9d113b2',
+    sha1: 'c7d22ed1bffc96719e73e138b0bc4b137ddb118f',
     source: `#!lua flags=allow-oom
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -1926,7 +2067,8 @@ local kept = redis.call('GET', KEYS[1])
 if not kept then
 return -1
 end
-if #kept < 6 or string.byte(kept) ~= 1 then
+check_format(kept)
+if #kept < 6 then
 corrupt()
 end
 local version, at = struct.unpack('>I4', kept, 2)
@@ -1940,7 +2082,7 @@ return 1
   replaceSession: {
     name: 'replace-session',
     keys: 4,
-    sha1: '5234a60f844ed5c2db36bbca059a1865a016f2de',
+    sha1: '1be4181bd78bf403cf81ebff529f7ba555e894e5',
     source: `#!lua flags=allow-oom
 local outcome = {
 unknown = 0,
@@ -1983,8 +2125,19 @@ end
 end
 return #a < #b
 end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
+end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -2003,7 +2156,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -2021,6 +2174,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -2031,7 +2186,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -2044,6 +2199,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -2071,6 +2229,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -2090,6 +2249,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -2117,8 +2279,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -2133,7 +2298,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -2144,6 +2309,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -2187,6 +2353,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -2372,7 +2540,11 @@ end
 if redis.call('EXISTS', KEYS[4]) == 1 then
 return { outcome.exists }
 end
-record.data, record.version, record.operations = old.data, old.version, old.operations
+if old.more or old.format ~= FORMAT then
+record.more, record.format = old.more, old.format
+end
+record.data, record.data_version = old.data, old.data_version
+record.version, record.operations = old.version, old.operations
 record.roles, record.pending, record.roles_generation = old.pending or old.roles, nil, 0
 record.created_at, record.absolute_at = old.created_at, old.absolute_at
 record.idle_at = math.min(record.idle_at, old.absolute_at)
@@ -2389,7 +2561,7 @@ return { outcome.replaced, record.bytes, stamp }
   rotateSession: {
     name: 'rotate-session',
     keys: 3,
-    sha1: '9e8a7ea5181b8cff15b08b05515307bd34502878',
+    sha1: '03c1a4e22349e777b462d2f0c1e0d9e48a901188',
     source: `#!lua flags=allow-oom
 local outcome = {
 unknown = 0,
@@ -2432,8 +2604,19 @@ end
 end
 return #a < #b
 end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
+end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -2452,7 +2635,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -2470,6 +2653,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -2480,7 +2665,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -2493,6 +2678,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -2520,6 +2708,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -2539,6 +2728,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -2566,8 +2758,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -2582,7 +2777,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -2593,6 +2788,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -2636,6 +2832,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -2879,7 +3077,7 @@ return hand('replayed')
   setRoles: {
     name: 'set-roles',
     keys: 2,
-    sha1: '3667ac95b600d85ee0cb33ffa8aea07f53dc9756',
+    sha1: 'a88a30363dd0d7997aa5f512146d899f646aa5de',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -2902,8 +3100,19 @@ end
 end
 return #a < #b
 end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
+end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -2922,7 +3131,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -2940,6 +3149,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -2950,7 +3161,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -2963,6 +3174,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -2990,6 +3204,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -3009,6 +3224,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -3036,8 +3254,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -3052,7 +3273,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -3063,6 +3284,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -3106,6 +3328,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -3295,10 +3519,17 @@ return answer
   takeOnce: {
     name: 'take-once',
     keys: 1,
-    sha1: 'cf6c15321998419d35ab71b7fa2bc8a19d76cfdf',
+    sha1: 'fb17af1d7598f7995d27b0d9236708be5c47daca',
     source: `#!lua flags=allow-oom
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -3321,7 +3552,8 @@ local kept = redis.call('GET', KEYS[1])
 if not kept then
 return nil
 end
-if #kept < 39 or string.byte(kept) ~= 1 then
+check_format(kept)
+if #kept < 39 then
 corrupt()
 end
 local high, low = struct.unpack('>I2I4', kept, 2)
@@ -3335,7 +3567,7 @@ return kept
   touchSession: {
     name: 'touch-session',
     keys: 2,
-    sha1: '90cfebbfefe11d178c710a65793ce8388cfd4a07',
+    sha1: '3264e18efd1de5047daffb336d42f842171e5017',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -3358,8 +3590,15 @@ end
 end
 return #a < #b
 end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -3378,7 +3617,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -3396,6 +3635,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -3406,7 +3647,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -3419,6 +3660,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -3446,6 +3690,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -3465,6 +3710,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -3492,8 +3740,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -3508,7 +3759,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -3519,6 +3770,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -3562,6 +3814,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -3660,7 +3914,7 @@ return 1
   updateSession: {
     name: 'update-session',
     keys: 2,
-    sha1: 'e05c19ec49c6bc5d14ba2319a8a73355f31678bc',
+    sha1: 'c733d0079e02b5a611f4eb152660172008fc6011',
     source: `#!lua
 local outcome = {
 unknown = 0,
@@ -3703,8 +3957,15 @@ end
 end
 return #a < #b
 end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -3723,7 +3984,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -3741,6 +4002,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -3751,7 +4014,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -3764,6 +4027,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -3791,6 +4057,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -3810,6 +4077,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -3837,8 +4107,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, r.format, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -3853,7 +4126,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -3864,6 +4137,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -3907,6 +4181,8 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
@@ -4022,7 +4298,7 @@ for i = math.max(1, #operations - MAX_OPERATIONS + 1), #operations do
 record.operations = record.operations .. segment(operations[i])
 end
 end
-record.data = ARGV[3]
+record.data, record.data_version = ARGV[3], tonumber(ARGV[5])
 record.version = record.version + 1
 put(tail, record)
 return { outcome.stored, record.bytes }

@@ -8,30 +8,52 @@ export interface ServerFacts {
   readonly config: ReadonlyMap<string, string> | null
 }
 
+/** How servers are put together: what they may be, and what happens when one is cut off. */
+export type Deployment = 'single' | 'cluster' | 'sentinel'
+
 export interface ServerVerdict {
-  /** What is weaker than promised, and by which setting. `docs/storage-schema.md` has the settings to use. */
+  /** What is weaker than promised, and by which setting. `docs/operations.md` has the settings to use. */
   readonly warnings: readonly string[]
   readonly durability: StoreDurability
   /** The server was proven not to evict. */
   readonly keepsAll: boolean
+  /**
+   * How long after another server has taken its place it may go on answering reads of whoever is cut off with it. `null`:
+   * without a bound, as far as is known. A copy that is kept in the process must not be served then.
+   */
+  readonly staleForMs: number | null
 }
 
-export const CHECKED_SETTINGS = ['maxmemory-policy', 'appendonly', 'appendfsync', 'min-replicas-to-write'] as const
+export const CHECKED_SETTINGS = [
+  'maxmemory-policy',
+  'appendonly',
+  'appendfsync',
+  'min-replicas-to-write',
+  'min-replicas-max-lag',
+  'cluster-node-timeout',
+  'cluster-allow-reads-when-down',
+] as const
 
 /**
  * The start check of `redis-and-reliability.md` §2.3. Warnings name the promise of the README that they weaken.
  *
  * @throws CountersignError `ERR_STORE_MISCONFIGURED` when the server cannot be used at all.
  */
-export function checkServer({ info, config }: ServerFacts): ServerVerdict {
+export function checkServer({ info, config }: ServerFacts, deployment: Deployment = 'single'): ServerVerdict {
   const version = info.get('valkey_version') ?? info.get('redis_version') ?? ''
   const name = info.has('valkey_version') ? 'Valkey' : 'Redis'
   const [major] = numbersOf(info.get('redis_version') ?? version)
   if (major === undefined || major < 7)
     throw misconfigured(`is ${name} ${version || 'of unknown version'}; 7.0 or newer is needed`)
-  if (info.get('redis_mode') === 'cluster')
-    throw misconfigured('is one node of a cluster; redisStore({ url }) wants a single server')
-  if (info.get('role') === 'slave') throw misconfigured('is a replica; Countersign needs the primary')
+  const mode = info.get('redis_mode')
+  if (mode === 'sentinel') throw misconfigured('is a sentinel; give it under "sentinels"')
+  if (mode === 'cluster' && deployment !== 'cluster')
+    throw misconfigured('is one node of a cluster; give some of its nodes as "nodes" instead')
+  if (info.get('role') === 'slave') {
+    // Where servers take turns it has only just become one, and is asked no more as soon as that is known.
+    if (deployment !== 'single') throw replaced()
+    throw misconfigured('is a replica; Countersign needs the primary')
+  }
 
   const setting = (key: (typeof CHECKED_SETTINGS)[number]) => config?.get(key)
   const warnings: string[] = []
@@ -60,13 +82,69 @@ export function checkServer({ info, config }: ServerFacts): ServerVerdict {
       'min-replicas-to-write is 0 although there are replicas: a primary that was cut off goes on accepting writes that a failover then loses (promises 2 and 3)',
     )
   }
+  if (replicas === 0 && deployment !== 'single')
+    warnings.push('it has no replica: when it fails, its sessions cannot be reached until it is back (promise 6)')
+  const staleForMs = staleFor(deployment, config, warnings)
   if (!hasScriptFixes(name, numbersOf(version))) {
     warnings.push(
       `${name} ${version} is older than the fix of CVE-2025-49844 in its Lua engine, unless the distribution has brought it back: whoever may run scripts could take over the server (promise 7)`,
     )
   }
   const isSynced = appendonly === 'yes' && appendfsync === 'always'
-  return { warnings, durability: isSynced && config ? 'fsynced' : 'local', keepsAll: policy === 'noeviction' }
+  return {
+    warnings,
+    durability: isSynced && config ? 'fsynced' : 'local',
+    keepsAll: policy === 'noeviction',
+    staleForMs,
+  }
+}
+
+/** Long enough for any failover; longer, and a logout may be ignored for longer than anybody expects. */
+const LONG_TIMEOUT_MS = 15_000
+
+/** {@link ServerVerdict.staleForMs}, with a warning where there is none or it is long. */
+function staleFor(
+  deployment: Deployment,
+  config: ServerFacts['config'],
+  warnings: string[],
+): ServerVerdict['staleForMs'] {
+  if (deployment === 'single') return 0
+  const number = (name: (typeof CHECKED_SETTINGS)[number]) => {
+    const value = config?.get(name)
+    return value !== undefined && /^\d+$/.test(value) ? Number(value) : undefined
+  }
+  if (deployment === 'sentinel') {
+    const [replicas, lagSeconds] = [number('min-replicas-to-write'), number('min-replicas-max-lag')]
+    // A lag of 0 switches the check off as well.
+    if (replicas && lagSeconds) return lagSeconds * 1_000 + 2_000
+    warnings.push(
+      `${replicas === undefined ? 'min-replicas-to-write is not known' : 'min-replicas-to-write or min-replicas-max-lag is 0'}: a primary that sentinels have replaced goes on for ever answering whoever is cut off with it, so there is no bound for a revocation (promise 2)`,
+    )
+    return null
+  }
+  if (config?.get('cluster-allow-reads-when-down') === 'yes') {
+    throw misconfigured(
+      'has cluster-allow-reads-when-down: a node that was cut off would answer for ever, with sessions that were revoked elsewhere',
+    )
+  }
+  const timeoutMs = number('cluster-node-timeout')
+  if (timeoutMs === undefined) {
+    warnings.push('cluster-node-timeout is not known, so neither is the bound for a revocation (promise 2)')
+    return null
+  }
+  if (timeoutMs > LONG_TIMEOUT_MS) {
+    warnings.push(
+      `cluster-node-timeout is ${timeoutMs}: for so long a primary that was cut off goes on answering, and a revocation may be ignored (promise 2)`,
+    )
+  }
+  return timeoutMs + 1_000
+}
+
+function replaced(): CountersignError {
+  return new CountersignError('ERR_STORE_UNAVAILABLE', 'Redis: the server has become a replica', {
+    store: 'redis',
+    retryable: true,
+  })
 }
 
 /** First patch of each release line that has the fix; later lines have it from the start. */

@@ -1,27 +1,12 @@
 // Another process on the same file. What it has to say goes to stdout, one line each, written before anything else.
-import { writeSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { samples } from 'countersign/conformance'
 import type { SessionId } from 'countersign/stores/contract'
 import { sqliteStore } from 'countersign/stores/sqlite'
 import { loadDriver } from '../../../src/stores/sqlite/driver.ts'
-
-const { createRule, recordOf, subjectRef } = samples
+import { say } from '../../support/say.ts'
 
 const [job = '', file = '', ...rest] = process.argv.slice(2)
-
-function say(line: string): void {
-  for (;;) {
-    try {
-      writeSync(1, `${line}\n`)
-      return
-    } catch (error) {
-      // The parent is behind with reading; the pipe does not block.
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
-    }
-  }
-}
 
 const jobs: Readonly<Record<string, () => Promise<void>>> = {
   /** Takes the write lock and keeps it. Then says how late its timers were (99 of 100, in ms) while it did nothing. */
@@ -36,16 +21,6 @@ const jobs: Readonly<Record<string, () => Promise<void>>> = {
     database.exec('ROLLBACK')
     say('released')
     say(String(loop.percentile(99) / 1e6))
-  },
-
-  /** Creates sessions until it is killed, and names each one that was acknowledged. */
-  async write() {
-    const store = sqliteStore({ file })
-    for (;;) {
-      const record = recordOf(subjectRef())
-      await store.sessions.create(record, createRule, record.createdAtMs)
-      say(record.id)
-    }
   },
 
   /** Adds one to the number in a session's data, so many times, taking each conflict as the invitation to try again. */

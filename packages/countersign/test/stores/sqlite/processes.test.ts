@@ -1,7 +1,6 @@
 // Several processes on one file, with the real locks of SQLite.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { samples } from 'countersign/conformance'
-import type { SessionId } from 'countersign/stores/contract'
 import { sqliteStore } from 'countersign/stores/sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import { freshFile, query, startChild } from './support.ts'
@@ -59,22 +58,6 @@ test('Q1: while another process holds the write lock for 10 s, calls time out an
   expect(await endedBy(store, id)).toBe('logout')
   await store.sessions.endSubject(ref, 'admin', {}, T)
   expect(store.lifecycle.health().up).toBe(true)
-})
-
-test('a writer killed at any moment: every acknowledged write is there', async () => {
-  const file = freshFile()
-  for (let round = 0; round < 3; round++) {
-    const writer = startChild('write', file)
-    await writer.said(40 + 17 * round)
-    writer.process.kill('SIGKILL')
-    expect(await writer.ended).toMatchObject({ signal: 'SIGKILL' })
-
-    const store = sqliteStore({ file })
-    await store.lifecycle.ready('fingerprint')
-    for (const id of writer.lines) expect((await store.sessions.read(id as SessionId)).is).toBe('live')
-    await store.lifecycle.close()
-    expect(await query(file, 'PRAGMA integrity_check')).toEqual([{ integrity_check: 'ok' }])
-  }
 })
 
 test('four processes change one session: no acknowledged change is lost, nobody starves', async () => {

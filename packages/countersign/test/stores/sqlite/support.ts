@@ -22,11 +22,16 @@ export interface Child {
   readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>
 }
 
-/** Runs a job of child.ts in a process of its own, which does not outlive the test. */
+/** Runs a job of child.ts. */
 export function startChild(job: string, ...args: string[]): Child {
-  const script = fileURLToPath(new URL('child.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', script, job, ...args], {
+  return startScript(new URL('child.ts', import.meta.url), [job, ...args])
+}
+
+/** Runs a script in a process of its own, which does not outlive the test. */
+export function startScript(script: URL, args: readonly string[], env: NodeJS.ProcessEnv = {}): Child {
+  const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(script), ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
   })
   const lines: string[] = []
   const waiting: (() => void)[] = []

@@ -4,6 +4,7 @@
   Returns {epoch, 1 when blocked, number of live sessions}
 ]]
 --- @include "includes/subject"
+--- @include "includes/whole-slot"
 --- @include "includes/index-read"
 local now, live = tonumber(ARGV[1]), 0
 for _, member in ipairs(read_members()) do

@@ -28,7 +28,11 @@ if redis.call('EXISTS', KEYS[4]) == 1 then
   return { outcome.exists }
 end
 
-record.data, record.version, record.operations = old.data, old.version, old.operations
+if old.more or old.format ~= FORMAT then
+  record.more, record.format = old.more, old.format
+end
+record.data, record.data_version = old.data, old.data_version
+record.version, record.operations = old.version, old.operations
 record.roles, record.pending, record.roles_generation = old.pending or old.roles, nil, 0
 record.created_at, record.absolute_at = old.created_at, old.absolute_at
 record.idle_at = math.min(record.idle_at, old.absolute_at)

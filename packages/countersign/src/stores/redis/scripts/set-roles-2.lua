@@ -4,6 +4,7 @@
   Returns {epoch, id of each live session that changed}
 ]]
 --- @include "includes/subject"
+--- @include "includes/whole-slot"
 --- @include "includes/record"
 --- @include "includes/index-read"
 --- @include "includes/index-write"

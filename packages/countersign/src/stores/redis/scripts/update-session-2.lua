@@ -2,6 +2,7 @@
   @grows: refused when the memory of the server is full.
   KEYS[1] index of the subject   KEYS[2] the session
   ARGV[1] now, epoch ms   ARGV[2] version expected   ARGV[3] data   ARGV[4] id of the operation, or empty for none
+  ARGV[5] version of the schema of the data, or empty for 1
   Returns {stored | repeated | conflict | expired, record} or {ended, tombstone} or {unknown}
 ]]
 --- @include "includes/outcome"
@@ -46,7 +47,7 @@ if operation ~= '' then
     record.operations = record.operations .. segment(operations[i])
   end
 end
-record.data = ARGV[3]
+record.data, record.data_version = ARGV[3], tonumber(ARGV[5])
 record.version = record.version + 1
 put(tail, record)
 return { outcome.stored, record.bytes }

@@ -29,6 +29,9 @@ local function read_members()
     elseif #packed == 12 then
       member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
       members[#members + 1] = member
+    elseif flat[i] ~= 'gate' then
+      -- Passing over it would leave a session out of what is said to be about all of them.
+      corrupt()
     end
   end
   return members
