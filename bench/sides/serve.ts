@@ -66,7 +66,9 @@ export const bearerHeader = (token: string): string => `authorization: Bearer ${
 export async function ourRedisClient(url: string) {
   const built = new URL('../../packages/countersign/dist/stores/redis/node-redis.js', import.meta.url).href
   const { createNodeRedis } = (await import(built)) as { createNodeRedis: typeof CreateNodeRedis }
-  const client = (await createNodeRedis(url, (bytes) => new Uint8Array(bytes))) as unknown as RedisClient
+  const { hostname: host, port } = new URL(url)
+  const endpoint = { host, port: Number(port), login: {} }
+  const client = (await createNodeRedis(endpoint, (bytes) => new Uint8Array(bytes))) as unknown as RedisClient
   client.on('error', () => {})
   await client.connect()
   return client
