@@ -5,13 +5,13 @@ const long = process.env.COUNTERSIGN_LONG === '1'
 export default defineConfig({
   test: {
     environment: 'node',
-    include: ['packages/*/test/**/*.test.ts', 'tools/**/*.test.ts'],
+    include: ['packages/*/test/**/*.test.ts', '{bench,examples,tools}/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', 'packages/*/test/types/**'],
     pool: 'forks',
     maxWorkers: 2,
     // Many tests start real servers and processes on a machine that does other things too.
-    testTimeout: long ? 600_000 : 60_000,
-    hookTimeout: 60_000,
+    testTimeout: long ? 600_000 : 180_000,
+    hookTimeout: 180_000,
     teardownTimeout: 10_000,
     // A forgotten `.only` would turn the whole suite green.
     allowOnly: false,

@@ -28,28 +28,48 @@ describe('the documentation of this repository', () => {
     const { blocks } = codeBlocks(readme)
     const printed = blocks[blocks.findIndex((block) => block.code === example) + 1]!
     expect(printed.language).toBe('text')
-    const folder = mkdtempSync(join(tmpdir(), 'countersign-readme-'))
-    try {
-      symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
-      writeFileSync(join(folder, 'package.json'), '{ "type": "module", "private": true }')
-      writeFileSync(join(folder, 'example.ts'), example)
-      const { code, output } = await run(process.execPath, ['--import', 'tsx', 'example.ts'], {
-        cwd: folder,
-        timeoutMs: 50_000,
-      })
-      expect(output).toBe(printed.code)
-      expect(code).toBe(0)
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
+    expect(await runExample(example)).toEqual({ code: 0, output: printed.code })
+  })
+
+  const tests = [...files].flatMap(([path, markdown]) =>
+    codeBlocks(markdown).blocks.flatMap(({ info, line, code }) =>
+      info === 'test' ? [[path, line, code] as const] : [],
+    ),
+  )
+  it.each(tests)('has tests that pass: %s:%d', async (_path, _line, code) => {
+    const done = await runExample(code)
+    expect(done.code, done.output).toBe(0)
+    expect(done.output).toMatch(/^(?:ℹ|#) pass [1-9]/m)
+  })
+  it('has some of these', () => {
+    expect(tests.map(([path]) => path)).toContain('docs/testing.md')
   })
 })
+
+/** As a user's project would: the packages are found by their names. */
+async function runExample(source: string): Promise<{ code: number; output: string }> {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-docs-'))
+  try {
+    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module", "private": true }')
+    writeFileSync(join(folder, 'example.ts'), source)
+    const args = ['--import', 'tsx', 'example.ts']
+    return await run(process.execPath, args, { cwd: folder, timeoutMs: 50_000 })
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+const TEXTS: Readonly<Record<string, string>> = {
+  'docs/b.md': '# One `two` three!\n\n## Again\n\n## Again\n',
+  'x.ts': 'const one = 1\nconst two = 2\nconst three = 3\n',
+}
 
 describe('the check', () => {
   const repository: Repository = {
     scripts: ['build', 'test'],
-    exists: (path) => ['docs', 'docs/a.md', 'docs/b.md', 'tools/x.test.ts'].includes(path),
-    read: (path) => (path === 'docs/b.md' ? '# One `two` three!\n\n## Again\n\n## Again\n' : "it('works', …)"),
+    exists: (path) => ['docs', 'docs/a.md', 'docs/b.md', 'tools/x.test.ts', 'x.ts'].includes(path),
+    read: (path) => TEXTS[path] ?? "it('works', …)",
   }
   const problems = (markdown: string) => textProblems('docs/a.md', markdown, repository)
 
@@ -64,6 +84,7 @@ describe('the check', () => {
     ['a script', 'Run `npm run build`, then `npm test`.'],
     ['a path', '`tools/x.test.ts` and `tools/*.gone.ts`'],
     ['a test by its title', '`tools/x.test.ts` "works"'],
+    ['lines of a file', '```ts from x.ts\nconst two = 2\nconst three = 3\n```'],
   ])('accepts %s', (_what, markdown) => {
     expect(problems(markdown)).toEqual([])
   })
@@ -78,6 +99,14 @@ describe('the check', () => {
     ['npm start without one', '`npm start`', 'docs/a.md:1 npm start: package.json has no such script'],
     ['a path that is gone', '`tools/gone.ts`', 'docs/a.md:1 tools/gone.ts is not there'],
     ['a test that is gone', '`tools/x.test.ts` "gone"', 'docs/a.md:1 tools/x.test.ts has no test "gone"'],
+    ['lines that are not the text', '```ts from x.ts\nconst two = 3\n```', 'docs/a.md:1 is not the text of x.ts'],
+    ['half a line of a file', '```ts from x.ts\ntwo = 2\n```', 'docs/a.md:1 is not the text of x.ts'],
+    [
+      'lines that are not together',
+      '```ts from x.ts\nconst one = 1\nconst three = 3\n```',
+      'docs/a.md:1 is not the text of x.ts',
+    ],
+    ['lines of a file that is gone', '```ts from y.ts\nx\n```', 'docs/a.md:1 shows y.ts, which is not there'],
   ])('refuses %s', (_what, markdown, problem) => {
     expect(problems(markdown)).toEqual([problem])
   })

@@ -45,7 +45,10 @@ const SHORT = ['test', 'start']
 /** Folders that a path in inline code may begin with: `` `packages/…/issue.ts` `` is a promise that it is there. */
 const PATH = /^(?:packages|tools|docs|bench|examples|\.ci)\/[\w@.*/-]+$/
 
-/** What is wrong with the text of one file. Code blocks in TypeScript are for {@link compileProblems}. */
+/**
+ * What is wrong with the text of one file. Code blocks in TypeScript are for {@link compileProblems}, but for those that
+ * show a piece of a file: ```` ```ts from examples/x.ts ````, whole lines of it, as they are.
+ */
 export function textProblems(path: string, markdown: string, repository: Repository): string[] {
   const { blocks, prose } = codeBlocks(markdown)
   const problems: string[] = []
@@ -60,6 +63,13 @@ export function textProblems(path: string, markdown: string, repository: Reposit
       const there = codeBlocks(to === path ? markdown : repository.read(to)).prose
       if (!anchorsOf(there).has(anchor)) report(line, `links to ${target}, and there is no such heading`)
     }
+  }
+
+  for (const { info, code, line } of blocks) {
+    const file = /^from (\S+)$/.exec(info)?.[1]
+    if (file === undefined) continue
+    if (!repository.exists(file)) report(line, `shows ${file}, which is not there`)
+    else if (!`\n${repository.read(file)}`.includes(`\n${code}`)) report(line, `is not the text of ${file}`)
   }
 
   const shell = blocks.filter((block) => /^(?:sh|bash|shell|console)$/.test(block.language))
@@ -93,7 +103,8 @@ export function textProblems(path: string, markdown: string, repository: Reposit
 
 /**
  * Compiles the TypeScript of all files against the built package, each block as a module of its own, in the strict
- * settings of this repository. A block that is only a piece of a program says so: ```` ```ts fragment ````.
+ * settings of this repository. A block that is only a piece of a program says so: ```` ```ts fragment ````. A piece of a
+ * file (`from …`) is compiled with that file.
  *
  * @returns How many blocks were compiled, and one line per error, with the line of the Markdown file.
  */
@@ -105,7 +116,7 @@ export async function compileProblems(
     const places = new Map<string, { path: string; line: number }>()
     for (const [path, markdown] of files) {
       for (const { language, info, code, line } of codeBlocks(markdown).blocks) {
-        if (language !== 'ts' || info === 'fragment') continue
+        if (language !== 'ts' || info === 'fragment' || info.startsWith('from ')) continue
         const name = `block-${places.size}.ts`
         writeFileSync(join(folder, name), code)
         places.set(name, { path, line })

@@ -171,6 +171,21 @@ describe('clock, random and timers', () => {
   })
 })
 
+describe('what is for tests', () => {
+  it('is imported by no part of the library, and not by the service', () => {
+    const made = { 'testing/test-clock.ts': '', 'conformance/checks.ts': '' }
+    for (const from of ['verbs/a.ts', 'http/a.ts', 'stores/memory/a.ts', 'index.ts']) {
+      const up = '../'.repeat(from.split('/').length - 1) || './'
+      for (const to of Object.keys(made)) {
+        expect(rulesBroken({ ...made, [from]: importOf(up + to) })).toEqual([`layer ${from}:1`])
+      }
+    }
+    for (const name of ['countersign/testing', 'countersign/conformance']) {
+      expect(rulesBroken({ 'packages/server/src/a.ts': importOf(name) })).toContain('forbidden a.ts:1')
+    }
+  })
+})
+
 describe('length', () => {
   it('refuses more than 400 lines, generated files excepted', () => {
     const lines = (n: number) => '//\n'.repeat(n)

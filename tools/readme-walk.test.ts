@@ -28,7 +28,7 @@ describe('the walk of the README', async () => {
     server = await startServer(['--data', join(dir, 'data'), '--grace', '1s', '--log-level', 'warn'])
     const script = lines.map((line) => (line.startsWith('# → ') ? 'echo "@@@"' : line)).join('\n')
     const env = { ...process.env, TMPDIR: dir, TEST_URL: server.url, COUNTERSIGN_DATA: join(dir, 'data') }
-    const { output } = await run('bash', ['-u', '-c', script], { env, timeoutMs: 50_000 })
+    const { output } = await run('bash', ['-u', '-c', script], { env, timeoutMs: 170_000 })
     shown = output.split('@@@\n')
   })
   afterAll(async () => {

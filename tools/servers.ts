@@ -10,6 +10,9 @@ const NEEDED: Readonly<Record<string, string>> = {
   'redis-server': 'redis-server',
   chromium: 'chromium',
   curl: 'curl',
+  openssl: 'openssl',
+  // Another wall clock for a process (`npm run faults`).
+  faketime: 'faketime',
   // Only its programs are used: the cluster that the package makes is neither asked nor changed.
   initdb: 'postgresql',
   // For the tests with a loss of power.

@@ -11,29 +11,32 @@ export interface Score {
 
 export const bin = (name: string) => join(root, 'node_modules', '.bin', name)
 
-/** Runs a program in the repository. With `show`, its output appears at once; else it is only collected. */
+/**
+ * Runs a program in the repository. Its output is collected; with `show` it appears at once instead, with
+ * `show: 'and collect'` both.
+ */
 export function run(
   program: string,
   args: readonly string[],
-  options: { show?: boolean; cwd?: string; env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
+  options: { show?: boolean | 'and collect'; cwd?: string; env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
 ): Promise<{ code: number; output: string }> {
   return new Promise((resolve) => {
-    const stdio = options.show ? (['ignore', 'inherit', 'inherit'] as const) : (['ignore', 'pipe', 'pipe'] as const)
+    const stream = options.show === true ? 'inherit' : 'pipe'
     // Collected output is printed later, indented, perhaps into a log: no colours in it.
     const env = { ...(options.env ?? process.env), ...(options.show ? {} : { NO_COLOR: '1' }) }
     const child = spawn(program, [...args], {
       cwd: options.cwd ?? root,
-      stdio: [...stdio],
+      stdio: ['ignore', stream, stream],
       env,
       timeout: options.timeoutMs,
     })
     let output = ''
-    child.stdout?.on('data', (chunk) => {
-      output += chunk
-    })
-    child.stderr?.on('data', (chunk) => {
-      output += chunk
-    })
+    for (const from of [child.stdout, child.stderr]) {
+      from?.setEncoding('utf8').on('data', (chunk: string) => {
+        output += chunk
+        if (options.show) process.stdout.write(chunk)
+      })
+    }
     child.once('error', (error) => resolve({ code: 1, output: `${program}: ${error.message}` }))
     child.once('close', (code, signal) => {
       if (signal !== null)

@@ -12,6 +12,8 @@ const args = process.argv.slice(2)
 const filters = args.filter((arg) => arg !== '--long')
 const env = args.includes('--long') ? { ...process.env, COUNTERSIGN_LONG: '1' } : process.env
 const score: Score = { passed: 0, failed: 0, skipped: 0 }
+const folder = mkdtempSync(join(tmpdir(), 'countersign-test-'))
+const report = join(folder, 'report.json')
 const tool = (name: string, ...more: string[]) => [bin('tsx'), [`tools/${name}.ts`, ...more]] as const
 
 await step(score, 'servers', ...tool('servers'))
@@ -22,24 +24,24 @@ else {
   await step(score, 'import rules', ...tool('check-imports'))
   await step(score, 'generated scripts', ...tool('generate-scripts', '--check'))
   await vitest()
+  // Long, it has a run of its own: `npm run faults`.
+  await step(score, 'faults', ...tool('faults/main', '--short', '--report', report))
   await step(score, 'type tests', ...tool('test-types'))
   await step(score, 'package tests', ...tool('test-package'))
 }
 
+rmSync(folder, { recursive: true })
 const skipped = score.skipped > 0 ? `, ${score.skipped} skipped` : ''
 console.log(`${score.passed} passed, ${score.failed} failed${skipped}`)
 process.exitCode = score.failed === 0 && score.passed > 0 ? 0 : 1
 
 async function vitest(): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'countersign-test-'))
-  const file = join(folder, 'report.json')
   const startedMs = performance.now()
-  const flags = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
+  const flags = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
   const { code } = await run(bin('vitest'), [...flags, ...filters], { show: true, env })
-  const report = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as VitestReport) : undefined
-  rmSync(folder, { recursive: true })
+  const read = existsSync(report) ? (JSON.parse(readFileSync(report, 'utf8')) as VitestReport) : undefined
 
-  const { passed, failed, skipped, problems, skips } = scoreVitest(report, code)
+  const { passed, failed, skipped, problems, skips } = scoreVitest(read, code)
   score.passed += passed
   score.failed += failed
   score.skipped += skipped

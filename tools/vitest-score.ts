@@ -7,7 +7,11 @@ export interface VitestReport {
     readonly name: string
     readonly status: string
     readonly message?: string
-    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[]
+    readonly assertionResults: readonly {
+      readonly fullName: string
+      readonly status: string
+      readonly failureMessages?: readonly string[]
+    }[]
   }[]
 }
 
@@ -17,7 +21,8 @@ export interface VitestScore extends Score {
   readonly skips: readonly string[]
 }
 
-const reason = /\[skipped: [^\]]*\w[^\]]*\]/
+/** What a skipped test carries in its name. */
+export const reason = /\[skipped: [^\]]*\w[^\]]*\]/
 
 export function scoreVitest(report: VitestReport | undefined, exitCode: number): VitestScore {
   let [passed, failed] = [0, 0]

@@ -11,10 +11,16 @@ export interface Part {
 }
 
 const ground = ['session', 'internal']
-const contract = [...ground, 'stores/contract.ts']
+const contract = [
+  ...ground,
+  'stores/contract.ts',
+  'stores/account-store.ts',
+  'stores/change-feed.ts',
+  'stores/failovers.ts',
+]
 const store = [...contract, 'stores/steps', 'stores/shared']
 const strategy = [...contract, 'tokens', 'events']
-const verb = [...strategy, 'strategies']
+const verb = [...strategy, 'strategies', 'durable']
 const wiring = [...verb, 'verbs', 'cache', 'sessions.ts']
 const edge = [...wiring, 'create-sessions.ts']
 
@@ -24,7 +30,11 @@ export const parts: Readonly<Record<string, Part>> = {
   events: { may: ground },
   tokens: { may: ground },
 
-  'stores/contract.ts': { may: ground },
+  // Re-exports the other three, which are parts of it.
+  'stores/contract.ts': { may: [...ground, 'stores/account-store.ts', 'stores/change-feed.ts', 'stores/failovers.ts'] },
+  'stores/account-store.ts': { may: ground },
+  'stores/change-feed.ts': { may: contract, typesOnly: true },
+  'stores/failovers.ts': { may: ground },
   'stores/steps': { may: contract },
   'stores/shared': { may: contract },
   'stores/memory': { may: store },
@@ -32,11 +42,12 @@ export const parts: Readonly<Record<string, Part>> = {
   'stores/postgres': { may: store, peers: ['pg'] },
   'stores/redis': { may: store, peers: ['redis'] },
   cache: { may: [...contract, 'events'] },
+  durable: { may: [...contract, 'events'] },
 
   strategies: { may: strategy },
-  verbs: { may: verb },
+  verbs: { may: [...verb, 'cache'] },
   // The type of what create-sessions returns.
-  'sessions.ts': { may: verb, typesOnly: true },
+  'sessions.ts': { may: [...verb, 'cache'], typesOnly: true },
   'create-sessions.ts': { may: wiring },
 
   // Checks by record as the verbs do, so it stands beside create-sessions.
@@ -48,7 +59,8 @@ export const parts: Readonly<Record<string, Part>> = {
   adapters: { may: [...edge, 'http'], peers: ['express', 'fastify', 'hono', 'koa'] },
   import: { may: [...edge, 'http'] },
   browser: { may: [...edge, 'http'], typesOnly: true },
-  conformance: { may: [...edge, 'accounts', 'http'] },
+  // What tests are made of: no other part may import these, and the service may not either (below).
+  conformance: { may: [...edge, 'http', 'stores/memory', 'testing'] },
   testing: { may: [...edge, 'stores/memory'] },
 
   'index.ts': { may: [...edge, 'verifier'] },
@@ -91,6 +103,13 @@ export const forbidden: readonly Forbidden[] = [
     ].concat(['globalThis.crypto']),
     modules: [],
     why: 'take random bytes from the injected Runtime (internal/runtime.ts)',
+  },
+  {
+    packages: ['server'],
+    except: [],
+    uses: [],
+    modules: ['countersign/testing', 'countersign/conformance'],
+    why: 'it is for tests only',
   },
   {
     packages: ['countersign', 'server'],

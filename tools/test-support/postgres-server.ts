@@ -189,7 +189,7 @@ async function startServer(bin: string, user: User | undefined, place: Place): P
     child.once('exit', finish)
   })
   guard(child.pid!, dir, ended)
-  for (const deadline = Date.now() + 30_000; ; await sleep(20)) {
+  for (const deadline = Date.now() + 60_000; ; await sleep(20)) {
     if (hasEnded) {
       const tail = (await readFile(log, 'utf8').catch(() => '')).split('\n').slice(-15).join('\n')
       throw new Error(`postgres ended before it answered:\n${tail}`)
@@ -197,7 +197,7 @@ async function startServer(bin: string, user: User | undefined, place: Place): P
     if (await answers(port)) return { child, ended, hasEnded: () => hasEnded }
     if (Date.now() > deadline) {
       child.kill('SIGKILL')
-      throw new Error(`postgres on port ${port} did not answer within 30 s`)
+      throw new Error(`postgres on port ${port} did not answer within 60 s`)
     }
   }
 }
@@ -240,7 +240,7 @@ async function end(running: Running): Promise<void> {
   for (const one of [pid, ...childrenOf(pid)]) sendTo(one, 'SIGCONT')
   // "Fast": does not wait for clients.
   running.child.kill('SIGINT')
-  const giveUp = setTimeout(() => running.child.kill('SIGKILL'), 10_000)
+  const giveUp = setTimeout(() => running.child.kill('SIGKILL'), 30_000)
   await running.ended
   clearTimeout(giveUp)
 }

@@ -1,6 +1,6 @@
 // A real redis-server of one's own for a test: free port, own folder, ended by its pid. Nothing shared, no port 6379.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -23,14 +23,22 @@ export interface RedisOptions {
   readonly args?: readonly string[]
   /** Further variables. */
   readonly env?: NodeJS.ProcessEnv
+  /** Settings that get another free port each, for example `['cluster-port', 'tls-port']`. */
+  readonly morePorts?: readonly string[]
+  /** Written into a file that the server reads first and may rewrite, as Sentinel does. A restart finds it as it was left. */
+  readonly configFile?: string
 }
 
 export interface RedisServer {
   readonly url: string
   readonly port: number
+  /** By the name of the setting: those that `morePorts` asked for. */
+  readonly ports: Readonly<Record<string, number>>
   readonly dir: string
   /** Changes with `restart`. */
   readonly pid: number
+  /** False after it was killed, and while it is frozen. */
+  readonly isRunning: boolean
   /** Ends it in an orderly way and removes its folder, unless the folder was given. May be called twice. */
   stop(): Promise<void>
   /** Sends the signal to the server alone. Waits for its end, except after SIGSTOP and SIGCONT. */
@@ -44,14 +52,20 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   const ownDir = options.dir === undefined ? dir : ''
   const password = options.requirepass
   let port = 0
+  let ports: Record<string, number> = {}
   let running: Running | undefined
+  let frozen = false
 
   try {
+    if (options.configFile !== undefined) writeFileSync(join(dir, 'redis.conf'), options.configFile)
     // Another process may take the free port before Redis does, so one failure to bind is not the end.
     for (let attempt = 1; running === undefined; attempt++) {
       port = options.port ?? (await freePort())
-      running = await start(port, dir, ownDir, options).catch((error: Error) => {
-        if (options.port === undefined && attempt < 5 && /Address already in use/.test(error.message)) return undefined
+      ports = {}
+      for (const name of options.morePorts ?? []) ports[name] = await freePort()
+      running = await start(port, ports, dir, ownDir, options).catch((error: Error) => {
+        if (options.port === undefined && attempt < 5 && /already in use|Failed listening/.test(error.message))
+          return undefined
         throw error
       })
     }
@@ -63,9 +77,13 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   return {
     url: `redis://${password === undefined ? '' : `:${encodeURIComponent(password)}@`}127.0.0.1:${port}`,
     port,
+    ports,
     dir,
     get pid() {
       return running!.child.pid!
+    },
+    get isRunning() {
+      return !frozen && !running!.hasEnded()
     },
     async stop() {
       await end(running!)
@@ -73,11 +91,14 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     },
     async kill(signal = 'SIGKILL') {
       running!.child.kill(signal)
+      if (signal === 'SIGSTOP') frozen = true
+      if (signal === 'SIGCONT') frozen = false
       if (signal !== 'SIGSTOP' && signal !== 'SIGCONT') await running!.ended
     },
     async restart() {
       await end(running!)
-      running = await start(port, dir, ownDir, options)
+      frozen = false
+      running = await start(port, ports, dir, ownDir, options)
     },
   }
 }
@@ -88,12 +109,16 @@ interface Running {
   readonly hasEnded: () => boolean
 }
 
-async function start(port: number, dir: string, ownDir: string, options: RedisOptions): Promise<Running> {
+async function start(
+  port: number,
+  ports: Readonly<Record<string, number>>,
+  dir: string,
+  ownDir: string,
+  options: RedisOptions,
+): Promise<Running> {
   const log = join(dir, 'redis.log')
-  const child = spawn('redis-server', commandLine(port, dir, log, options), {
-    stdio: 'ignore',
-    env: { ...process.env, ...options.env },
-  })
+  const env = { ...process.env, ...options.env }
+  const child = spawn('redis-server', commandLine(port, ports, dir, log, options), { stdio: 'ignore', env })
   let hasEnded = false
   let failure: Error | undefined
   const ended = new Promise<void>((resolve) => {
@@ -107,7 +132,7 @@ async function start(port: number, dir: string, ownDir: string, options: RedisOp
   })
   if (child.pid !== undefined) guard(child.pid, ownDir, ended)
 
-  for (const deadline = Date.now() + 20_000; ; await sleep(10)) {
+  for (const deadline = Date.now() + 60_000; ; await sleep(10)) {
     if (hasEnded) {
       if ((failure as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') {
         throw new Error('redis-server is not installed; these tests need it: apt-get install redis-server')
@@ -118,14 +143,21 @@ async function start(port: number, dir: string, ownDir: string, options: RedisOp
     if (await answers(port, options.requirepass)) return { child, ended, hasEnded: () => hasEnded }
     if (Date.now() > deadline) {
       child.kill('SIGKILL')
-      throw new Error(`redis-server on port ${port} did not answer within 20 s`)
+      throw new Error(`redis-server on port ${port} did not answer within 60 s`)
     }
   }
 }
 
-function commandLine(port: number, dir: string, log: string, options: RedisOptions): string[] {
-  const settings: Record<string, string | undefined> = {
-    port: String(port),
+function commandLine(
+  port: number,
+  ports: Readonly<Record<string, number>>,
+  dir: string,
+  log: string,
+  options: RedisOptions,
+): string[] {
+  const settings: Record<string, string | number | undefined> = {
+    ...ports,
+    port,
     bind: '127.0.0.1',
     dir,
     logfile: log,
@@ -137,8 +169,11 @@ function commandLine(port: number, dir: string, log: string, options: RedisOptio
     'maxmemory-policy': options.policy,
     requirepass: options.requirepass,
   }
-  const pairs = Object.entries(settings).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]))
-  return [...pairs, ...(options.args ?? [])]
+  const pairs = Object.entries(settings).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, String(value)],
+  )
+  const file = options.configFile === undefined ? [] : [join(dir, 'redis.conf')]
+  return [...file, ...pairs, ...(options.args ?? [])]
 }
 
 /**
@@ -159,7 +194,7 @@ async function end(running: Running): Promise<void> {
   if (running.hasEnded()) return
   running.child.kill('SIGCONT')
   running.child.kill('SIGTERM')
-  const giveUp = setTimeout(() => running.child.kill('SIGKILL'), 5_000)
+  const giveUp = setTimeout(() => running.child.kill('SIGKILL'), 30_000)
   await running.ended
   clearTimeout(giveUp)
 }

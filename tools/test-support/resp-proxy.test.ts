@@ -50,6 +50,20 @@ describe('startRespProxy', () => {
     expect(proxy.counts().total).toBe(0)
   })
 
+  it('breaks in the middle of an answer, once', async () => {
+    const client = await connectClient(true)
+    await client.set('k', 'value')
+    // `$5\r\nvalue\r\n` is 11 bytes.
+    for (const bytes of [0, 1, 6, 10]) {
+      proxy.cutAfter(bytes)
+      await expect(client.get('k')).rejects.toThrow()
+      await expect.poll(() => client.get('k').catch(() => undefined)).toBe('value')
+    }
+    proxy.cutAfter(11)
+    expect(await client.get('k')).toBe('value')
+    await expect(client.get('k')).rejects.toThrow()
+  })
+
   it('passes large and binary values through unchanged', async () => {
     const client = await connectClient()
     const value = Buffer.alloc(3_000_000, '\r\n*1\r\n$4\r\nPING\r\n').toString('latin1')
@@ -87,6 +101,26 @@ describe('startRespProxy', () => {
     await expect.poll(() => other.get('n')).toBe('2')
     proxy.cut()
     expect(await answer).toBeInstanceOf(Error)
+  })
+
+  it('pause and inject can be about one connection', async () => {
+    const own = await startRespProxy({ target: redis.url })
+    const [one, two] = [createClient({ url: own.url }), createClient({ url: own.url })]
+    closers.push(
+      () => one.destroy(),
+      () => two.destroy(),
+      () => void own.stop(),
+    )
+    await one.connect()
+    await two.connect()
+    own.pause('both', 0)
+    const answer = one.ping()
+    expect(await two.ping()).toBe('PONG')
+    expect(await Promise.race([answer, sleep(150, 'silence')])).toBe('silence')
+    own.resume()
+    expect(await answer).toBe('PONG')
+    own.inject(0, ['SET', 'injected', 'yes'])
+    await expect.poll(() => two.get('injected')).toBe('yes')
   })
 
   it('keeps a new connection waiting while paused', async () => {

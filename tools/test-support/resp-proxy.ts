@@ -2,7 +2,7 @@
 // away. Answers pass through untouched.
 import { createHash } from 'node:crypto'
 import { connect, createServer, type Socket } from 'node:net'
-import { RequestParser } from './resp.ts'
+import { encode, RequestParser } from './resp.ts'
 
 export interface Counts {
   /** All requests, also those of connection set-up such as HELLO and CLIENT. */
@@ -31,23 +31,53 @@ export interface RespProxy {
   reset(): void
   /** Breaks all connections there are. New ones are accepted. */
   cut(): void
-  /** Holds back all bytes, also of new connections, which the client sees as silence. `answers`: Redis still works. */
-  pause(direction?: Direction): void
+  /**
+   * Holds back all bytes, also of new connections, which the client sees as silence. `answers`: Redis still works.
+   *
+   * @param connection - Only of this one, by its place in order of connecting since the start.
+   */
+  pause(direction?: Direction, connection?: number): void
+  /** Breaks all connections once, after so many more bytes of answers, in the middle of whatever is being said then. */
+  cutAfter(answerBytes: number): void
+  /** Sends a request on a connection of the client, as if the client had. */
+  inject(connection: number, command: readonly string[]): void
+  /** New connections go to this server, as when a name or an address that moves with the primary does. */
+  retarget(target: string): void
   /** Delivers what was held back, as a network does that comes back. Call `cut` first to have it lost. */
   resume(): void
   stop(): Promise<void>
 }
 
 export async function startRespProxy(options: RespProxyOptions): Promise<RespProxy> {
-  const target = new URL(options.target)
-  const targetPort = Number(target.port || 6379)
+  let target = new URL(options.target)
   const links = new Set<Link>()
   let tallies: Tally[] = []
   let paused: Direction | undefined
+  const all: Link[] = []
+  let leftBytes = Number.POSITIVE_INFINITY
+  /** How much of it may pass; less than all means that the connections break. */
+  const allow = (bytes: number): number => {
+    const allowed = Math.min(bytes, leftBytes)
+    leftBytes = allowed < bytes ? Number.POSITIVE_INFINITY : leftBytes - allowed
+    return allowed
+  }
 
   const server = createServer((client) => {
-    const link = new Link(client, connect(targetPort, target.hostname), options.scripts ?? new Map())
+    let isCut = false
+    const link = new Link(
+      client,
+      connect(Number(target.port || 6379), target.hostname),
+      options.scripts ?? new Map(),
+      (answer) => {
+        if (isCut) return false
+        const allowed = allow(answer.length)
+        isCut = allowed < answer.length
+        if (isCut) client.write(answer.subarray(0, allowed), cut)
+        return !isCut
+      },
+    )
     links.add(link)
+    all.push(link)
     tallies.push(link.tally)
     link.hold(paused)
     link.onClose(() => links.delete(link))
@@ -77,7 +107,17 @@ export async function startRespProxy(options: RespProxyOptions): Promise<RespPro
       for (const tally of tallies) tally.clear()
     },
     cut,
-    pause: (direction = 'both') => hold(direction),
+    cutAfter(answerBytes) {
+      leftBytes = answerBytes
+    },
+    pause(direction = 'both', connection) {
+      if (connection === undefined) hold(direction)
+      else all[connection]!.hold(direction)
+    },
+    inject: (connection, command) => all[connection]!.inject(encode(command)),
+    retarget(to) {
+      target = new URL(to)
+    },
     resume: () => hold(undefined),
     stop: () =>
       new Promise((resolve) => {
@@ -94,19 +134,27 @@ class Link {
   readonly #redis: Socket
   #held: Direction | undefined
 
-  constructor(client: Socket, redis: Socket, scripts: ReadonlyMap<string, string>) {
+  /** @param passes - False when the answer is not to be passed on. */
+  constructor(
+    client: Socket,
+    redis: Socket,
+    scripts: ReadonlyMap<string, string>,
+    passes: (answer: Buffer) => boolean,
+  ) {
     this.#client = client
     this.#redis = redis
     const parser = new RequestParser((words) => this.tally.add(words, scripts))
-    this.#pipe(client, redis, 'requests', (chunk) => parser.push(chunk))
-    this.#pipe(redis, client, 'answers', () => {})
+    this.#pipe(client, redis, 'requests', (chunk) => {
+      parser.push(chunk)
+      return true
+    })
+    this.#pipe(redis, client, 'answers', passes)
   }
 
-  #pipe(from: Socket, to: Socket, direction: Direction, seen: (chunk: Buffer) => void): void {
+  #pipe(from: Socket, to: Socket, direction: Direction, passes: (chunk: Buffer) => boolean): void {
     from.setNoDelay(true)
     from.on('data', (chunk) => {
-      seen(chunk)
-      if (!to.write(chunk)) from.pause()
+      if (passes(chunk) && !to.write(chunk)) from.pause()
     })
     to.on('drain', () => {
       if (!this.#isHeld(direction)) from.resume()
@@ -127,6 +175,10 @@ class Link {
       if (this.#isHeld(its)) socket.pause()
       else socket.resume()
     }
+  }
+
+  inject(request: string): void {
+    this.#redis.write(request)
   }
 
   onClose(then: () => void): void {

@@ -10,7 +10,7 @@ export function ask(port: number, commands: readonly (readonly string[])[]): Pro
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1' })
     let text = ''
-    socket.setTimeout(1_000, () => socket.destroy(new Error('no answer from redis-server within 1 s')))
+    socket.setTimeout(10_000, () => socket.destroy(new Error('no answer from redis-server within 10 s')))
     socket.once('error', reject)
     socket.once('close', () => resolve(text))
     socket.on('data', (chunk) => {

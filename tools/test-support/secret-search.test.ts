@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { formsOf, MIN_SECRET_BYTES, type Secret, searchSecrets, unescapeRedis } from './secret-search.ts'
+import {
+  formsOf,
+  MIN_SECRET_BYTES,
+  type Secret,
+  searchSecrets,
+  unescapePostgres,
+  unescapeRedis,
+} from './secret-search.ts'
 
 const secret = Buffer.from('fbefbe00ff10203040506070f0e0d0c0b0a09080ffffffff0102030405060708', 'hex')
 const found = (content: string | Uint8Array, value: string | Uint8Array = secret) =>
@@ -54,6 +61,15 @@ describe('finds a secret', () => {
     expect(found(unescapeRedis(line)).map((hit) => hit.split('@')[0])).toEqual(['raw'])
     const any = randomBytes(4096)
     expect(unescapeRedis(quoted(any))).toEqual(any)
+  })
+
+  test('behind the hex of the log of PostgreSQL', () => {
+    const text = Buffer.from(`{"token":"${secret.toString('base64url')}"}`)
+    const line = `DETAIL:  Parameters: $1 = '7', $2 = '\\x${text.toString('hex')}'`
+    expect(found(line)).toEqual([])
+    expect(found(unescapePostgres(line)).map((hit) => hit.split('+')[0])).toEqual(['base64url'])
+    const any = randomBytes(4096)
+    expect(unescapePostgres(`\\x${any.toString('hex')}`)).toEqual(any)
   })
 
   test('once for each form and place, and names neither the secret nor its value', () => {

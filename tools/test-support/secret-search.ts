@@ -126,3 +126,9 @@ export function unescapeRedis(text: string): Buffer {
   )
   return Buffer.from(plain, 'latin1')
 }
+
+/** The bytes behind the `\x…` of `bytea` values in the log of PostgreSQL: without this, text would hide behind its hex. */
+export function unescapePostgres(log: string): Buffer {
+  const plain = log.replace(/\\x((?:[0-9a-f]{2})+)/g, (_, hex: string) => Buffer.from(hex, 'hex').toString('latin1'))
+  return Buffer.from(plain, 'latin1')
+}

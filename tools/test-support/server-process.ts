@@ -75,10 +75,10 @@ export function runCommand(args: readonly string[], input = ''): Promise<Command
   })
 }
 
-/** Nobody's own settings reach a test. */
+/** Nobody's own settings reach a test, also not those that `pg` reads. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !name.startsWith('COUNTERSIGN_') && name !== 'REDIS_URL'),
+    Object.entries(process.env).filter(([name]) => !/^(COUNTERSIGN_|PG)/.test(name) && name !== 'REDIS_URL'),
   )
 }
 

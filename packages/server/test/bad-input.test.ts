@@ -183,7 +183,7 @@ describe('what is hardly HTTP', () => {
       })
       socket.on('error', () => undefined)
       socket.on('close', () => resolve(all))
-      setTimeout(() => socket.destroy(), 2_000).unref()
+      setTimeout(() => socket.destroy(), 30_000).unref()
     })
 
   test.each([

@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { printable, printConfig } from '../src/config/print.ts'
-import { type ConfigInput, ConfigProblems, isLoopback, resolveConfig } from '../src/config/resolve.ts'
+import { storeLocation } from '../src/config/readers.ts'
+import {
+  type ConfigInput,
+  ConfigProblems,
+  crossesNetworkInClear,
+  isLoopback,
+  resolveConfig,
+} from '../src/config/resolve.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'countersign-config-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -145,6 +152,27 @@ describe('sources', () => {
     })
   })
 
+  test('PostgreSQL: by flag, variable or file, with its keys, and never from DATABASE_URL', async () => {
+    for (const url of [
+      'postgres://db/auth',
+      'postgresql://u:p@db:5433/auth?sslmode=verify-full',
+      'postgres:///a?host=/s',
+    ])
+      for (const input of [
+        { flags: { store: url } },
+        { env: { COUNTERSIGN_STORE: url } },
+        { file: file({ store: url }) },
+      ]) {
+        const flags = { ...('flags' in input && input.flags), keys: 'keys.json' }
+        expect((await resolve({ ...input, flags })).store).toEqual({ kind: 'postgres', url })
+      }
+    expect(await problemsOf({ flags: { store: 'postgres://db/auth' } })).toEqual([
+      'keys is missing: with Postgres all servers must share one keyring file. Make it once with: countersign keys generate --out keys.json (set it with --keys)',
+    ])
+    // Of the application, more often than not: sessions must not go there because a shell happens to know it.
+    expect((await resolve({ env: { DATABASE_URL: 'postgres://db/shop' } })).store).toEqual({ kind: 'sqlite' })
+  })
+
   test('lists: repeated, with commas, or as JSON', async () => {
     const lists = await Promise.all([
       resolve({ flags: { roles: ['a', 'b, c'] } }),
@@ -197,6 +225,8 @@ describe('problems', () => {
     ['host', '::', 'is not a loopback address'],
     ['store', 'mysql://x', 'must be sqlite'],
     ['store', 'redis://', 'must be sqlite'],
+    ['store', 'postgres://', 'must be sqlite'],
+    ['store', 'postgres:db', 'must be sqlite'],
     ['trustedProxies', '10.0.0.0/33', 'must be IP addresses or ranges'],
     ['trustedProxies', 'loadbalancer', 'must be IP addresses or ranges'],
     ['trustedProxies', '10.0.0.1/8/9', 'must be IP addresses or ranges'],
@@ -249,6 +279,24 @@ test.each([
   expect(isLoopback(host)).toBe(expected)
 })
 
+test.each([
+  ['redis://db.example:6379', true],
+  ['rediss://db.example:6379', false],
+  ['postgres://db.example/auth', true],
+  ['postgres://db.example/auth?sslmode=disable', true],
+  ['postgres://db.example/auth?sslmode=verify-full', false],
+  ['postgres://db.example/auth?ssl=true', false],
+  ['postgres:///auth?host=db.example', true],
+  ['redis://127.0.0.1:1', false],
+  ['postgres://localhost/auth', false],
+  ['postgres:///auth?host=/run/postgresql', false],
+  ['sqlite', false],
+])('%s goes over the network in clear: %s', (location, expected) => {
+  expect(crossesNetworkInClear(storeLocation(location), {})).toBe(expected)
+  if (location === 'postgres://db.example/auth')
+    expect(crossesNetworkInClear(storeLocation(location), { PGSSLMODE: 'verify-full' })).toBe(false)
+})
+
 describe('printing', () => {
   test('every setting with its source, secrets cut out', async () => {
     const config = await resolve({
@@ -263,5 +311,12 @@ describe('printing', () => {
     expect(lines).toMatch(/^store +rediss:\/\/\*\*\*@redis\.example:6380\/2\?\*\*\* +REDIS_URL$/m)
     expect(lines).toMatch(/^idle +30m +default$/m)
     expect(lines.split('\n')).toHaveLength(Object.keys(shown).length)
+  })
+
+  test('of PostgreSQL too', async () => {
+    const url = 'postgres://canary-user:canary-password@db.example:5433/auth?sslmode=verify-full&password=canary'
+    const config = await resolve({ flags: { keys: 'keys.json', store: url } })
+    expect(printable(config).store).toBe('postgres://***@db.example:5433/auth?***')
+    expect(printConfig(config)).not.toContain('canary')
   })
 })

@@ -127,13 +127,15 @@ test('a password change beside a reauth with the old password leaves the other s
 })
 
 test('a header full of blanks costs nothing', async () => {
-  const started = performance.now()
   const blanks = ' '.repeat(7_000)
+  let fastestMs = Number.POSITIVE_INFINITY
   for (let n = 0; n < 20; n++) {
+    const startedMs = performance.now()
     expect((await app.client().get('/auth/session', { cookie: `x${blanks}y; __Host-access=${blanks}z` })).status).toBe(
       401,
     )
+    fastestMs = Math.min(fastestMs, performance.now() - startedMs)
   }
-  // It took 0.45 s for each of them when a pattern trimmed the blanks.
-  expect(performance.now() - started).toBeLessThan(2_000)
+  // It took 450 ms for each of them when a pattern trimmed the blanks. The fastest, for the machine may be busy.
+  expect(fastestMs).toBeLessThan(150)
 })

@@ -15,7 +15,7 @@ const CLIENTS = [orders, mailer, api, billing].map(({ setting }) => setting)
 const INACTIVE = [200, '{"active":false}']
 type Who = typeof orders
 
-describe.each(['memory', 'sqlite', 'redis'] as const)('on %s', (store) => {
+describe.each(['memory', 'sqlite', 'redis', 'postgres'] as const)('on %s', (store) => {
   let app: TestApp
   beforeAll(async () => {
     app = await startApp({ store, clients: CLIENTS })

@@ -11,7 +11,7 @@ export interface Run {
 }
 
 const environment = (env: Record<string, string>) => {
-  const { REDIS_URL: _, ...rest } = process.env
+  const { REDIS_URL: _, PGPASSWORD: __, PGSSLMODE: ___, ...rest } = process.env
   return { ...rest, ...env }
 }
 

@@ -8,7 +8,7 @@ import { Client, PASSWORD, problemIn, startApp, type TestApp } from './support.t
 
 const NEW_PASSWORD = 'another long enough sentence'
 const until = async <T>(find: () => T | undefined): Promise<T> => {
-  for (let i = 0; i < 500; i++) {
+  for (let i = 0; i < 6_000; i++) {
     const found = find()
     if (found !== undefined) return found
     await new Promise((resolve) => setTimeout(resolve, 10))
@@ -16,7 +16,7 @@ const until = async <T>(find: () => T | undefined): Promise<T> => {
   throw new Error('it never came')
 }
 
-describe.each(['memory', 'sqlite', 'redis'] as const)('on %s', (store) => {
+describe.each(['memory', 'sqlite', 'redis', 'postgres'] as const)('on %s', (store) => {
   let app: TestApp
   beforeAll(async () => {
     app = await startApp({ store })

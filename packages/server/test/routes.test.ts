@@ -9,7 +9,7 @@ const shape = (cookies: readonly string[]) =>
   cookies.map((text) => text.replace(/=eyJ[\w-]+\.[\w-]+\.[\w-]+/, '=<jwt>').replace(/=cs[ro]_[\w-]+/, '=<token>'))
 const members = (answer: Answer) => Object.keys(answer.body).sort().join(' ')
 
-describe.each(['memory', 'sqlite', 'redis'] as const)('on %s', (store) => {
+describe.each(['memory', 'sqlite', 'redis', 'postgres'] as const)('on %s', (store) => {
   let app: TestApp
   let count = 0
   const someone = () => `user-${++count}@example.com`

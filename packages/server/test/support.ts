@@ -19,8 +19,10 @@ import { createAccounts } from 'countersign/accounts'
 import { createClientAuthentication, createServiceTokens } from 'countersign/oauth'
 import { createOneTime } from 'countersign/one-time'
 import { memoryStore } from 'countersign/stores/memory'
+import { postgresStore } from 'countersign/stores/postgres'
 import { redisStore } from 'countersign/stores/redis'
 import { sqliteStore } from 'countersign/stores/sqlite'
+import { startPostgres } from '../../../tools/test-support/postgres-server.ts'
 import { startRedis } from '../../../tools/test-support/redis-server.ts'
 import { buildApp } from '../src/app.ts'
 import type { ClientSetting } from '../src/config/clients.ts'
@@ -30,9 +32,11 @@ import { createLog } from '../src/log.ts'
 export const PASSWORD = 'correct horse battery staple'
 export const JSON_TYPE = { 'content-type': 'application/json' }
 
+export type StoreKind = 'memory' | 'sqlite' | 'redis' | 'postgres'
+
 export interface Options {
   readonly strategy?: 'allowlist' | 'opaque'
-  readonly store?: 'memory' | 'sqlite' | 'redis'
+  readonly store?: StoreKind
   readonly limits?: { perSubject: number; overflow: 'reject' | 'evict_oldest' | 'evict_least_recent' }
   readonly clients?: readonly ClientSetting[]
   readonly settings?: Partial<Parameters<typeof buildApp>[1]>
@@ -135,15 +139,16 @@ export async function startApp(options: Options = {}) {
   }
 }
 
-async function openStore(kind: 'memory' | 'sqlite' | 'redis', runtime: Runtime) {
+async function openStore(kind: StoreKind, runtime: Runtime) {
   if (kind === 'memory') return { store: memoryStore({ runtime }), stopStore: async () => undefined }
   if (kind === 'sqlite') {
     const folder = mkdtempSync(join(tmpdir(), 'countersign-server-'))
     const store = sqliteStore({ file: join(folder, 'test.db'), runtime })
     return { store, stopStore: async () => rmSync(folder, { recursive: true, force: true }) }
   }
-  const redis = await startRedis()
-  const store = redisStore({ url: redis.url, deadline: '1s' })
+  const server = await (kind === 'redis' ? startRedis() : startPostgres())
+  const open = kind === 'redis' ? redisStore : postgresStore
+  const store = open({ url: server.url, deadline: '20s' })
   // It follows the clock of its server, which no test can move: so its answer is moved.
   const aheadMs = () => runtime.clock.nowMs() - systemRuntime.clock.nowMs()
   const { lifecycle } = store
@@ -154,7 +159,7 @@ async function openStore(kind: 'memory' | 'sqlite' | 'redis', runtime: Runtime) 
     nowMs: () => Math.ceil(lifecycle.nowMs() + aheadMs()),
     close: () => lifecycle.close(),
   }
-  return { store: { ...store, lifecycle: moved }, stopStore: () => redis.stop() }
+  return { store: { ...store, lifecycle: moved }, stopStore: () => server.stop() }
 }
 
 export interface Answer {

@@ -1,4 +1,4 @@
-import { type Clock, elapsedMs, momentOf } from './runtime.ts'
+import { type Clock, momentOf } from './runtime.ts'
 
 /**
  * A source of whole milliseconds since the epoch that never goes back: the later of the wall clock and of what has
@@ -6,10 +6,12 @@ import { type Clock, elapsedMs, momentOf } from './runtime.ts'
  * goes back"). A wall clock that was set forward and back again leaves it ahead, so deadlines come early, never late.
  */
 export function forwardNow(clock: Clock): () => number {
-  let last = momentOf(clock)
+  let { wallMs: answerMs, monotonicMs: atMs } = momentOf(clock)
   return () => {
-    const wallMs = last.wallMs + Math.max(0, elapsedMs(clock, last))
-    last = { wallMs, monotonicMs: clock.monotonicMs() }
-    return Math.floor(wallMs)
+    // Each clock once, and no object: every check of a token asks this.
+    const monotonicMs = clock.monotonicMs()
+    answerMs = Math.max(answerMs, clock.nowMs(), answerMs + (monotonicMs - atMs))
+    atMs = monotonicMs
+    return Math.floor(answerMs)
   }
 }

@@ -26,3 +26,8 @@ export interface SubjectRef {
   /** Absent when there are no tenants. Never empty. */
   readonly tenant?: string
 }
+
+/** The tag of the subject that a session belongs to. */
+export function tagOfId(id: SessionId): string {
+  return id.slice(0, 12)
+}

@@ -62,9 +62,9 @@ export function idleDeadlineMs(windowMs: number | null, absoluteAtMs: number, no
   return windowMs === null ? absoluteAtMs : Math.min(nowMs + Math.round(windowMs * IDLE_SLACK), absoluteAtMs)
 }
 
-/** Whether a use at `nowMs` has to be written: more than a tenth of the window has gone by since the last one written. */
-export function isTouchDue(windowMs: number | null, lastSeenAtMs: number, nowMs: number): boolean {
-  return windowMs !== null && nowMs - lastSeenAtMs > windowMs * (IDLE_SLACK - 1)
+/** A use later than this has to be written: more than a tenth of the window has gone by since the last one written. */
+export function touchAfterMs(windowMs: number | null, lastSeenAtMs: number): number {
+  return windowMs === null ? Number.POSITIVE_INFINITY : lastSeenAtMs + windowMs * (IDLE_SLACK - 1)
 }
 
 /**

@@ -18,12 +18,12 @@ export function sessionOf(
     sessionId: record.id,
     subject: record.subject,
     ...(record.tenant !== undefined && { tenant: record.tenant }),
-    roles: Object.freeze([...record.roles]),
-    audience: Object.freeze([...audience]),
+    roles: frozen(record.roles),
+    audience: frozen(audience),
     clientId: record.clientId,
     authTimeMs: record.authTimeMs,
     acr: record.acr,
-    amr: Object.freeze([...record.amr]),
+    amr: frozen(record.amr),
     expiresAtMs: Math.min(deadlineMs(record), expiresAtMs),
     data: data.decode(record.data),
     version: record.version,
@@ -34,4 +34,12 @@ export function sessionOf(
     createdAtMs: record.createdAtMs,
     lastSeenAtMs: record.lastSeenAtMs,
   })
+}
+
+const NONE: readonly string[] = Object.freeze([])
+
+/** A list that nobody changes: one that is frozen already, or a copy, because the record is not ours to freeze. */
+function frozen(list: readonly string[]): readonly string[] {
+  if (list.length === 0) return NONE
+  return Object.isFrozen(list) ? list : Object.freeze([...list])
 }

@@ -48,7 +48,3 @@ export function newSessionId(tag: string, random: (bytes: number) => Uint8Array)
 export function parseSessionId(input: string): SessionId | undefined {
   return typeof input === 'string' && ID.test(input) ? (input as SessionId) : undefined
 }
-
-export function tagOfId(id: SessionId): string {
-  return id.slice(0, 12)
-}

@@ -1,5 +1,4 @@
-import type { Clock } from '../internal/runtime.ts'
-import { elapsedMs, type Moment, momentOf } from '../internal/runtime.ts'
+import { type Clock, elapsedMs, type Moment, momentOf } from '../internal/runtime.ts'
 import type { Floor, SessionStore } from '../stores/contract.ts'
 
 /** From this age on a copy of the floor is renewed beside the call that needs it. */
@@ -8,12 +7,16 @@ const RENEW_AFTER_MS = 250
 export const MAX_FLOOR_AGE_MS = 1_000
 
 /**
- * This process's copy of the store's floor. Calls keep it young: there is no timer, so an idle process asks nothing,
- * and the first call after a pause asks once, side by side with its own question.
+ * This process's copy of the store's floor. Fences bring it where there are any; else calls keep it young: there is no
+ * timer, so an idle process asks nothing, and the first call after a pause asks once, side by side with its own question.
  */
 export interface FloorWatch {
   /** The copy, if it is young enough. Renews it in the background when it is getting old. */
   now(): Floor | undefined
+  /** The same for whoever has just looked at both clocks: looking costs more than the answer. */
+  at(monotonicMs: number, wallMs: number): Floor | undefined
+  /** A floor that somebody else asked for. */
+  told(floor: Floor, askedAt: Moment): void
   /** The copy, asking the store when it is too old. No answer is a fault. */
   fresh(): Promise<Floor>
 }
@@ -29,18 +32,20 @@ export function watchFloor(
   let copy: { readonly floor: Floor; readonly askedAt: Moment } | undefined
   let asking: { readonly answer: Promise<Floor>; readonly askedAt: Moment } | undefined
 
+  const told = (answer: Floor, askedAt: Moment): Floor => {
+    const floor = copy ? notLower(answer, copy.floor) : answer
+    if (copy && (answer.marker !== copy.floor.marker || floor !== answer)) onLost()
+    // An older question may be answered after a newer one.
+    if (!copy || askedAt.monotonicMs >= copy.askedAt.monotonicMs) copy = { floor, askedAt }
+    return floor
+  }
+
   const ask = (): Promise<Floor> => {
     // A question under way is shared, unless it is so old that its answer may come from before the second we promise.
     if (asking && elapsedMs(clock, asking.askedAt) < MAX_FLOOR_AGE_MS) return asking.answer
     // The age counts from the question: the answer may describe any moment after it.
     const askedAt = momentOf(clock)
-    const answer = sessions.floor().then((told) => {
-      const floor = copy ? notLower(told, copy.floor) : told
-      if (copy && (told.marker !== copy.floor.marker || floor !== told)) onLost()
-      // An older question may be answered after a newer one.
-      if (!copy || askedAt.monotonicMs >= copy.askedAt.monotonicMs) copy = { floor, askedAt }
-      return floor
-    })
+    const answer = sessions.floor().then((floor) => told(floor, askedAt))
     const mine = { answer, askedAt }
     asking = mine
     const settled = () => {
@@ -50,13 +55,19 @@ export function watchFloor(
     return answer
   }
 
+  const at = (monotonicMs: number, wallMs: number): Floor | undefined => {
+    if (!copy) return undefined
+    const { askedAt, floor } = copy
+    const age = Math.max(monotonicMs - askedAt.monotonicMs, wallMs - askedAt.wallMs)
+    // A background renewal that fails is told to the call that finds the copy too old.
+    if (age >= RENEW_AFTER_MS && age < MAX_FLOOR_AGE_MS) ask().catch(() => undefined)
+    return age < MAX_FLOOR_AGE_MS ? floor : undefined
+  }
+
   return {
-    now() {
-      const age = copy ? elapsedMs(clock, copy.askedAt) : Number.POSITIVE_INFINITY
-      // A background renewal that fails is told to the call that finds the copy too old.
-      if (age >= RENEW_AFTER_MS && age < MAX_FLOOR_AGE_MS) ask().catch(() => undefined)
-      return age < MAX_FLOOR_AGE_MS ? copy?.floor : undefined
-    },
+    at,
+    now: () => at(clock.monotonicMs(), clock.nowMs()),
+    told: (floor, askedAt) => void told(floor, askedAt),
     fresh() {
       const young = this.now()
       return young ? Promise.resolve(young) : ask()

@@ -9,7 +9,7 @@ import { parseSessionId } from '../tokens/session-id.ts'
 import { checkSessionId } from './check-id.ts'
 import { type Core, refOf } from './core.ts'
 import { readLive } from './records.ts'
-import { CHECKS } from './verify.ts'
+import { checkToken } from './verify.ts'
 
 const PAGE = 100
 const WATCH_EVERY_MS = 1_000
@@ -24,7 +24,7 @@ export async function* list(core: Core, subject: Subject): AsyncGenerator<Sessio
   do {
     const floor = await core.floor.fresh()
     const page = await core.sessions.list(ref, after, { limit: PAGE, floorMs: floor.notBeforeMs }, core.nowMs())
-    for (const record of page.items) yield sessionOf(record, core.data)
+    for (const record of page.items) yield sessionOf(await core.data.current(record), core.data)
     after = page.next
   } while (after !== null)
 }
@@ -45,7 +45,7 @@ export async function explain(core: Core, text: string): Promise<Explanation> {
 async function explainSession(core: Core, id: SessionId): Promise<Omit<Explanation, 'kind'>> {
   const live = await readLive(core, id)
   if (!live.ok) return { accepted: false, refusal: live }
-  const session = sessionOf(live.record, core.data)
+  const session = sessionOf(await core.data.current(live.record), core.data)
   return { accepted: true, subject: session.subject, ...(session.tenant && { tenant: session.tenant }), session }
 }
 
@@ -56,7 +56,7 @@ async function explainMacToken(core: Core, text: string, prefix: 'cso_' | 'csr_'
   const { sessionId, generation } = token
   const about = { kind, sessionId, generation } as const
   if (kind === 'opaque_token' && core.strategy.name === 'opaque') {
-    const checked = await CHECKS.opaque(quiet(core), text, {}, {})
+    const checked = await checkToken(quiet(core), text, FRESH, {})
     return checked.ok
       ? { ...about, accepted: true, subject: checked.session.subject, session: checked.session as Session<any> }
       : { ...about, accepted: false, refusal: checked }
@@ -86,9 +86,12 @@ async function explainAccessToken(core: Core, text: string): Promise<Explanation
     claims: { ...claims },
   } as const
   if (core.strategy.name === 'opaque') return { ...about, accepted: false, refusal: refuse('claim_mismatch') }
-  const checked = await CHECKS[core.strategy.name](quiet(core), text, {}, {})
+  const checked = await checkToken(quiet(core), text, FRESH, {})
   return checked.ok ? { ...about, accepted: true } : { ...about, accepted: false, refusal: checked }
 }
+
+/** Whoever explains wants to know what the store says now. */
+const FRESH = { fresh: true }
 
 /** The same without background writes: looking at a token is not using it. */
 function quiet(core: Core): Core {

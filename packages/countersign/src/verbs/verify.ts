@@ -1,142 +1,181 @@
-import { equalBytes, sha256 } from '../internal/bytes.ts'
-import type { SessionId } from '../session/ids.ts'
+import type { Standing } from '../cache/known-tokens.ts'
+import type { Reading } from '../cache/reads.ts'
+import { equalBytes } from '../internal/bytes.ts'
+import { tagOfId } from '../session/ids.ts'
 import { type EndReason, type Refused, refuse } from '../session/reasons.ts'
-import type { Checked, Principal, Session, VerifyOptions } from '../session/types.ts'
+import type { Checked, Principal, VerifyOptions } from '../session/types.ts'
 import { sessionOf } from '../session/view.ts'
-import type { Floor } from '../stores/contract.ts'
-import { type AccessClaims, readAccessToken } from '../tokens/access-token.ts'
-import { principalOf } from '../tokens/claims.ts'
-import { readMacToken } from '../tokens/mac-token.ts'
-import { tagOfId } from '../tokens/session-id.ts'
-import { checkByRecord, type RecordSide, seen } from './check-record.ts'
+import type { Floor, Found, Revocations } from '../stores/contract.ts'
+import { note, type RecordSide, standByAccess, standingOf, type Use, underOurSchema } from './check-record.ts'
 import { type Core, tell, windowOf } from './core.ts'
 import { judgeDemands, judgeEnd, judgeGone, judgeRecord } from './judge.ts'
-
-type Check = (core: Core, token: string, demands: VerifyOptions, about: About) => Promise<Checked<Principal>>
-
-/** Filled in as soon as the MAC or signature was found right, so that the audit of a refusal can say whose token it was. */
-export interface About {
-  id?: SessionId
-  subject?: string
-  tenant?: string
-}
-
-/** How each strategy checks a token, cheapest step first: a token that fails one never reaches the next. */
-export const CHECKS: Readonly<Record<Core['strategy']['name'], Check>> = {
-  opaque: checkOpaque,
-  allowlist: checkAllowlist,
-  denylist: checkDenylist,
-  stateless: async (core, token, demands, about) => checkStateless(core, token, demands, about),
-}
+import { type About, openToken, type Proof, tellOf } from './proofs.ts'
 
 /** `Verifier.verify`. */
 export async function verify(core: Core, token: string, demands: VerifyOptions): Promise<Checked<Principal>> {
   if (token === '' || typeof token !== 'string') return refuse('missing')
   demands.signal?.throwIfAborted()
+  const hit = checkCopy(core, token, demands)
+  if (hit !== undefined) return hit
   await core.ready()
   const about: About = {}
-  const checked = await CHECKS[core.strategy.name](core, token, demands, about)
-  if (checked.ok) return checked
-  const refused = remedied(core, checked)
-  tell(core, { type: 'session_refused', reason: refused.reason }, about, demands.context)
-  return refused
+  const checked = await checkToken(core, token, demands, about)
+  return checked.ok ? checked : refused(core, checked, about, demands)
 }
 
-/** `Verifier.verifyNow`: only `stateless` can answer without asking anybody. */
+/**
+ * `Verifier.verifyNow`: `stateless` from the token alone; the others from a copy of what the store said, as long as that
+ * is certain to be young enough.
+ */
 export function verifyNow(core: Core, token: string, demands: VerifyOptions): Checked<Principal> | undefined {
-  if (core.strategy.name !== 'stateless' || token === '' || demands.fresh) return undefined
-  const checked = checkStateless(core, token, demands, {})
-  return checked.ok ? checked : remedied(core, checked)
+  if (token === '' || typeof token !== 'string' || demands.fresh) return undefined
+  if (core.strategy.name !== 'stateless') return checkCopy(core, token, demands)
+  const about: About = {}
+  const checked = checkStateless(core, token, demands, about)
+  return checked.ok ? checked : refused(core, checked, about, demands)
 }
 
-async function checkOpaque(
-  core: Core,
-  text: string,
-  demands: VerifyOptions,
-  about: About,
-): Promise<Checked<Session<any>>> {
-  const token = readMacToken('cso_', text, core.keys)
-  if (!token.ok) return refuse(token.reason)
-  about.id = token.sessionId
-  const [found, floor] = await Promise.all([core.sessions.read(token.sessionId), core.floor.fresh()])
-  if (found.is !== 'live') return judgeGone(found)
-  const { record } = found
-  about.subject = record.subject
-  if (record.tenant !== undefined) about.tenant = record.tenant
+/** The path of nearly every request. What it costs is measured in `bench/near`. */
+function checkCopy(core: Core, token: string, demands: VerifyOptions): Checked<Principal> | undefined {
+  if (demands.fresh) return undefined
   const nowMs = core.nowMs()
-  if (!equalBytes(sha256(token.secret), record.hash)) return refuse('rolled_back')
-  const refused = judgeRecord(record, floor, nowMs)
-  if (refused) return refused
-  const session = sessionOf(record, core.data)
-  return judgeDemands(core, session, demands, nowMs) ?? seen(recordSide(core), record, session, undefined, nowMs)
+  const copy = core.near.hit(token, nowMs)
+  if (copy === undefined) return undefined
+  const { accepted } = copy
+  const refusal = judgeDemands(core, accepted.session, demands, nowMs)
+  if (refusal !== undefined) {
+    const { subject, tenant } = accepted.session
+    return refused(core, refusal, { id: copy.id, subject, ...(tenant !== undefined && { tenant }) }, demands)
+  }
+  if (nowMs > copy.dueMs) note(core, copy, nowMs)
+  return accepted
 }
 
-async function checkAllowlist(
-  core: Core,
-  text: string,
-  demands: VerifyOptions,
-  about: About,
-): Promise<Checked<Session<any>>> {
-  const token = readOwnToken(core, text, about)
-  if (!token.ok) return token
-  const { claims } = token
-  return checkByRecord(recordSide(core), claims, demands)
+/** Where there is no refresh token, what a refresh would mend needs a new login. */
+export function remedied(core: Core, refused: Refused): Refused {
+  return refused.remedy === 'refresh' && !core.strategy.renews ? { ...refused, remedy: 'sign_in' } : refused
 }
 
-async function checkDenylist(
+function refused(core: Core, refusal: Refused, about: About, demands: VerifyOptions): Refused {
+  const answer = remedied(core, refusal)
+  tell(core, { type: 'session_refused', reason: answer.reason }, about, demands.context)
+  return answer
+}
+
+/** Checks a token, cheapest step first: one that fails a step never reaches the next. */
+export async function checkToken(
   core: Core,
   text: string,
   demands: VerifyOptions,
   about: About,
 ): Promise<Checked<Principal>> {
-  const token = readOwnToken(core, text, about)
-  if (!token.ok) return token
-  const { claims } = token
-  if (claims.stamp === undefined) return refuse('claim_mismatch')
-  const [kept, floor] = await Promise.all([core.revocations.read(tagOfId(claims.sid)), core.floor.fresh()])
-  const nowMs = core.nowMs()
-  const refused =
-    judgeStamp(claims.stamp, floor) ??
-    // Every token that has not expired has a record. None there means that the store lost it.
-    (kept.is === 'lost' ? refuse('rolled_back') : undefined)
-  if (refused) return refused
-  if (kept.is === 'lost' || kept.subject !== claims.sub || kept.tenant !== claims.tenant) return refuse('unknown')
-  const endedBy: EndReason | undefined = kept.sids.get(claims.sid)
-  if (endedBy !== undefined) return judgeGone({ is: 'ended', tombstone: tombstoneOf(claims.sid, endedBy) })
-  if (kept.jtis.has(claims.jti)) return refuse('ended')
-  if (claims.stamp <= kept.notBefore) return refuse('superseded')
-  const principal = principalOf(claims)
-  return judgeDemands(core, principal, demands, nowMs) ?? { ok: true, session: principal }
+  if (core.strategy.name === 'stateless') return checkStateless(core, text, demands, about)
+  const { near } = core
+  const { keysVersion } = near
+  const opened = openToken(core, text, about)
+  if (!opened.ok) return opened
+  const { proof } = opened
+  const reading = demands.fresh ? undefined : read(core, proof)
+  try {
+    const asked = reading ? reading.answer() : ask(core, proof)
+    const [answered, floor] = await Promise.all([asked, core.floor.fresh()])
+    let found: Answer = answered
+    const nowMs = core.nowMs()
+    if (found.is === 'live') tellOf(found.record, about)
+    let standing = stand(core, proof, found, floor, nowMs)
+    const isOlder = reading !== undefined && 'ok' in standing && standing.reason === 'rolled_back'
+    // A read that was shared may have been asked before this token was made, by a refresh in another process: what is
+    // older than the token says nothing of the store. A read of its own does.
+    if (isOlder) {
+      found = await ask(core, proof)
+      standing = stand(core, proof, found, floor, nowMs)
+    }
+    const renewed = 'ok' in standing ? undefined : underOurSchema(core, found as Found)
+    if (renewed) standing = stand(core, proof, await renewed, floor, nowMs)
+    if ('ok' in standing) {
+      // Whoever asked before the others knows better than their copies.
+      if (core.strategy.name === 'denylist') near.revocationsChanged(tagOfId(proof.id))
+      else near.sessionChanged(proof.id)
+      return standing
+    }
+    const known = near.remember(text, opened, keysVersion, nowMs)
+    if (known && reading && !isOlder) near.keep(known, standing, reading, nowMs)
+    const refusal = judgeDemands(core, standing.session, demands, nowMs)
+    if (refusal) return refusal
+    note(core, standing, nowMs)
+    return { ok: true, session: standing.session }
+  } finally {
+    reading?.end()
+  }
 }
 
-function judgeStamp(stamp: number, floor: Floor): Refused | undefined {
-  return stamp <= floor.notBeforeMs ? judgeEnd(floor.why) : undefined
+type Answer = Found | Revocations | { readonly is: 'lost' }
+
+function read(core: Core, proof: Proof): Reading<Answer> | undefined {
+  return core.strategy.name === 'denylist'
+    ? core.near.readRevocations(tagOfId(proof.id))
+    : core.near.readSession(proof.id)
 }
 
-function tombstoneOf(id: SessionId, why: EndReason) {
-  return { id, why, endedAtMs: 0, keepUntilMs: 0 }
+function ask(core: Core, proof: Proof): Promise<Answer> {
+  return core.strategy.name === 'denylist' ? core.revocations.read(tagOfId(proof.id)) : core.sessions.read(proof.id)
 }
+
+/** What the store's answer makes of a token. Nothing in it depends on the call. */
+function stand(core: Core, proof: Proof, answer: Answer, floor: Floor, nowMs: number): Standing<Use> | Refused {
+  switch (core.strategy.name) {
+    case 'opaque':
+      return standByRecord(core, proof, answer as Found, floor, nowMs)
+    case 'denylist':
+      return standByRevocations(proof, answer as Exclude<Answer, Found>, floor)
+    default:
+      return standByAccess(recordSide(core), proof, proof.access!, answer as Found, floor, nowMs)
+  }
+}
+
+function standByRecord(core: Core, proof: Proof, found: Found, floor: Floor, nowMs: number): Standing<Use> | Refused {
+  if (found.is !== 'live') return judgeGone(found)
+  const { record } = found
+  if (!equalBytes(proof.hash!, record.hash)) return refuse('rolled_back')
+  const refusal = judgeRecord(record, floor, nowMs)
+  return refusal ?? standingOf(recordSide(core), record, sessionOf(record, core.data), undefined)
+}
+
+function standByRevocations(
+  { id, subject, tenant, jti, stamp, principal }: Proof,
+  kept: Revocations | { readonly is: 'lost' },
+  floor: Floor,
+): Standing<Use> | Refused {
+  if (stamp! <= floor.notBeforeMs) return judgeEnd(floor.why)
+  // Every token that has not expired has a record. None there means that the store lost it.
+  if (kept.is === 'lost') return refuse('rolled_back')
+  if (kept.subject !== subject || kept.tenant !== tenant) return refuse('unknown')
+  const endedBy: EndReason | undefined = kept.sids.get(id)
+  if (endedBy !== undefined) return judgeEnd(endedBy)
+  if (kept.jtis.has(jti!)) return refuse('ended')
+  if (stamp! <= kept.notBefore) return refuse('superseded')
+  return {
+    id,
+    session: principal!,
+    bornMs: stamp!,
+    overMs: Number.POSITIVE_INFINITY,
+    dueMs: Number.POSITIVE_INFINITY,
+    use: undefined,
+    bytes: COPY_BYTES,
+  }
+}
+
+/** Heap of a copy of what is part of the proof anyway: measured, see `bench/near/heap.ts`. */
+const COPY_BYTES = 400
 
 function checkStateless(core: Core, text: string, demands: VerifyOptions, about: About): Checked<Principal> {
-  const token = readOwnToken(core, text, about)
-  if (!token.ok) return token
-  const principal = principalOf(token.claims)
-  return judgeDemands(core, principal, demands, core.nowMs()) ?? { ok: true, session: principal }
-}
-
-/** Structure, signature, claims, and that the token was meant for one of our audiences. */
-function readOwnToken(
-  core: Core,
-  text: string,
-  about: About,
-): { readonly ok: true; readonly claims: AccessClaims } | Refused {
-  const token = readAccessToken(text, core.keys, core.options.issuer, core.nowMs(), core.options.sealed)
-  if (!token.ok) return refuse(token.reason)
-  about.id = token.claims.sid
-  about.subject = token.claims.sub
-  if (token.claims.tenant !== undefined) about.tenant = token.claims.tenant
-  const meant = token.claims.aud.some((audience) => core.options.audience.includes(audience))
-  return meant ? token : refuse('claim_mismatch')
+  const { keysVersion } = core.near
+  const opened = openToken(core, text, about)
+  if (!opened.ok) return opened
+  const nowMs = core.nowMs()
+  core.near.remember(text, opened, keysVersion, nowMs)
+  const session = opened.proof.principal!
+  return judgeDemands(core, session, demands, nowMs) ?? { ok: true, session }
 }
 
 /** The verbs' view of what a check by record needs. */
@@ -151,9 +190,4 @@ function recordSide(core: Core): RecordSide {
     windowOf: (record) => windowOf(core, record),
     renews: core.strategy.renews,
   }
-}
-
-/** Where there is no refresh token, what a refresh would mend needs a new login. */
-export function remedied(core: Core, refused: Refused): Refused {
-  return refused.remedy === 'refresh' && !core.strategy.renews ? { ...refused, remedy: 'sign_in' } : refused
 }

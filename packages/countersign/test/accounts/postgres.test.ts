@@ -4,5 +4,5 @@ import { accountsSuite } from './suite.ts'
 
 accountsSuite('postgres', async () => {
   const server = await startPostgres()
-  return { open: async () => postgresStore({ url: server.url }), stop: () => server.stop() }
+  return { open: async () => postgresStore({ url: server.url, deadline: '20s' }), stop: () => server.stop() }
 })

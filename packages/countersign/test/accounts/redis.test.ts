@@ -4,5 +4,5 @@ import { accountsSuite } from './suite.ts'
 
 accountsSuite('redis', async () => {
   const redis = await startRedis()
-  return { open: async () => redisStore({ url: redis.url }), stop: () => redis.stop() }
+  return { open: async () => redisStore({ url: redis.url, deadline: '20s' }), stop: () => redis.stop() }
 })

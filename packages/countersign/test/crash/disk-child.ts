@@ -1,10 +1,14 @@
 // A process whose power is cut after it has said that it is done.
+
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { samples } from 'countersign/conformance'
+import type { SessionId } from 'countersign/stores/contract'
 import { sqliteStore } from 'countersign/stores/sqlite'
-import { createRule, recordOf, type SessionId, subjectRef } from '../stores/suite/kit.ts'
 import { say } from '../support/say.ts'
 import { everyStep } from './steps.ts'
+
+const { createRule, recordOf, subjectRef } = samples
 
 const [job = '', file = ''] = process.argv.slice(2)
 const store = sqliteStore({ file })

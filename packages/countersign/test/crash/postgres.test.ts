@@ -1,16 +1,19 @@
 // A crash of the server under load: every acknowledged write is there after the restart, although the server itself would
 // not wait for the disk. The same without the store's own demand loses some, which shows that this test can fail.
+
 import { generateKeyring } from 'countersign'
+import { samples } from 'countersign/conformance'
 import type { Store } from 'countersign/stores/contract'
 import { expect, onTestFinished, test } from 'vitest'
 import { count } from '../../../../tools/test-support/counts.ts'
 import type { History } from '../../../../tools/test-support/crash/history.ts'
 import { type PostgresServer, startPostgres } from '../../../../tools/test-support/postgres-server.ts'
 import { Random } from '../../../../tools/test-support/random.ts'
-import { createRule, GRACE, recordOf, subjectRef } from '../stores/suite/kit.ts'
 import { openLibrary } from './library.ts'
 import { crashServer, expectAll, lossesIn, type Run } from './rounds.ts'
 import { everyStep } from './steps.ts'
+
+const { createRule, GRACE, recordOf, subjectRef } = samples
 
 const TIMEOUT_MS = count(180_000, 3_600_000)
 

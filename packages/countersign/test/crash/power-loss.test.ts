@@ -1,7 +1,10 @@
 // Loss of power under load, on SQLite: whatever was answered as `fsynced` is there, and the file is sound. What is taken
 // to be on the disk says tools/test-support/power-loss/disk.c. Each weaker setting loses something, which shows that
 // this can fail.
+
 import { generateKeyring } from 'countersign'
+import { samples } from 'countersign/conformance'
+import type { SessionId } from 'countersign/stores/contract'
 import { sqliteStore } from 'countersign/stores/sqlite'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { count } from '../../../../tools/test-support/counts.ts'
@@ -10,8 +13,9 @@ import type { History } from '../../../../tools/test-support/crash/history.ts'
 import { type Disk, startDisk } from '../../../../tools/test-support/power-loss/power-loss.ts'
 import { Random } from '../../../../tools/test-support/random.ts'
 import { query, startScript } from '../stores/sqlite/support.ts'
-import { live, type SessionId } from '../stores/suite/kit.ts'
 import { expectAll, killProcess, lossesIn, type Run } from './rounds.ts'
+
+const { live } = samples
 
 const TIMEOUT_MS = count(180_000, 3_600_000)
 

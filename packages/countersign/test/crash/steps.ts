@@ -1,16 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { samples } from 'countersign/conformance'
 import type { Store } from 'countersign/stores/contract'
-import {
-  createRule,
-  endRule,
-  GRACE,
-  presented,
-  recordOf,
-  replaceRule,
-  rotationRule,
-  subjectRef,
-  successorOf,
-} from '../stores/suite/kit.ts'
+
+const { createRule, endRule, GRACE, presented, recordOf, replaceRule, rotationRule, subjectRef, successorOf } = samples
 
 /** Every step of a store that writes, with its name, each of which has something to write when they run in this order. */
 export function everyStep({ sessions, accounts, revocations, once }: Store): [string, () => Promise<unknown>][] {

@@ -2,12 +2,15 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { generateKeyring, type KeyringFile, loadKeyring } from 'countersign'
+import { samples } from 'countersign/conformance'
 import { createOneTime, type OneTime, type OneTimeEvent, type OneTimePurpose } from 'countersign/one-time'
 import type { Store } from 'countersign/stores/contract'
 import { memoryStore } from 'countersign/stores/memory'
+import { testClock } from 'countersign/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { EVERY_STORE, holdsSecret, type OpenedStore } from '../support/every-store.ts'
-import { fakeClock, MINUTE } from '../support/fake-clock.ts'
+
+const { MINUTE } = samples
 
 /** 1 000 in the long form: issue 3, "Must show" 9. */
 const ROUNDS = process.env.COUNTERSIGN_LONG === '1' ? 1_000 : 40
@@ -147,7 +150,7 @@ describe.each(EVERY_STORE)('one-time tokens on $name', ({ name, open }) => {
 })
 
 describe('one-time tokens', () => {
-  const clock = fakeClock()
+  const clock = testClock()
   const { runtime } = clock
   let store: Store
   let oneTime: OneTime
@@ -169,9 +172,9 @@ describe('one-time tokens', () => {
     const { token, expiresAtMs } = await tokenFor({ purpose })
     const startMs = store.lifecycle.nowMs()
     expect(expiresAtMs - startMs).toBe(defaultMs)
-    clock.advance(defaultMs - 1)
+    clock.advanceMs(defaultMs - 1)
     expect((await oneTime.look(token, { purpose })).ok).toBe(true)
-    clock.advance(1)
+    clock.advanceMs(1)
     expect(await oneTime.look(token, { purpose })).toEqual(refused('unknown'))
     expect(await oneTime.redeem(token, { ...reset, purpose })).toEqual(refused('unknown'))
     expect((await tokenFor({ purpose, lifetime: longest })).token).toMatch(/^cs1_/)

@@ -2,15 +2,20 @@ import { generateKeyring, type SessionId } from 'countersign'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { count } from '../../../../tools/test-support/counts.ts'
 import { type Fleet, startFleet } from './fleet.ts'
-import { openSessions, type WorkerSetup } from './worker.ts'
+import { GRACE_S, openSessions, type WorkerSetup } from './worker.ts'
 
 const WORKERS = 4
 const PASSWORD = 'violet harbour teapot 91'
 
-/** Races between at least four processes on one store, as the issue "A session that works" demands them. */
+/**
+ * Races between at least four processes on one store, as the issue "A session that works" demands them.
+ *
+ * @param isShort - Fewer sessions, for a store that differs from another one only in where its keys are.
+ */
 export function raceSuite(
   name: string,
   open: () => Promise<{ store: WorkerSetup['store']; stop(): Promise<void> }>,
+  isShort = false,
 ): void {
   describe(`${WORKERS} processes on ${name}`, () => {
     let server: Awaited<ReturnType<typeof open>>
@@ -21,7 +26,7 @@ export function raceSuite(
       const setup = { store: server.store, keyring: generateKeyring(), perSubject: 5 }
       here = await openSessions(setup)
       fleet = await startFleet(WORKERS, setup)
-    })
+    }, 180_000)
     afterAll(async () => {
       await fleet?.stop()
       await here?.sessions.close()
@@ -40,13 +45,19 @@ export function raceSuite(
     }
 
     test('16 refreshes at once: one successor for all of them, and it works', async () => {
-      const total = count(300, 300)
+      const total = isShort ? count(60, 300) : 300
       const issued = await Promise.all(Array.from({ length: total }, (_, n) => login(`refresh-${n}`)))
-      await new Promise((resolve) => setTimeout(resolve, 1_100)) // past the grace of the workers' strategy
+      await new Promise((resolve) => setTimeout(resolve, GRACE_S * 1_000 + 100))
       const tokens = issued.map((one) => one.refreshToken)
-      const answers = await fleet.all<string[][]>('refresh', () => ({ tokens, times: 16 / WORKERS }))
-      const successors = tokens.map((_, n) => new Set(answers.flatMap((perWorker) => perWorker[n]!)))
-      expect(answers.flatMap((perWorker) => perWorker.flat())).toHaveLength(16 * total)
+      const answers: string[][] = []
+      // Of each token 16 at once; of all 300 it would be a flood, which is another matter.
+      for (let start = 0; start < total; start += 30) {
+        const some = { tokens: tokens.slice(start, start + 30), times: 16 / WORKERS }
+        const told = await fleet.all<string[][]>('refresh', () => some)
+        answers.push(...some.tokens.map((_, n) => told.flatMap((perWorker) => perWorker[n]!)))
+      }
+      const successors = answers.map((told) => new Set(told))
+      expect(answers.flat()).toHaveLength(16 * total)
       expect(successors.filter((set) => set.size !== 1)).toEqual([])
       expect(
         successors.filter((set, n) => !set.values().next().value!.startsWith('csr_') || set.has(tokens[n]!)),

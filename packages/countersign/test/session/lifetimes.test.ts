@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { durationMs } from '../../src/internal/duration.ts'
-import { idleDeadlineMs, idleWindowMs, isTouchDue, resolveLifetimes } from '../../src/session/lifetimes.ts'
+import { idleDeadlineMs, idleWindowMs, resolveLifetimes, touchAfterMs } from '../../src/session/lifetimes.ts'
 
 const HOUR = 3_600_000
 
@@ -47,9 +47,9 @@ describe('timeouts', () => {
 
   test('a use is written only after a tenth of the window, and the refusal falls between 1.0 and 1.1', () => {
     const windowMs = 100_000
-    expect(isTouchDue(windowMs, 0, 10_000)).toBe(false)
-    expect(isTouchDue(windowMs, 0, 10_001)).toBe(true)
-    expect(isTouchDue(null, 0, 1e12)).toBe(false)
+    expect(10_000 > touchAfterMs(windowMs, 0)).toBe(false)
+    expect(10_001 > touchAfterMs(windowMs, 0)).toBe(true)
+    expect(touchAfterMs(null, 0)).toBe(Number.POSITIVE_INFINITY)
     // Used at 10 000 ms without being written: still good for a full window, and for no more than 1.1 of it.
     const deadline = idleDeadlineMs(windowMs, 1e12, 0)
     expect(deadline - 10_000).toBeGreaterThanOrEqual(windowMs)

@@ -1,28 +1,35 @@
 // Random histories, applied to the memory store and to the store under test: every answer and what is left must be
 // the same. The memory store runs the steps that are the reference, so this holds scripts and SQL against them.
-import type { CreateRule, Found, LimitRule, Store } from 'countersign/stores/contract'
+import { type OpenedStore, samples } from 'countersign/conformance'
+import type {
+  CreateRule,
+  Found,
+  LimitRule,
+  SessionId,
+  SessionRecord,
+  Store,
+  SubjectRef,
+} from 'countersign/stores/contract'
 import { memoryStore } from 'countersign/stores/memory'
 import fc from 'fast-check'
-import { expect } from 'vitest'
-import {
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { count } from '../../../../tools/test-support/counts.ts'
+
+const {
   ACCESS,
-  type Bench,
   DAY,
   GRACE,
   HOUR,
-  hashOf,
   MINUTE,
+  SECOND,
+  T,
+  hashOf,
   recordOf,
   rotationRule,
-  SECOND,
-  type SessionId,
-  type SessionRecord,
-  type SubjectRef,
   sessionId,
   subjectRef,
   successorOf,
-  T,
-} from './suite/kit.ts'
+} = samples
 
 const SUBJECTS = 2
 const IDS = 14
@@ -138,30 +145,39 @@ const advance = fc.oneof(
 )
 const history = fc.array(fc.record({ advance, operation }), { minLength: 1, maxLength: 80, size: 'max' })
 
-export function differentialCases({ store, test }: Bench): void {
-  test('differential: random histories give the same answers as the memory store', async () => {
-    const numRuns = process.env.COUNTERSIGN_LONG === '1' ? 3_000 : 150
-    const reached = new Set<string>()
-    const property = fc.asyncProperty(history, async (steps) => {
-      const refs = Array.from({ length: SUBJECTS }, () => subjectRef())
-      const ids = refs.map((ref) => Array.from({ length: IDS }, () => sessionId(ref)))
-      const model = memoryStore()
-      let nowMs = T
-      for (const [index, step] of steps.entries()) {
-        // Never before the real time, by which a server may expire keys.
-        nowMs = Math.max(T - 6 * HOUR, nowMs + step.advance)
-        const call = await plan(step.operation, refs, ids, model, nowMs, index)
-        const expected = comparable(await call(model))
-        reached.add(`${step.operation.is}: ${(expected as { is?: string } | undefined)?.is}`)
-        expect(comparable(await call(store)), `step ${index}: ${step.operation.is}`).toEqual(expected)
-      }
-      for (const [i, ref] of refs.entries()) {
-        expect(await stateOf(store, ref, ids[i]!, nowMs)).toEqual(await stateOf(model, ref, ids[i]!, nowMs))
-      }
+export function differentialSuite(name: string, open: () => Promise<OpenedStore>): void {
+  describe(`${name} store beside the memory store`, () => {
+    let opened: OpenedStore
+    beforeAll(async () => {
+      opened = await open()
+      await opened.store.lifecycle!.ready('differential')
     })
-    await fc.assert(property, { numRuns, endOnFailure: false })
-    // Histories that only meet what is absent would agree about everything.
-    expect([...reached]).toEqual(expect.arrayContaining(USUAL))
+    afterAll(() => opened?.dispose())
+
+    test('differential: random histories give the same answers as the memory store', async () => {
+      const store = opened.store as Store
+      const reached = new Set<string>()
+      const property = fc.asyncProperty(history, async (steps) => {
+        const refs = Array.from({ length: SUBJECTS }, () => subjectRef())
+        const ids = refs.map((ref) => Array.from({ length: IDS }, () => sessionId(ref)))
+        const model = memoryStore()
+        let nowMs = T
+        for (const [index, step] of steps.entries()) {
+          // Never before the real time, by which a server may expire keys.
+          nowMs = Math.max(T - 6 * HOUR, nowMs + step.advance)
+          const call = await plan(step.operation, refs, ids, model, nowMs, index)
+          const expected = comparable(await call(model))
+          reached.add(`${step.operation.is}: ${(expected as { is?: string } | undefined)?.is}`)
+          expect(comparable(await call(store)), `step ${index}: ${step.operation.is}`).toEqual(expected)
+        }
+        for (const [i, ref] of refs.entries()) {
+          expect(await stateOf(store, ref, ids[i]!, nowMs)).toEqual(await stateOf(model, ref, ids[i]!, nowMs))
+        }
+      })
+      await fc.assert(property, { numRuns: count(150, 3_000), endOnFailure: false })
+      // Histories that only meet what is absent would agree about everything.
+      expect([...reached]).toEqual(expect.arrayContaining(USUAL))
+    })
   })
 }
 
@@ -206,6 +222,7 @@ async function plan(
         absoluteAtMs,
         idleAtMs: Math.min(nowMs + operation.idle, absoluteAtMs),
         refreshAtMs: Math.min(nowMs + operation.refresh, absoluteAtMs),
+        ...writtenBy(index),
       })
       return (store) => store.sessions.create(next, rule, nowMs)
     }
@@ -238,7 +255,12 @@ async function plan(
     case 'update': {
       const version = (record?.version ?? 1) - operation.behind
       const { operationId } = operation
-      const change = { data: `${index}`, ...(operationId !== undefined && { operationId }) }
+      const { dataVersion } = writtenBy(index)
+      const change = {
+        data: `${index}`,
+        ...(dataVersion !== undefined && { dataVersion }),
+        ...(operationId !== undefined && { operationId }),
+      }
       return (store) => store.sessions.update(targetId, change, version, nowMs)
     }
     case 'replace': {
@@ -249,6 +271,7 @@ async function plan(
         createdAtMs: nowMs,
         stamped: record?.stamped ?? false,
         acr: 'aal2',
+        ...writtenBy(index + 1),
       })
       const rule = { accessMs: ACCESS, floorMs: floorMs(operation.floor) }
       return (store) => store.sessions.replace(targetId, next, rule, nowMs)
@@ -287,6 +310,9 @@ async function stateOf(store: Store, ref: SubjectRef, ids: readonly SessionId[],
   })
 }
 
+/** By whom and how safely something was written, and what one store alone tells for the case of a failover. */
+const HOW_WRITTEN = new Set(['durability', 'by', 'replicas', 'ended'])
+
 /** Without what stores may differ in: how durable a write is, and the order of a set of ids. */
 function comparable(answer: unknown): unknown {
   if (answer instanceof Uint8Array) return Buffer.from(answer).toString('hex')
@@ -294,8 +320,18 @@ function comparable(answer: unknown): unknown {
   if (answer instanceof Set) return new Set([...answer].sort())
   if (Array.isArray(answer)) return answer.map(comparable)
   if (typeof answer !== 'object' || answer === null) return answer
-  const members = Object.entries(answer).filter(([name]) => name !== 'durability')
+  const members = Object.entries(answer).filter(([name]) => !HOW_WRITTEN.has(name))
   return Object.fromEntries(
     members.map(([name, value]) => [name, name === 'ids' ? [...(value as string[])].sort() : comparable(value)]),
   )
+}
+
+/** Records of this release, of an application with a newer schema, and of newer releases. */
+function writtenBy(index: number): Partial<SessionRecord> {
+  const text = index % 2 === 0 ? '' : `{"probe":${index}}`
+  return {
+    ...(index % 3 === 0 && { dataVersion: index + 2 }),
+    ...(index % 4 === 0 && { more: { format: 1 + 16 * (1 + (index % 5)), text } }),
+    ...(index % 4 === 1 && { more: { format: 1, text: `{"probe":${index}}` } }),
+  }
 }

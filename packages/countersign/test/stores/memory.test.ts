@@ -1,7 +1,12 @@
+import { storeSuite } from 'countersign/conformance'
 import { memoryStore } from 'countersign/stores/memory'
-import { storeSuite } from './suite.ts'
+import * as runner from 'vitest'
+import { count } from '../../../../tools/test-support/counts.ts'
 
-storeSuite('memory', {
+storeSuite({
+  runner,
+  name: 'memory',
+  rounds: count(50, 1_000),
   async open() {
     const store = memoryStore()
     return { store, dispose: () => store.lifecycle.close() }
@@ -13,10 +18,6 @@ storeSuite('memory', {
         'reopening finds everything',
         'reopening finds one-time tokens and claims, and what was taken stays taken',
       ],
-    },
-    {
-      reason: 'it is what the others are compared with',
-      tests: ['differential: random histories give the same answers as the memory store'],
     },
   ],
 })

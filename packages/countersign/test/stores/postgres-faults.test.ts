@@ -1,5 +1,6 @@
 // What the Postgres store does when the server is slow, gone, busy, read-only, or refuses.
 import { CountersignError } from 'countersign'
+import { samples } from 'countersign/conformance'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../../../tools/test-support/postgres-server.ts'
 import {
@@ -14,46 +15,54 @@ import {
   storeOf,
   until,
 } from './postgres-kit.ts'
-import { createRule, endRule, sessionId, subjectRef } from './suite/kit.ts'
+
+const { createRule, endRule, sessionId, subjectRef } = samples
 
 const unknown = (error: unknown) => expect((error as { retryable?: boolean }).retryable).toBeUndefined()
 
 describe('a server that does not answer', () => {
   test('is told by the deadline, with an unknown outcome, and used again when it wakes up', async () => {
     const server = await ownServer()
-    const store = await readyStore({ url: server.url, deadline: '0.4s' })
+    const store = await readyStore({ url: server.url, deadline: '1s' })
+    const patient = await readyStore({ url: server.url, deadline: '60s' })
     const record = recordNow(store)
     await store.sessions.create(record, createRule, record.createdAtMs)
     await server.kill('SIGSTOP')
     onTestFinished(() => server.kill('SIGCONT'))
     const started = Date.now()
+    let isPatient = true
+    const waits = patient.sessions.floor().finally(() => {
+      isPatient = false
+    })
     const ended = await outcome(store.sessions.end(record.id, 'logout', endRule, record.createdAtMs))
-    expect(Date.now() - started).toBeGreaterThanOrEqual(395)
+    expect(Date.now() - started).toBeGreaterThanOrEqual(995)
     expect(ended).toMatchObject({ code: 'ERR_STORE_TIMEOUT', store: 'postgres' })
     unknown(ended)
     expect(store.lifecycle.health().up).toBe(false)
     // No connection is left, and none can be had: nothing was sent, which is said.
     const others = await Promise.all([outcome(store.sessions.read(record.id)), outcome(store.sessions.floor())])
     for (const other of others) expect(other).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE', retryable: true })
-    expect(Date.now() - started).toBeLessThan(1_600)
+    // It was their own deadline that ended the wait: nobody else's, and not the server.
+    expect(isPatient).toBe(true)
 
     await server.kill('SIGCONT')
+    await waits
+    await patient.lifecycle.close()
     // By itself: nobody asks anything.
-    await until(() => store.lifecycle.health().up, 8_000)
+    await until(() => store.lifecycle.health().up)
     expect((await store.sessions.read(record.id)).is).toMatch(/^(live|ended)$/)
     await store.sessions.end(record.id, 'logout', endRule, record.createdAtMs)
-    await until(async () => (await backendsOf(server)).length <= 2, 5_000)
+    await until(async () => (await backendsOf(server)).length <= 2)
   })
 
   test('does not keep the store from closing', async () => {
     const server = await ownServer()
-    const store = await readyStore({ url: server.url, deadline: '0.5s' })
+    const store = await readyStore({ url: server.url, deadline: '1s' })
     await server.kill('SIGSTOP')
     onTestFinished(() => server.kill('SIGCONT'))
     const call = outcome(store.sessions.floor())
-    const started = Date.now()
+    // The server stands still until the test is over: whoever waited for it would wait as long.
     await store.lifecycle.close()
-    expect(Date.now() - started).toBeLessThan(1_000)
     expect(await call).toMatchObject({ code: 'ERR_STORE_TIMEOUT' })
   })
 })
@@ -66,7 +75,7 @@ describe('a server that goes away', () => {
     await store.sessions.create(record, createRule, record.createdAtMs)
     expect(store.lifecycle.health()).toMatchObject({ up: true, keepsAll: true, warnings: [] })
     await server.kill()
-    await until(() => !store.lifecycle.health().up, 2_000)
+    await until(() => !store.lifecycle.health().up)
     const started = Date.now()
     for (const call of [
       () => store.sessions.read(record.id),
@@ -77,9 +86,10 @@ describe('a server that goes away', () => {
       const error = await outcome(call())
       expect(error).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE', retryable: true, store: 'postgres' })
     }
-    expect(Date.now() - started).toBeLessThan(500)
+    // At once, that is: none of the four waited for its deadline of 2 s.
+    expect(Date.now() - started).toBeLessThan(2_000)
     await server.restart()
-    await until(() => store.lifecycle.health().up, 8_000)
+    await until(() => store.lifecycle.health().up)
     expect(await store.sessions.read(record.id)).toMatchObject({ is: 'live' })
   })
 
@@ -87,7 +97,7 @@ describe('a server that goes away', () => {
     const server = await ownServer({ log_connections: 'on', log_min_messages: 'info' })
     const store = await readyStore({ url: server.url })
     await server.kill()
-    await until(() => !store.lifecycle.health().up, 2_000)
+    await until(() => !store.lifecycle.health().up)
     // Something else on the port counts who knocks.
     const { createServer } = await import('node:net')
     let knocks = 0
@@ -97,12 +107,14 @@ describe('a server that goes away', () => {
     })
     await new Promise<void>((resolve) => door.listen(server.port, '127.0.0.1', resolve))
     onTestFinished(() => void door.close())
+    const started = Date.now()
     for (let i = 0; i < 20; i++) {
       await Promise.all(Array.from({ length: 100 }, () => outcome(store.sessions.read(sessionId(subjectRef())))))
       await sleep(100)
     }
     expect(knocks).toBeGreaterThan(0)
-    expect(knocks).toBeLessThanOrEqual(6)
+    // Half a second between two attempts; the first may come at once.
+    expect(knocks).toBeLessThanOrEqual((Date.now() - started) / 500 + 2)
   })
 
   test('and cannot be reached at the start: the message says where, and no secret', async () => {
@@ -127,10 +139,9 @@ describe('a lock that somebody else holds', () => {
     await store.sessions.create(record, createRule, record.createdAtMs)
     const [before] = await backendsOf(server)
     const { letGo } = await holdSubject(server.url, record.id.slice(0, 12))
-    const started = Date.now()
+    // The lock is let go only after this: whoever waited for it would wait for ever.
     const error = await outcome(store.sessions.end(record.id, 'logout', endRule, record.createdAtMs))
     expect(error).toMatchObject({ code: 'ERR_STORE_TIMEOUT', retryable: true })
-    expect(Date.now() - started).toBeLessThan(4_500)
     expect(await backendsOf(server)).toEqual([expect.objectContaining({ pid: before!.pid })])
     // Readers do not wait for writers.
     expect(await store.sessions.read(record.id)).toMatchObject({ is: 'live' })
@@ -141,14 +152,14 @@ describe('a lock that somebody else holds', () => {
   })
 
   test('takes one connection, and not all: others are served meanwhile', async () => {
-    const store = await readyStore({ url: server.url, deadline: '1.5s', poolSize: 2 })
+    const store = await readyStore({ url: server.url, deadline: '6s', poolSize: 2 })
     const [held, other] = [recordNow(store), recordNow(store)]
     for (const record of [held, other]) await store.sessions.create(record, createRule, record.createdAtMs)
     const { letGo } = await holdSubject(server.url, held.id.slice(0, 12))
     const writers = Array.from({ length: 50 }, () =>
       outcome(store.sessions.end(held.id, 'logout', endRule, held.createdAtMs)),
     )
-    await until(async () => (await backendsOf(server)).filter((one) => one.waits).length === 1, 1_000)
+    await until(async () => (await backendsOf(server)).filter((one) => one.waits).length === 1)
     expect(await store.sessions.read(held.id)).toMatchObject({ is: 'live' })
     expect(await store.sessions.update(other.id, { data: '1' }, 1, other.createdAtMs)).toMatchObject({ is: 'stored' })
     expect((await backendsOf(server)).filter((one) => one.waits)).toHaveLength(1)
@@ -163,12 +174,12 @@ describe('a lock that somebody else holds', () => {
   })
 
   test('with every connection behind one: who waits is told that nothing was executed', async () => {
-    const store = await readyStore({ url: server.url, deadline: '4s', poolSize: 2 })
+    const store = await readyStore({ url: server.url, deadline: '6s', poolSize: 2 })
     const records = [recordNow(store), recordNow(store)]
     for (const record of records) await store.sessions.create(record, createRule, record.createdAtMs)
     const held = await Promise.all(records.map(({ id }) => holdSubject(server.url, id.slice(0, 12))))
     const writers = records.map(({ id }) => outcome(store.sessions.end(id, 'logout', endRule, records[0]!.createdAtMs)))
-    await until(async () => (await backendsOf(server)).filter((one) => one.waits).length === 2, 3_500)
+    await until(async () => (await backendsOf(server)).filter((one) => one.waits).length === 2)
     const crowd = await Promise.all(Array.from({ length: 50 }, () => outcome(store.sessions.read(records[0]!.id))))
     // Some got a connection in the last moment, when the server had given up on the writers.
     const late = crowd.filter((one) => one instanceof CountersignError)
@@ -181,12 +192,12 @@ describe('a lock that somebody else holds', () => {
   })
 
   test('and a connection that is ended meanwhile: a write is unknown, a read is asked again', async () => {
-    const store = await readyStore({ url: server.url, poolSize: 2 })
+    const store = await readyStore({ url: server.url, deadline: '60s', poolSize: 2 })
     const record = recordNow(store)
     await store.sessions.create(record, createRule, record.createdAtMs)
     const { letGo } = await holdSubject(server.url, record.id.slice(0, 12))
     const write = outcome(store.sessions.end(record.id, 'logout', endRule, record.createdAtMs))
-    await until(async () => (await backendsOf(server)).some((one) => one.waits), 1_000)
+    await until(async () => (await backendsOf(server)).some((one) => one.waits))
     await server.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'countersign'`)
     const error = await write
     expect(error).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
@@ -197,7 +208,7 @@ describe('a lock that somebody else holds', () => {
     const raw = await rawClient(server.url)
     await raw.query('BEGIN; LOCK TABLE countersign.sessions')
     const read = outcome(store.sessions.read(record.id))
-    await until(async () => (await backendsOf(server)).some((one) => one.waits), 1_000)
+    await until(async () => (await backendsOf(server)).some((one) => one.waits))
     await server.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'countersign'`)
     await raw.query('ROLLBACK')
     expect(await read).toMatchObject({ value: { is: 'live' } })
@@ -263,7 +274,8 @@ describe('errors of the server', () => {
     expect(error).toMatchObject({ code: 'ERR_STORE_MISCONFIGURED' })
     expect(error.message).toContain(state)
     expect(inspected(error)).not.toContain('canary')
-    expect(Date.now() - started).toBeLessThan(2_000)
+    // Of a server that is not there it would have gone on asking for 10 s.
+    expect(Date.now() - started).toBeLessThan(9_000)
   })
 
   test('a user without rights is told what is wrong', async () => {
@@ -279,13 +291,13 @@ describe('errors of the server', () => {
 describe('a server that is not what it should be', () => {
   test('a standby is never asked: what it says may be from before a revocation', async () => {
     const server = await ownServer()
-    const store = await readyStore({ url: server.url, deadline: '0.5s' })
+    const store = await readyStore({ url: server.url, deadline: '20s' })
     const record = recordNow(store)
     await store.sessions.create(record, createRule, record.createdAtMs)
     const { writeFileSync } = await import('node:fs')
     writeFileSync(`${server.data}/standby.signal`, '')
     await server.restart()
-    await until(async () => (await server.query('SELECT pg_is_in_recovery() AS is'))[0]!.is === true, 5_000)
+    await until(async () => (await server.query('SELECT pg_is_in_recovery() AS is'))[0]!.is === true)
     for (const call of [
       () => store.sessions.read(record.id),
       () => store.sessions.end(record.id, 'logout', endRule, record.createdAtMs),
@@ -295,11 +307,11 @@ describe('a server that is not what it should be', () => {
         const error = await outcome(call())
         expect(error).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE', retryable: true })
         return (error as Error).message.includes('standby')
-      }, 5_000)
+      })
     }
     expect(store.lifecycle.health().up).toBe(false)
     await server.query('SELECT pg_promote()')
-    await until(() => store.lifecycle.health().up, 8_000)
+    await until(() => store.lifecycle.health().up)
     expect(await store.sessions.read(record.id)).toMatchObject({ is: 'live' })
   })
 
@@ -316,8 +328,11 @@ describe('a server that is not what it should be', () => {
     }
     await expect(storeOf({ url }).lifecycle.ready('fingerprint')).rejects.toMatchObject(refusal)
     await server.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'countersign'`)
-    await sleep(100)
-    expect(await outcome(store.sessions.end(record.id, 'logout', endRule, record.createdAtMs))).toMatchObject(refusal)
+    await until(async () => (await backendsOf(server)).length === 0)
+    const end = () => outcome(store.sessions.end(record.id, 'logout', endRule, record.createdAtMs))
+    // A call may still find the connection that is gone, and says so.
+    await until(async () => ((await end()) as { code?: string }).code !== 'ERR_STORE_UNAVAILABLE')
+    expect(await end()).toMatchObject(refusal)
   })
 
   test('another encoding than UTF-8 is refused', async () => {
@@ -336,7 +351,7 @@ describe('a server that is not what it should be', () => {
     const record = recordNow(store)
     expect(await store.sessions.create(record, createRule, record.createdAtMs)).toMatchObject({ durability: 'local' })
     await server.restart({})
-    await until(() => store.lifecycle.health().up, 8_000)
+    await until(() => store.lifecycle.health().up)
     await store.sessions.floor()
     expect(store.lifecycle.health().warnings.map((warning) => warning.split(' ')[0])).toEqual(['statement_timeout'])
     expect((await store.sessions.setRoles(subjectRef(), [], record.createdAtMs)).durability).toBe('fsynced')

@@ -1,10 +1,10 @@
 // docs/storage-schema.md against a real database: every table, column and index is described, and every example is a row
 // that the store reads.
 import { readFileSync } from 'node:fs'
+import type { SessionId, SubjectRef } from 'countersign/stores/contract'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../../../tools/test-support/postgres-server.ts'
 import { rawClient, readyStore } from './postgres-kit.ts'
-import type { SessionId, SubjectRef } from './suite/kit.ts'
 
 const page = readFileSync(new URL('../../../../docs/storage-schema.md', import.meta.url), 'utf8')
 const section = page.split(/^## /m).find((one) => one.startsWith('Postgres\n')) ?? ''

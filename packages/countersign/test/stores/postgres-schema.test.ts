@@ -2,12 +2,14 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { samples } from 'countersign/conformance'
 import type { Store } from 'countersign/stores/contract'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../../../tools/test-support/postgres-server.ts'
 import { migrations } from '../../src/stores/postgres/migrations.generated.ts'
 import { outcome, rawClient, readyStore, recordNow, storeOf } from './postgres-kit.ts'
-import { createRule, DAY, endRule, HOUR, MINUTE, refresh, SECOND, sessionId, subjectRef } from './suite/kit.ts'
+
+const { createRule, DAY, endRule, HOUR, MINUTE, refresh, SECOND, sessionId, subjectRef } = samples
 
 let server: PostgresServer
 beforeAll(async () => {
@@ -50,13 +52,18 @@ describe('migrations', () => {
     await readyStore({ url })
   })
 
-  test('data of a newer release is refused', async () => {
+  test('data of a newer release is refused, unless that only added to it', async () => {
     const url = await server.createDatabase()
     await readyStore({ url })
     const raw = await rawClient(url)
-    await raw.query(`INSERT INTO countersign.migrations VALUES (${migrations.length + 1}, 'later', 0)`)
+    const [known, next] = [migrations.length, migrations.length + 1]
+    // One that only adds: whoever knows the one before may go on, and start again.
+    await raw.query(`INSERT INTO countersign.migrations VALUES (${next}, 'later', 0, ${known})`)
+    await readyStore({ url })
+    await raw.query(`UPDATE countersign.migrations SET readable_from = ${next} WHERE id = ${next}`)
     const error = await outcome(storeOf({ url }).lifecycle.ready('fingerprint'))
-    expect(error).toMatchObject({ ...misconfigured, message: expect.stringContaining('newer release') })
+    const message = `newer release of Countersign (schema ${next}, which releases from schema ${next} on can use, and this release knows ${known})`
+    expect(error).toMatchObject({ ...misconfigured, message: expect.stringContaining(message) })
   })
 
   test('two schemas of one database are two stores', async () => {
@@ -81,7 +88,8 @@ describe('a store that was emptied', () => {
     expect(floor.marker).not.toBe(marker)
     // What is older may have been ended by the floor that was lost.
     expect(floor).toMatchObject({ why: 'rolled_back' })
-    expect(floor.notBeforeMs).toBeGreaterThanOrEqual(lostAtMs - 5)
+    // How exactly the server's time is known depends on how long its answer took.
+    expect(floor.notBeforeMs).toBeGreaterThan(lostAtMs - 60_000)
   })
 
   test('of its tables too is a misconfiguration, and a start makes them again', async () => {
@@ -129,7 +137,9 @@ describe('content that the store did not write', () => {
       () => store.sessions.list(ref, null, { limit: 9, floorMs: 0 }, now),
     ]) {
       const error = (await outcome(call())) as Error
-      expect(error).toMatchObject({ code: 'ERR_STORE_CORRUPT', store: 'postgres' })
+      const code = column === 'format' ? 'ERR_FORMAT_UNKNOWN' : 'ERR_STORE_CORRUPT'
+      expect(error).toMatchObject({ code, store: 'postgres' })
+      if (column === 'format') expect(error.message).toMatch(/has format 2\.0, .*; this one reads 1\.x/)
       expect(error.message).not.toContain('canary')
     }
     const ended = await store.sessions.endSubject(ref, 'banned', {}, now)

@@ -2,13 +2,15 @@
 // nothing in it, in the log of the server or in its tables lets anybody in.
 import { allowlist, createSessions, generateKeyring, loadKeyring } from 'countersign'
 import { createAccounts } from 'countersign/accounts'
+import { samples } from 'countersign/conformance'
 import type { Store } from 'countersign/stores/contract'
 import { postgresStore } from 'countersign/stores/postgres'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../../../tools/test-support/postgres-server.ts'
 import { backendsOf, outcome, rawClient, readyStore, recordNow, sleep, storeOf, until } from './postgres-kit.ts'
-import { createRule, endRule, GRACE, hashOf, MINUTE, refresh, sessionId, subjectRef } from './suite/kit.ts'
+
+const { createRule, endRule, GRACE, hashOf, MINUTE, refresh, sessionId, subjectRef } = samples
 
 let server: PostgresServer
 beforeAll(async () => {
@@ -126,14 +128,14 @@ describe('a pool of the application', () => {
   test('loses its connections without a crash of the process, and gets new ones', async () => {
     const url = await server.createDatabase()
     const pool = poolOf(url)
-    const store = await readyStore({ pool, deadline: '1.5s' })
+    const store = await readyStore({ pool, deadline: '6s' })
     const record = recordNow(store)
     await store.sessions.create(record, createRule, record.createdAtMs)
     const raw = await rawClient(url)
     await raw.query('BEGIN; LOCK TABLE countersign.sessions')
     const read = outcome(store.sessions.read(record.id))
     const write = outcome(store.sessions.end(record.id, 'logout', endRule, record.createdAtMs))
-    await until(async () => (await backendsOf(server)).filter((one) => one.waits).length === 2, 1_000)
+    await until(async () => (await backendsOf(server)).filter((one) => one.waits).length === 2)
     await server.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'`)
     expect(await write).toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
     // Asked again, it waits for the same lock until the deadline, and the connection is given up.
@@ -141,7 +143,7 @@ describe('a pool of the application', () => {
     await raw.query('ROLLBACK')
     expect((await store.sessions.read(record.id)).is).toBe('live')
     expect(pool.totalCount).toBeLessThanOrEqual(3)
-    await until(async () => pool.idleCount === pool.totalCount, 1_000)
+    await until(async () => pool.idleCount === pool.totalCount)
   })
 })
 
@@ -174,7 +176,7 @@ describe('the connections of the store', () => {
     expect(most - before + 1).toBeLessThanOrEqual(4)
     aheadMs = 31_000
     for (const { fn } of timers.splice(0)) fn()
-    await until(async () => (await mine()) === before, 2_000)
+    await until(async () => (await mine()) === before)
     expect(await store.sessions.read(sessionId(subjectRef()))).toEqual({ is: 'unknown' })
   })
 
@@ -201,7 +203,8 @@ describe('the connections of the store', () => {
     await store.sessions.floor()
     await sleep(20)
     expect(store.lifecycle.nowMs()).toBeGreaterThan(first)
-    expect(Math.abs(store.lifecycle.nowMs() - Date.now())).toBeLessThan(500)
+    // Of the hour that the clock was set back nothing is left; what remains is how long the answer took.
+    expect(Math.abs(store.lifecycle.nowMs() - Date.now())).toBeLessThan(60_000)
   })
 })
 

@@ -1,5 +1,6 @@
 // What the Redis store sends and leaves behind: one request per method, a TTL on every key, few bytes per session.
 import { randomBytes } from 'node:crypto'
+import { samples } from 'countersign/conformance'
 import type { Store } from 'countersign/stores/contract'
 import { redisStore } from 'countersign/stores/redis'
 import { createClient } from 'redis'
@@ -7,18 +8,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type RedisServer, startRedis } from '../../../../tools/test-support/redis-server.ts'
 import { type RespProxy, startRespProxy } from '../../../../tools/test-support/resp-proxy.ts'
 import { scripts } from '../../src/stores/redis/scripts.generated.ts'
-import {
-  createRule,
-  DAY,
-  endRule,
-  HOUR,
-  MINUTE,
-  recordOf,
-  refresh,
-  replaceRule,
-  sessionId,
-  subjectRef,
-} from './suite/kit.ts'
+
+const { createRule, DAY, endRule, HOUR, MINUTE, recordOf, refresh, replaceRule, sessionId, subjectRef } = samples
 
 let server: RedisServer
 let proxy: RespProxy
@@ -30,7 +21,7 @@ beforeAll(async () => {
   server = await startRedis()
   const names = new Map<string, string>(Object.values(scripts).map(({ sha1, name }) => [sha1, name]))
   proxy = await startRespProxy({ target: server.url, scripts: names })
-  store = redisStore({ url: proxy.url })
+  store = redisStore({ url: proxy.url, deadline: '20s' })
   await store.lifecycle.ready('wire')
   raw = createClient({ url: server.url })
   raw.on('error', () => {})
@@ -124,7 +115,7 @@ describe('keys', () => {
   it('all have a TTL, except the floor, accounts, identifiers and the gate of a blocked subject', async () => {
     await raw.flushAll()
     await store.lifecycle.close()
-    store = redisStore({ url: proxy.url })
+    store = redisStore({ url: proxy.url, deadline: '20s' })
     await store.lifecycle.ready('wire')
     const { sessions, revocations, accounts } = store
     const [one, two, banned, freed, odd] = Array.from({ length: 5 }, () => subjectRef()) as [
@@ -185,15 +176,18 @@ describe('keys', () => {
   it('go when their time is over, and entries of the index with the next login', async () => {
     const ref = subjectRef()
     const at = store.lifecycle.nowMs()
-    const brief = { createdAtMs: at, idleAtMs: at + 150, absoluteAtMs: at + 150, refreshAtMs: at + 150 }
+    // Redis deletes by its own clock, so the steps before have that long to be done.
+    const end = at + 5_000
+    const brief = { createdAtMs: at, idleAtMs: end, absoluteAtMs: end, refreshAtMs: end }
     const rule = { ...createRule, accessMs: 0, limit: { max: 1, overflow: 'reject' as const } }
-    await store.sessions.create(recordOf(ref, brief), rule, at)
+    const first = recordOf(ref, brief)
+    await store.sessions.create(first, rule, at)
     expect(await raw.exists([`cs:{${ref.tag}}:u`])).toBe(1)
     const long = recordNow(ref, { createdAtMs: at })
     expect(await store.sessions.create(long, rule, at)).toEqual({ is: 'limit' })
     await store.sessions.create(long, { ...rule, limit: { max: 2, overflow: 'reject' } }, at)
     expect(await raw.hLen(`cs:{${ref.tag}}:u`)).toBe(2)
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    await expect.poll(() => raw.exists(`cs:{${ref.tag}}:s:${first.id}`), { timeout: 60_000 }).toBe(0)
     const later = store.lifecycle.nowMs()
     expect((await store.sessions.list(ref, null, { limit: 9, floorMs: 0 }, later)).items.map(({ id }) => id)).toEqual([
       long.id,
@@ -231,7 +225,7 @@ describe('keys', () => {
 describe('memory', () => {
   it('is at most 560 bytes per session: 5 per subject, 180 bytes of data, no device, all keys and tables', async () => {
     const own = await startRedis()
-    const lean = redisStore({ url: own.url })
+    const lean = redisStore({ url: own.url, deadline: '20s' })
     const client = createClient({ url: own.url })
     client.on('error', () => {})
     await client.connect()

@@ -1,29 +1,32 @@
+import { type OpenedStore, storeSuite } from 'countersign/conformance'
 import { redisStore } from 'countersign/stores/redis'
-import { afterAll, beforeAll } from 'vitest'
+import * as runner from 'vitest'
+import { count } from '../../../../tools/test-support/counts.ts'
 import { type RedisServer, startRedis } from '../../../../tools/test-support/redis-server.ts'
-import { storeSuite } from './suite.ts'
+import { differentialSuite } from './differential.ts'
 
 let server: RedisServer
-beforeAll(async () => {
+runner.beforeAll(async () => {
   server = await startRedis({ appendonly: true, appendfsync: 'always' })
 })
-afterAll(() => server?.stop())
+runner.afterAll(() => server?.stop())
 
 let database = 0
 
-storeSuite('Redis', {
-  // Databases of one server: the marker, the floor and the placement fingerprint are per database.
-  async open() {
-    const url = `${server.url}/${database++}`
-    let store = redisStore({ url })
-    return {
-      store,
-      async reopen() {
-        await store.lifecycle.close()
-        store = redisStore({ url })
-        return store
-      },
-      dispose: () => store.lifecycle.close(),
-    }
-  },
-})
+/** Databases of one server: the marker, the floor and the placement fingerprint are per database. */
+async function open(): Promise<OpenedStore> {
+  const url = `${server.url}/${database++}`
+  let store = redisStore({ url, deadline: '20s' })
+  return {
+    store,
+    async reopen() {
+      await store.lifecycle.close()
+      store = redisStore({ url, deadline: '20s' })
+      return store
+    },
+    dispose: () => store.lifecycle.close(),
+  }
+}
+
+storeSuite({ runner, name: 'Redis', rounds: count(50, 1_000), open })
+differentialSuite('Redis', open)

@@ -1,9 +1,11 @@
 // One test per guard of design.md §6, "Rules without which a model found a counter-example", and of §4, as far as the
 // guard lives in stores/steps. Each tells the attack or the accident that the guard stops, and fails without it.
 
+import { samples } from 'countersign/conformance'
 import { memoryStore } from 'countersign/stores/memory'
 import { expect, test } from 'vitest'
-import {
+
+const {
   ACCESS,
   created,
   createRule,
@@ -20,7 +22,7 @@ import {
   sessionId,
   subjectRef,
   T,
-} from './suite/kit.ts'
+} = samples
 
 const R = T + HOUR
 const open = async () => {

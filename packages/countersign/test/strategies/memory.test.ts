@@ -1,9 +1,12 @@
+import { strategySuite } from 'countersign/conformance'
 import { memoryStore } from 'countersign/stores/memory'
-import { strategySuite } from './suite.ts'
+import * as runner from 'vitest'
 
-strategySuite('memory', async () => {
-  const store = memoryStore()
-  // Every `open` is the same memory, as it is the same file or server for the others: closing waits for the end.
-  const shared = { ...store, lifecycle: { ...store.lifecycle, close: async () => {} } }
-  return { open: async () => shared, stop: () => store.lifecycle.close() }
+strategySuite({
+  runner,
+  name: 'memory',
+  async open() {
+    const store = memoryStore()
+    return { store, dispose: () => store.lifecycle.close() }
+  },
 })

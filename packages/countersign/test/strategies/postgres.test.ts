@@ -1,10 +1,21 @@
+import { strategySuite } from 'countersign/conformance'
 import { postgresStore } from 'countersign/stores/postgres'
+import * as runner from 'vitest'
 import { startPostgres } from '../../../../tools/test-support/postgres-server.ts'
-import { strategySuite } from './suite.ts'
 
-strategySuite('postgres', async () => {
-  const server = await startPostgres()
-  // On one connection a read comes after the touch before it, as the suite expects of a store.
-  const open = async () => postgresStore({ url: server.url, poolSize: 1 })
-  return { open, stop: () => server.stop() }
+strategySuite({
+  runner,
+  name: 'postgres',
+  async open() {
+    const { url, stop } = await startPostgres()
+    const store = postgresStore({ url, poolSize: 1, deadline: '20s' })
+    return {
+      store,
+      another: async () => postgresStore({ url, poolSize: 1, deadline: '20s' }),
+      async dispose() {
+        await store.lifecycle.close()
+        await stop()
+      },
+    }
+  },
 })

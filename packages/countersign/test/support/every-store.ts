@@ -59,7 +59,7 @@ export const EVERY_STORE: readonly { readonly name: string; open(runtime?: Runti
       const server = await startRedis()
       const stores: Store[] = []
       const another = () => {
-        const store = redisStore({ url: server.url })
+        const store = redisStore({ url: server.url, deadline: '20s' })
         stores.push(store)
         return store
       }
@@ -102,7 +102,7 @@ export const EVERY_STORE: readonly { readonly name: string; open(runtime?: Runti
       const server = await startPostgres({ settings: { log_statement: 'all', log_min_messages: 'info' } })
       const stores: Store[] = []
       const another = () => {
-        const store = postgresStore({ url: server.url })
+        const store = postgresStore({ url: server.url, deadline: '20s' })
         stores.push(store)
         return store
       }

@@ -77,11 +77,12 @@ describe('a public key of somebody else', () => {
       `ec${'ff'.repeat(30)}7f`,
     ]
     for (const hex of small) {
-      // Why they are refused: the identity as R and zero as S is a signature of some message under each of them.
+      // Why they are refused: the identity as R and zero as S is a signature of some message under each of them. From 24
+      // on Node refuses them itself, but not when the key is read.
       const forged = Buffer.from(`01${'00'.repeat(63)}`, 'hex')
       const key = { format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x: encoding(hex) } } as const
       const fooled = Array.from({ length: 64 }, (_, n) => verify(null, Buffer.from([n]), key as never, forged))
-      expect(fooled, hex).toContain(true)
+      expect(fooled.includes(true), hex).toBe(Number.parseInt(process.versions.node, 10) < 24)
       for (const bytes of [hex, hex.replace(/..$/, (last) => (Number.parseInt(last, 16) | 0x80).toString(16))]) {
         expect(() => readPublicKey({ kty: 'OKP', crv: 'Ed25519', x: encoding(bytes) }, 'key', 'Ed25519')).toThrow()
       }

@@ -2,13 +2,16 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
 import { createVerifier, type Runtime, type Trust } from 'countersign'
+import { samples } from 'countersign/conformance'
+import { type TestClock, testClock } from 'countersign/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type FakeClock, fakeClock, MINUTE, SECOND } from '../support/fake-clock.ts'
 import { AUDIENCE, claimsAt, ISSUER, type IssuerKey, issuerKey, signAs } from './issuer.ts'
+
+const { MINUTE, SECOND } = samples
 
 let server: Server
 let url: URL
-let clock: FakeClock
+let clock: TestClock
 let asked: number
 let respond: RequestListener
 let keys: IssuerKey[]
@@ -18,7 +21,7 @@ const publish: RequestListener = (_, response) => {
   response.end(JSON.stringify({ keys: keys.map((key) => key.jwk) }))
 }
 beforeEach(async () => {
-  clock = fakeClock()
+  clock = testClock()
   asked = 0
   respond = publish
   keys = [issuerKey('ES256')]
@@ -92,7 +95,7 @@ describe('the keys of another issuer', () => {
       expect(checked).toMatchObject({ ok: false, reason: 'bad_signature' })
     }
     expect(asked).toBe(1)
-    clock.advance(30 * SECOND)
+    clock.advanceMs(30 * SECOND)
     const next = issuerKey('ES256', 'next')
     keys = [...keys, next]
     expect(verifier.verifyNow(tokenBy(next))).toBeUndefined()
@@ -106,7 +109,7 @@ describe('the keys of another issuer', () => {
     const old = keys[0]!
     await verifier.verify(tokenBy(old))
     keys = [issuerKey('ES256', 'k2')]
-    clock.advance(5 * MINUTE)
+    clock.advanceMs(5 * MINUTE)
     expect(verifier.verifyNow(tokenBy(old))).toMatchObject({ ok: true })
     await expect.poll(() => verifier.verifyNow(tokenBy(old))?.ok).toBe(false)
     expect(asked).toBe(2)
@@ -120,16 +123,16 @@ describe('the keys of another issuer', () => {
     await expect(verifier.verify(token())).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
     expect(asked).toBe(1)
     respond = publish
-    clock.advance(SECOND)
+    clock.advanceMs(SECOND)
     expect(await verifier.verify(token())).toMatchObject({ ok: true })
     respond = (_, response) => response.destroy()
-    clock.advance(9 * MINUTE)
+    clock.advanceMs(9 * MINUTE)
     expect(await verifier.verify(token())).toMatchObject({ ok: true })
-    clock.advance(MINUTE)
+    clock.advanceMs(MINUTE)
     expect(verifier.verifyNow(token())).toBeUndefined()
     await expect(verifier.verify(token())).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
     respond = publish
-    clock.advance(SECOND)
+    clock.advanceMs(SECOND)
     expect(await verifier.verify(token())).toMatchObject({ ok: true })
   })
 
@@ -176,7 +179,7 @@ describe('the keys of another issuer', () => {
     }
     const verifier = verifierWith()
     await verifier.verify(tokenBy(keys[0]!))
-    clock.advance(10 * MINUTE)
+    clock.advanceMs(10 * MINUTE)
     await verifier.verify(tokenBy(keys[0]!))
     expect(Object.keys(seen).sort()).toEqual(['accept', 'connection', 'host'])
   })

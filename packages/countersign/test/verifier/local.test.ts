@@ -10,25 +10,28 @@ import {
   stateless,
   type Trust,
 } from 'countersign'
+import { samples } from 'countersign/conformance'
 import type { Store } from 'countersign/stores/contract'
 import { memoryStore } from 'countersign/stores/memory'
+import { type TestClock, testClock } from 'countersign/testing'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { signJws } from '../../src/tokens/jws.ts'
 import { keysOf, loadKeyring as loadPrivately } from '../../src/tokens/keyring.ts'
-import { type FakeClock, fakeClock, MINUTE, SECOND } from '../support/fake-clock.ts'
 import { AUDIENCE, claimsAt, ISSUER } from './issuer.ts'
+
+const { MINUTE, SECOND } = samples
 
 const file = generateKeyring({ signing: ['HS256', 'ES256', 'Ed25519'] })
 let keyring: Keyring
 let signWith: ReturnType<typeof keysOf>['signWith']
-let clock: FakeClock
+let clock: TestClock
 beforeAll(async () => {
   keyring = await loadKeyring(file)
   signWith = keysOf(await loadPrivately(file)).signWith
 })
 beforeEach(() => {
-  clock = fakeClock()
+  clock = testClock()
 })
 
 const verifierWith = (more: Partial<Trust> = {}) =>
@@ -113,8 +116,8 @@ describe('a verifier with a keyring', () => {
   })
 
   test('times: refused on or after exp + leeway, accepted on or after nbf − leeway, iat not in the future', () => {
+    clock.advanceMs(1_000 - (clock.nowMs() % 1_000))
     const now = seconds()
-    clock.advance(now * 1_000 - clock.nowMs())
     const aged = (ageSeconds: number) => ({ iat: now - 300, exp: now - ageSeconds })
     expect(verdict(aged(-1), { leeway: '0s' })).toBe('accepted')
     expect(verdict(aged(0), { leeway: '0s' })).toBe('expired')
@@ -278,7 +281,7 @@ describe('a verifier with the records', () => {
     await open().setRoles('u', ['user'])
     expect(await verifier().verify(accessToken)).toMatchObject({ session: { roles: ['user'] } })
     await open().setRoles('u', ['user', 'admin'])
-    clock.advance(11 * SECOND)
+    clock.advanceMs(11 * SECOND)
     const next = await open().refresh(refreshToken)
     if (!next.ok) throw new Error(next.reason)
     expect(await same(accessToken)).toBe('superseded ')
@@ -290,7 +293,7 @@ describe('a verifier with the records', () => {
   test('revoking everybody, the absolute timeout and a session that the store does not know', async () => {
     const { accessToken } = await issue()
     await open().revokeEveryone({ reason: 'admin' })
-    clock.advance(2 * SECOND)
+    clock.advanceMs(2 * SECOND)
     expect(await verifier().verify(accessToken)).toMatchObject({ reason: 'ended', endedBy: 'admin' })
     const later = await issue()
     const elsewhere = verifier({ records: memoryStore({ runtime: clock.runtime }) } as never)
@@ -300,7 +303,7 @@ describe('a verifier with the records', () => {
   test('using it keeps the session from becoming idle, and confirms the generation', async () => {
     const { accessToken, refreshToken, session } = await issue()
     for (let minute = 0; minute < 9; minute++) {
-      clock.advance(MINUTE)
+      clock.advanceMs(MINUTE)
       expect((await verifier().verify(accessToken)).ok).toBe(true)
     }
     const found = await store.sessions.read(session.sessionId)

@@ -9,13 +9,16 @@ import {
   type RemoteTrust,
   type Runtime,
 } from 'countersign'
+import { samples } from 'countersign/conformance'
 import { memoryStore } from 'countersign/stores/memory'
+import { type TestClock, testClock } from 'countersign/testing'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type FakeClock, fakeClock, MINUTE, SECOND } from '../support/fake-clock.ts'
 import { type IntrospectionServer, introspectionServer } from './introspection-server.ts'
 import { AUDIENCE, ISSUER } from './issuer.ts'
 
-let clock: FakeClock
+const { MINUTE, SECOND } = samples
+
+let clock: TestClock
 let server: IntrospectionServer
 let sessions: ReturnType<typeof open>
 let keyring: Keyring
@@ -25,7 +28,7 @@ beforeAll(async () => {
   clientKey = await loadKeyring(generateKeyring({ signing: ['ES256'] }))
 })
 beforeEach(async () => {
-  clock = fakeClock()
+  clock = testClock()
   sessions = open()
   server = await introspectionServer(sessions, ISSUER, { shop: clientKey }, () => clock.nowMs())
 })
@@ -148,7 +151,7 @@ describe('staleness', () => {
     expect(server.answered()).toBe(1)
     expect(verifier.verifyNow(accessToken)).toMatchObject({ ok: true })
     await sessions.revoke(session.sessionId, { reason: 'logout' })
-    clock.advance(10 * SECOND - 1)
+    clock.advanceMs(10 * SECOND - 1)
     expect((await verifier.verify(accessToken)).ok).toBe(true)
     expect((await verifier.verify(accessToken, { fresh: true })).ok).toBe(false)
     expect(verifier.verifyNow(accessToken)).toBeUndefined()
@@ -169,7 +172,7 @@ describe('staleness', () => {
     }
     const asking = verifier.verify(accessToken)
     await expect.poll(() => server.forms.length).toBe(1)
-    clock.advance(10 * SECOND)
+    clock.advanceMs(10 * SECOND)
     release()
     expect((await asking).ok).toBe(true)
     expect(verifier.verifyNow(accessToken)).toBeUndefined()
@@ -179,9 +182,9 @@ describe('staleness', () => {
   test('an expired token is not served from memory', async () => {
     const { accessToken } = await issue()
     const verifier = verifierWith({ maxStale: '5m' })
-    clock.advance(9 * MINUTE)
+    clock.advanceMs(9 * MINUTE)
     expect((await verifier.verify(accessToken)).ok).toBe(true)
-    clock.advance(MINUTE)
+    clock.advanceMs(MINUTE)
     expect(verifier.verifyNow(accessToken)).toBeUndefined()
     expect((await verifier.verify(accessToken)).ok).toBe(false)
   })
@@ -235,7 +238,7 @@ describe('no answer is a fault, never a grant', () => {
     await verifier.verify(accessToken)
     server.stop()
     expect((await verifier.verify(accessToken)).ok).toBe(true)
-    clock.advance(10 * SECOND)
+    clock.advanceMs(10 * SECOND)
     await expect(verifier.verify(accessToken)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
   })
 

@@ -12,8 +12,11 @@ import { serveCommand } from './serve.ts'
 import { sessionsCommand } from './sessions.ts'
 import { addSettings, configOf } from './settings.ts'
 import { usersCommand } from './users.ts'
+import { dropSqliteWarning } from './warnings.ts'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
+
+dropSqliteWarning()
 
 const program = new Command('countersign')
   .description('The session service: log in, stay logged in, be logged out when it matters.')

@@ -17,7 +17,8 @@ SIGTERM and SIGINT stop it in good order: requests under way are answered, then 
 
 Examples:
   countersign serve --port 3000
-  countersign serve --store redis://127.0.0.1:6379 --keys keys.json --public-url https://auth.example.com`,
+  countersign serve --store redis://127.0.0.1:6379 --keys keys.json --public-url https://auth.example.com
+  countersign serve --store postgres://countersign@127.0.0.1/auth --keys keys.json`,
     )
     .action(async (options: { printConfig?: boolean; json?: boolean }, command: Command) => {
       const config = await configOf(command)

@@ -86,7 +86,7 @@ export const FIELDS = {
   store: field<StoreLocation>({
     flag: '--store <location>',
     env: ['COUNTERSIGN_STORE', 'REDIS_URL'],
-    help: 'sqlite, sqlite:FILE, redis://…, or memory (gone when the process ends)',
+    help: 'sqlite, sqlite:FILE, redis://…, redis-cluster://…, redis-sentinel://…?name=…, postgres://…, or memory (gone when the process ends)',
     read: storeLocation,
     fallback: { kind: 'sqlite' },
     print: describeStore,
@@ -103,9 +103,15 @@ export const FIELDS = {
   keys: field<string | undefined>({
     flag: '--keys <file>',
     env: ['COUNTERSIGN_KEYS'],
-    help: 'keyring file; needed with Redis, made on the first start with SQLite',
+    help: 'keyring file; needed with Redis and Postgres, made on the first start with SQLite',
     read: text(),
     storage: true,
+  }),
+  journal: field<string | undefined>({
+    flag: '--journal <file>',
+    env: ['COUNTERSIGN_JOURNAL'],
+    help: 'file of this server alone, for revocations that wait for the store or that a failover could undo',
+    read: text(),
   }),
   strategy: field<'allowlist' | 'opaque'>({
     flag: '--strategy <name>',

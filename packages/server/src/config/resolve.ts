@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { BlockList, isIP } from 'node:net'
 import { FIELDS, type Field, type FieldName, type Settings } from './fields.ts'
 import { probe } from './probe.ts'
-import { SeveralProblems } from './readers.ts'
+import { SeveralProblems, type StoreLocation } from './readers.ts'
 
 /** Where a value came from, for messages and for `countersign config`. */
 export type Source = 'default' | `--${string}` | `${Uppercase<string>}` | `file ${string}`
@@ -145,10 +145,10 @@ function crossCheck(values: Partial<Settings>): [FieldName, string][] {
   if (mailCommand !== undefined && publicUrl === undefined && linkUrl === undefined) {
     problems.push(['linkUrl', 'is missing: links in mails need it, or "publicUrl"; they are never made from a request'])
   }
-  if (store?.kind === 'redis' && keys === undefined) {
+  if (store !== undefined && store.kind !== 'sqlite' && store.kind !== 'memory' && keys === undefined) {
     problems.push([
       'keys',
-      'is missing: with Redis all servers must share one keyring file. Make it once with: countersign keys generate --out keys.json',
+      `is missing: with ${store.kind === 'postgres' ? 'Postgres' : 'Redis'} all servers must share one keyring file. Make it once with: countersign keys generate --out keys.json`,
     ])
   }
   return problems
@@ -163,4 +163,20 @@ export function isLoopback(host: string): boolean {
   const address = host.replace(/^\[|\]$/g, '')
   const family = isIP(address)
   return family === 0 ? address === 'localhost' : LOOPBACK.check(address, family === 4 ? 'ipv4' : 'ipv6')
+}
+
+/** Whether a connection leaves this machine without TLS. A Unix socket does not leave it. */
+export function crossesNetworkInClear(
+  store: StoreLocation,
+  env: Readonly<Record<string, string | undefined>>,
+): boolean {
+  if (!('url' in store)) return false
+  const { protocol, hostname, searchParams } = new URL(store.url)
+  const host = hostname || (searchParams.get('host') ?? 'localhost')
+  if (host.startsWith('/') || isLoopback(host)) return false
+  if (store.kind === 'redis') return protocol !== 'rediss:'
+  if (/^(true|1)$/.test(searchParams.get('ssl') ?? '')) return false
+  // `pg` reads the variable where the address says nothing.
+  const mode = searchParams.get('sslmode') ?? (env.PGSSLMODE || 'disable')
+  return mode === 'disable'
 }

@@ -82,9 +82,9 @@ function run(command: string, input: string): Promise<string | undefined> {
   })
 }
 
-/** The environment without our own settings: the address of a store may hold its password. */
+/** The environment without our own settings: the address of a store may hold its password, and `pg` reads one from PGPASSWORD. */
 function withoutOurs(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(
-    Object.entries(env).filter(([name]) => !/^(COUNTERSIGN_|REDIS_URL$|DATABASE_URL$)/.test(name)),
+    Object.entries(env).filter(([name]) => !/^(COUNTERSIGN_|REDIS_URL$|DATABASE_URL$|PGPASSWORD$)/.test(name)),
   )
 }

@@ -116,7 +116,7 @@ async function serverRun(url: string, strategy: 'allowlist' | 'opaque', run: Run
   const token = program.secrets.at(-1)!
   refused(await cookie.login(identifier, { password: WRONG_PASSWORD }))
   refused(await cookie.post('/auth/password', { currentPassword: WRONG_PASSWORD, newPassword: NEW_PASSWORD }))
-  refused(await program.get('/auth/session', bearer(`${token.slice(0, -2)}AA`)))
+  refused(await program.get('/auth/session', bearer(`${token.slice(0, -8)}AAAAAAAA`)))
   refused(await program.get('/auth/session', bearer(`${token}.${token}`)))
   refused(await program.get('/auth/session', { authorization: `Basic ${token}` }))
   refused(await program.get(`/auth/session?access_token=${token}`))

@@ -13,17 +13,21 @@ import {
   type Store,
 } from 'countersign'
 import { createAccounts } from 'countersign/accounts'
+import { postgresStore } from 'countersign/stores/postgres'
 import { redisStore } from 'countersign/stores/redis'
 import { sqliteStore } from 'countersign/stores/sqlite'
 import { z } from 'zod'
 import type { Run } from './full-run.ts'
+import { PASSWORD } from './places.ts'
 
 const Cart = z.object({ items: z.array(z.string()) })
 const JWT = { issuer: 'https://auth.test', audience: 'https://api.test', grace: '0.01s' } as const
 const REASON = { reason: 'logout' } as const
 
-const openStore = (location: string): Store =>
-  location.startsWith('sqlite:') ? sqliteStore({ file: location.slice(7) }) : redisStore({ url: location })
+function openStore(location: string): Store {
+  if (location.startsWith('sqlite:')) return sqliteStore({ file: location.slice(7) })
+  return location.startsWith('redis:') ? redisStore({ url: location }) : postgresStore({ url: location })
+}
 
 export async function libraryRun(location: string, keysFile: string, { vault, notes, look, leak }: Run): Promise<void> {
   const file = JSON.parse(readFileSync(keysFile, 'utf8')) as KeyringFile
@@ -97,7 +101,7 @@ export async function libraryRun(location: string, keysFile: string, { vault, no
 /** What a wrong keyring and a wrong address say. */
 async function errorsOf(file: KeyringFile, location: string): Promise<string[]> {
   const [mac] = file.mac
-  const url = location.startsWith('redis') ? location : 'redis://:a-long-password-of-the-redis-user@127.0.0.1:1'
+  const url = location.startsWith('redis') ? location : `redis://:${PASSWORD}@127.0.0.1:1`
   const attempts = [
     () => loadKeyring({ ...file, mac: [mac!, { ...mac!, number: 2 }] }),
     () => loadKeyring({ ...file, mac: [{ ...mac!, k: `${mac!.k}!` }] }),
@@ -106,6 +110,9 @@ async function errorsOf(file: KeyringFile, location: string): Promise<string[]> 
     async () => redisStore({ url: `${url}/${mac!.k}` }),
     async () => redisStore({ url, prefix: mac!.k! }),
     () => redisStore({ url: url.replace(/:\d+$/, ':1') }).lifecycle.ready('x'),
+    async () => postgresStore({ url: `mysql://x:${PASSWORD}@127.0.0.1/${mac!.k}` }),
+    async () => postgresStore({ url: 'postgres://127.0.0.1/auth', schema: mac!.k! }),
+    () => postgresStore({ url: `postgres://x:${PASSWORD}@127.0.0.1:1/x` }).lifecycle.ready('x'),
   ]
   return Promise.all(
     attempts.map(async (attempt) => {

@@ -6,11 +6,12 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { searchSecrets } from '../../../../tools/test-support/secret-search.ts'
 import { type FullRun, fullRun } from './full-run.ts'
-import { type Backing, redisBacking, sqliteBacking } from './places.ts'
+import { type Backing, postgresBacking, redisBacking, sqliteBacking } from './places.ts'
 
 const BACKINGS: Readonly<Record<string, (dir: string) => Promise<Backing>>> = {
   sqlite: sqliteBacking,
   redis: redisBacking,
+  postgres: postgresBacking,
 }
 /** What is filled whatever the store is. */
 const EVERYWHERE = ['log of the server', 'command line', 'problems', 'lists', 'events', 'explanations', 'errors']
@@ -30,7 +31,7 @@ describe.each(Object.entries(BACKINGS))('on %s', (_name, open) => {
   let clean: FullRun & { backing: Backing }
   beforeAll(async () => {
     clean = await once(false)
-  }, 120_000)
+  }, 600_000)
   afterAll(() => {
     for (const dir of folders) rmSync(dir, { recursive: true, force: true })
   })
@@ -66,5 +67,5 @@ describe.each(Object.entries(BACKINGS))('on %s', (_name, open) => {
       const forms = hits.filter(({ place }) => place === name).map(({ form }) => form.split('+')[0])
       expect(new Set(forms), name).toEqual(new Set(['raw', 'hex', 'base64', 'base64url']))
     }
-  }, 120_000)
+  }, 600_000)
 })

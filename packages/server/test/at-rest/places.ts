@@ -2,9 +2,10 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { type PostgresServer, startPostgres } from '../../../../tools/test-support/postgres-server.ts'
 import { type RedisServer, startRedis } from '../../../../tools/test-support/redis-server.ts'
 import { encode } from '../../../../tools/test-support/resp.ts'
-import { type Place, unescapeRedis } from '../../../../tools/test-support/secret-search.ts'
+import { type Place, unescapePostgres, unescapeRedis } from '../../../../tools/test-support/secret-search.ts'
 import { loadDriver } from '../../../countersign/src/stores/sqlite/driver.ts'
 
 /** A store that a whole run uses, and what is to be searched after it. The next store only has to add one of these. */
@@ -61,7 +62,7 @@ export async function sqliteBacking(dir: string): Promise<Backing> {
   }
 }
 
-const PASSWORD = 'a-long-password-of-the-redis-user'
+export const PASSWORD = 'a-long-password-of-the-store-user'
 
 /** A Redis with everything switched on that writes down what it was told. */
 export async function redisBacking(): Promise<Backing> {
@@ -98,6 +99,47 @@ export async function redisBacking(): Promise<Backing> {
     },
     stop: () => redis.stop(),
   }
+}
+
+/** A PostgreSQL whose log has every statement with its values. */
+export async function postgresBacking(): Promise<Backing> {
+  const postgres = await startPostgres({
+    password: PASSWORD,
+    settings: { log_statement: 'all', log_parameter_max_length: '-1', log_min_messages: 'info' },
+  })
+  return {
+    location: postgres.url,
+    secrets: [PASSWORD],
+    told: ['PostgreSQL log', 'PostgreSQL tables', 'PostgreSQL files', 'PostgreSQL WAL'],
+    whileOpen: () => [],
+    async afterwards() {
+      const content = await valuesOf(postgres)
+      await postgres.query('CHECKPOINT')
+      const log = await postgres.log()
+      const files = filesBelow(postgres.data).map((file) => ({
+        name: `PostgreSQL ${file.includes('/pg_wal/') ? 'WAL' : 'files'}`,
+        content: readFileSync(file),
+      }))
+      return [
+        { name: 'PostgreSQL tables', content },
+        { name: 'PostgreSQL log', content: unescapePostgres(log) },
+        { name: 'PostgreSQL log as shown', content: log },
+        ...files,
+      ]
+    },
+    stop: () => postgres.stop(),
+  }
+}
+
+/** Every value of every table, bytes as they are. */
+async function valuesOf(postgres: PostgresServer): Promise<Buffer> {
+  const tables = await postgres.query("SELECT tablename FROM pg_tables WHERE schemaname = 'countersign'")
+  const chunks: Buffer[] = []
+  for (const { tablename } of tables)
+    for (const row of await postgres.query(`SELECT * FROM countersign.${tablename}`))
+      for (const value of Object.values(row))
+        chunks.push(Buffer.isBuffer(value) ? value : Buffer.from(JSON.stringify(value)), Buffer.from('\n'))
+  return Buffer.concat(chunks)
 }
 
 /** All files below a folder. */

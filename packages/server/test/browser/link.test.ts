@@ -27,7 +27,7 @@ afterAll(async () => {
 })
 
 async function linkInLog(): Promise<string> {
-  for (let i = 0; i < 500; i++) {
+  for (let i = 0; i < 6_000; i++) {
     const id = /"event":"one_time_requested".*?"id":"([\w-]{24})"/.exec(served.stderr())?.[1]
     if (id) {
       const port = new URL(served.url).port

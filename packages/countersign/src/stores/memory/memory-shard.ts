@@ -2,11 +2,22 @@ import type { SessionId } from '../../session/ids.ts'
 import { keepUntilMs, type SessionRecord, type Tombstone } from '../../session/record.ts'
 import { EPOCH_KEEP_MS, type Gate, type Kept, type RevocationState, type Shard } from '../steps/shard.ts'
 
+/** Told of every change of a shard, in the step that makes it. */
+export interface ShardChanges {
+  sessionChanged(id: SessionId): void
+  revocationsChanged(): void
+}
+
 /** One subject in the memory of one process. Records are replaced, never changed, so nobody sees half a step. */
 export class MemoryShard implements Shard {
+  readonly #changes: ShardChanges
   readonly #kept = new Map<SessionId, Kept>()
   #gate: Gate | undefined
   #revocations: RevocationState | undefined
+
+  constructor(changes: ShardChanges) {
+    this.#changes = changes
+  }
 
   gate(): Gate | undefined {
     return this.#gate
@@ -19,6 +30,7 @@ export class MemoryShard implements Shard {
   }
   setRevocations(state: RevocationState): void {
     this.#revocations = state
+    this.#changes.revocationsChanged()
   }
   find(id: SessionId): Kept | undefined {
     return this.#kept.get(id)
@@ -31,12 +43,15 @@ export class MemoryShard implements Shard {
   }
   put(record: SessionRecord): void {
     this.#kept.set(record.id, { is: 'live', record })
+    this.#changes.sessionChanged(record.id)
   }
   bury(tombstone: Tombstone): void {
     this.#kept.set(tombstone.id, { is: 'ended', tombstone })
+    this.#changes.sessionChanged(tombstone.id)
   }
   forget(id: SessionId): void {
     this.#kept.delete(id)
+    this.#changes.sessionChanged(id)
   }
 
   /** Drops up to `limit` things that are over at `nowMs`. Returns how many went, and whether nothing is left. */

@@ -5,6 +5,7 @@ import { type Runtime, systemRuntime } from '../../internal/runtime.ts'
 import type { Floor, Store } from '../contract.ts'
 import { type Section, stepStore } from '../steps/step-store.ts'
 import { memoryAccounts } from './memory-accounts.ts'
+import { MemoryFeed } from './memory-feed.ts'
 import { memoryOnce } from './memory-once.ts'
 import { MemoryShard } from './memory-shard.ts'
 
@@ -35,7 +36,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
   const { once, ...kept } = memoryOnce(open)
   const shardOf = (tag: string): MemoryShard => {
     open()
-    return shards.get(tag) ?? new MemoryShard()
+    return shards.get(tag) ?? new MemoryShard(feed.changesOf(tag))
   }
   const section: Section = {
     durability: 'local',
@@ -80,8 +81,9 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     },
   })
 
+  const feed = new MemoryFeed({ sessions, revocations })
   return {
-    sessions,
+    sessions: { ...sessions, changes: feed },
     revocations,
     accounts: memoryAccounts(open),
     once,
@@ -103,6 +105,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
       nowMs,
       async close() {
         closed = true
+        feed.end()
         shards.clear()
         kept.clear()
       },

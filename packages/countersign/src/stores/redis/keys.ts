@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { toBase64url, u32be } from '../../internal/bytes.ts'
 import type { SessionId } from '../../session/ids.ts'
 import type { IdentifierRef, Place } from '../contract.ts'
-import { checkTag, tagOf } from '../shared/arguments.ts'
+import { checkTag, isSessionId, tagOf } from '../shared/arguments.ts'
 
 /** Every key that the store uses. The part in braces is the Redis Cluster hash tag: one slot per subject. */
 export interface Keys {
@@ -18,7 +18,15 @@ export interface Keys {
   once(place: Place): string
   claim(scope: string, id: string): string
   readonly floor: string
+  /** What a key is about, if its change matters to a copy. */
+  parse(key: string): Parsed | undefined
+  /** Where `confirm` leaves its mark: in the slot of a subject, or of the floor. */
+  mark(tag: string | null): string
 }
+export type Parsed =
+  | { readonly is: 'session'; readonly id: SessionId }
+  | { readonly is: 'revocations'; readonly tag: string }
+  | { readonly is: 'floor' }
 
 export function keysWith(prefix: string): Keys {
   return {
@@ -30,6 +38,15 @@ export function keysWith(prefix: string): Keys {
     once: (place) => `${prefix}:{once:${toBase64url(place)}}`,
     claim: (scope, id) => `${prefix}:{claim:${digestOf({ tenant: scope, identifier: id })}}`,
     floor: `${prefix}:{floor}`,
+    parse(key) {
+      if (key === this.floor) return { is: 'floor' }
+      const tagAt = prefix.length + 2
+      const [tag, rest] = [key.slice(tagAt, tagAt + 12), key.slice(tagAt + 12)]
+      if (rest === '}:r' && key === this.revocations(tag)) return { is: 'revocations', tag }
+      const id = rest.slice(4)
+      return isSessionId(id) && key === this.session(id) ? { is: 'session', id } : undefined
+    },
+    mark: (tag) => `${prefix}:{${tag === null ? 'floor' : checkTag(tag)}}:w`,
   }
 }
 

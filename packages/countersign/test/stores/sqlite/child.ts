@@ -1,22 +1,26 @@
 // Another process on the same file. What it has to say goes to stdout, one line each, written before anything else.
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { SessionId } from 'countersign/stores/contract'
 import { sqliteStore } from 'countersign/stores/sqlite'
 import { loadDriver } from '../../../src/stores/sqlite/driver.ts'
 import { say } from '../../support/say.ts'
-import type { SessionId } from '../suite/kit.ts'
 
 const [job = '', file = '', ...rest] = process.argv.slice(2)
 
 const jobs: Readonly<Record<string, () => Promise<void>>> = {
-  /** Takes the write lock and keeps it. */
+  /** Takes the write lock and keeps it. Then says how late its timers were (99 of 100, in ms) while it did nothing. */
   async hold() {
     const { DatabaseSync } = await loadDriver()
     const database = new DatabaseSync(file)
     database.exec('BEGIN IMMEDIATE')
     say('held')
+    const loop = monitorEventLoopDelay({ resolution: 5 })
+    loop.enable()
     await sleep(Number(rest[0]))
     database.exec('ROLLBACK')
     say('released')
+    say(String(loop.percentile(99) / 1e6))
   },
 
   /** Adds one to the number in a session's data, so many times, taking each conflict as the invitation to try again. */

@@ -1,7 +1,9 @@
+import { samples } from 'countersign/conformance'
 import { sqliteStore } from 'countersign/stores/sqlite'
 import { expect, onTestFinished, test } from 'vitest'
-import { created, DAY, endRule, MINUTE, recordOf, refresh, sessionId, subjectRef, T } from '../suite/kit.ts'
 import { freshFile, query } from './support.ts'
+
+const { created, DAY, endRule, MINUTE, recordOf, refresh, sessionId, subjectRef, T } = samples
 
 test('everything that is over goes, a bounded number per call, and the tables are as they were', async () => {
   const file = freshFile()

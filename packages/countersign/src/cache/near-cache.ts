@@ -1,0 +1,220 @@
+import type { Clock, Moment } from '../internal/runtime.ts'
+import { type SessionId, tagOfId } from '../session/ids.ts'
+import type { ChangeFeed, Feed, FeedListener, Floor, Found, Line, Revocations } from '../stores/contract.ts'
+import type { NearCacheHealth } from './health.ts'
+import { Copy, type Genuine, type KnownToken, KnownTokens, type Standing } from './known-tokens.ts'
+import type { ResolvedNearCache } from './options.ts'
+import type { OwnWrites } from './own-writes.ts'
+import { type Reading, Reads } from './reads.ts'
+
+/** From this age on a copy is read again: the bound for what no store tells of, such as `SWAPDB`. */
+export const MAX_COPY_AGE_MS = 30_000
+
+export interface NearCacheParts {
+  readonly options: ResolvedNearCache
+  readonly clock: Clock
+  /** This process's copy of the floor, if it is young enough at this moment. */
+  floorAt(monotonicMs: number, wallMs: number): Floor | undefined
+  floorRead(floor: Floor, asked: Moment): void
+  /** Another number after every change of a key. */
+  keysVersion(): number
+}
+
+type FoundRevocations = Revocations | { readonly is: 'lost' }
+
+/**
+ * What this process knows without asking: which tokens are genuine, and how they stood when the store was last asked.
+ * `docs/design/0005-near-cache.md` has the algorithm; the numbers in the comments below are its steps.
+ *
+ * `V` is what a token proves by itself, `U` what noting a use takes: neither means anything here.
+ */
+export class NearCache<V, U> implements FeedListener, OwnWrites {
+  readonly #options: ResolvedNearCache
+  readonly #clock: Clock
+  readonly #floorAt: NearCacheParts['floorAt']
+  readonly #onFloor: NearCacheParts['floorRead']
+  readonly #keysVersion: () => number
+  readonly #tokens: KnownTokens<V, U>
+  #version: number
+  #feed: Feed | undefined
+  #sessions: Reads<Found> | undefined
+  #revocations: Reads<FoundRevocations> | undefined
+  #whyOff: string
+  #closed = false
+  #hits = 0
+  #misses = 0
+  #kept = 0
+  readonly #drops = { changed: 0, own: 0, reset: 0, aged: 0, keys: 0 }
+
+  constructor(parts: NearCacheParts) {
+    this.#options = parts.options
+    this.#clock = parts.clock
+    this.#floorAt = parts.floorAt
+    this.#onFloor = parts.floorRead
+    this.#keysVersion = parts.keysVersion
+    this.#tokens = new KnownTokens(parts.options)
+    this.#version = parts.keysVersion()
+    this.#whyOff = parts.options.isWanted ? 'the store has not been used yet' : 'the option "nearCache" is false'
+  }
+
+  /** Begins to keep copies, if the store tells of changes. */
+  open(changes: ChangeFeed | undefined): void {
+    if (this.#closed || this.#feed || !this.#options.isWanted) return
+    if (!changes) {
+      this.#whyOff = 'the store does not tell of changes'
+      return
+    }
+    const feed = changes.open(this, this.#clock)
+    const { maxStaleMs } = this.#options
+    this.#feed = feed
+    this.#sessions = new Reads(
+      (id) => feed.read(id as SessionId),
+      (id) => tagOfId(id as SessionId),
+      this.#clock,
+      maxStaleMs,
+    )
+    this.#revocations = new Reads(
+      (tag) => feed.readRevocations(tag),
+      (tag) => tag,
+      this.#clock,
+      maxStaleMs,
+    )
+  }
+
+  /** The token, if it has been found genuine with the keys that are in use now. */
+  find(token: string): KnownToken<V, U> | undefined {
+    const version = this.#keysVersion()
+    if (version !== this.#version) {
+      this.#drops.keys += this.#tokens.size
+      this.#tokens.clear()
+      this.#version = version
+    }
+    return this.#tokens.find(token)
+  }
+
+  /**
+   * What the store made of a token, if that may be said again now. Everything that can have changed is compared on every
+   * call: the keys, the lease of the line, the age of the copy, the floor, the token's own time, and the session's.
+   *
+   * Allocates nothing. Cost: `bench/near`.
+   *
+   * @param nowMs - Store time.
+   */
+  hit(token: string, nowMs: number): Copy<V, U> | undefined {
+    const known = this.find(token)
+    const copy = known?.copy
+    if (known === undefined || copy === undefined) return undefined
+    const { line } = copy
+    if (line.probe !== undefined) {
+      line.probe()
+      if (known.copy !== copy) return undefined
+    }
+    const monotonicMs = this.#clock.monotonicMs()
+    const wallMs = this.#clock.nowMs()
+    // 1. The lease. Both clocks: the monotonic one stands still in a suspended process, the other may be set back. A
+    // lease that has run out takes nothing away from the copy: the next fence brings it back.
+    const { maxStaleMs } = this.#options
+    if (!(monotonicMs - line.fencedMonotonicMs <= maxStaleMs && wallMs - line.fencedWallMs <= maxStaleMs))
+      return undefined
+    // 2. The age, for what no store tells of.
+    if (!(monotonicMs - copy.askedMonotonicMs <= MAX_COPY_AGE_MS && wallMs - copy.askedWallMs <= MAX_COPY_AGE_MS)) {
+      this.#tokens.detach(known)
+      this.#drops.aged++
+      return undefined
+    }
+    // 3. The floor.
+    const floor = this.#floorAt(monotonicMs, wallMs)
+    if (floor === undefined || copy.bornMs <= floor.notBeforeMs) return undefined
+    // 4. The times of token and session. Which refusal it is, the slow path says.
+    if (nowMs < known.sinceMs || nowMs >= known.untilMs || nowMs >= copy.overMs) return undefined
+    if (!known.wasUsed) known.wasUsed = true
+    this.#hits++
+    return copy
+  }
+
+  /** Reads a record; `undefined` when no copies are kept and every caller reads for itself. */
+  readSession(id: SessionId): Reading<Found> | undefined {
+    this.#misses++
+    return this.#sessions?.begin(id)
+  }
+  readRevocations(tag: string): Reading<FoundRevocations> | undefined {
+    this.#misses++
+    return this.#revocations?.begin(tag)
+  }
+
+  /** The version of the keys, to be taken before a signature is checked and given to `keep`. */
+  get keysVersion(): number {
+    return this.#keysVersion()
+  }
+
+  /** Remembers a token whose MAC or signature was right. Call it only for one that was accepted: positive entries only. */
+  remember(token: string, genuine: Genuine<V>, keysVersion: number, nowMs: number): KnownToken<V, U> | undefined {
+    if (this.#closed || keysVersion !== this.#keysVersion()) return undefined
+    return this.find(token) ?? this.#tokens.add(token, genuine, nowMs)
+  }
+
+  /** Keeps what a read made of a token, unless something has changed since it was asked for. */
+  keep(known: KnownToken<V, U>, standing: Standing<U>, reading: Reading<unknown>, nowMs: number): void {
+    const read = this.#closed ? undefined : reading.keepable()
+    if (!read) return
+    this.#tokens.attach(new Copy(known, standing, read.line, read.asked), nowMs)
+    this.#kept++
+  }
+
+  sessionChanged(id: SessionId): void {
+    this.#sessions?.voidKey(id)
+    this.#drops.changed += this.#tokens.detachTag(tagOfId(id), id)
+  }
+  revocationsChanged(tag: string): void {
+    this.#revocations?.voidKey(tag)
+    this.#drops.changed += this.#tokens.detachTag(tag)
+  }
+  reset(line: Line): void {
+    // Which reads go over the line only their answers tell.
+    this.#sessions?.voidAll()
+    this.#revocations?.voidAll()
+    this.#drops.reset += this.#tokens.detachLine(line)
+  }
+  floorRead(floor: Floor, asked: Moment): void {
+    this.#onFloor(floor, asked)
+  }
+  uses(): number {
+    return this.#hits + this.#misses
+  }
+
+  dropSession(id: SessionId): void {
+    this.#sessions?.voidKey(id)
+    this.#drops.own += this.#tokens.detachTag(tagOfId(id), id)
+  }
+  dropSubject(tag: string): void {
+    this.#sessions?.voidTag(tag)
+    this.#revocations?.voidTag(tag)
+    this.#drops.own += this.#tokens.detachTag(tag)
+  }
+
+  health(): NearCacheHealth {
+    const feed = this.#feed?.status()
+    const lines = feed?.lines ?? []
+    const young = lines.filter(({ isOpen, fenceAgeMs }) => isOpen && fenceAgeMs <= this.#options.maxStaleMs)
+    return {
+      isOn: young.length > 0,
+      warnings: feed ? feed.warnings : [this.#whyOff],
+      lines,
+      entries: this.#tokens.size,
+      bytes: this.#tokens.bytes,
+      hits: this.#hits,
+      misses: this.#misses,
+      kept: this.#kept,
+      drops: { ...this.#drops, evicted: this.#tokens.evicted },
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#whyOff = 'the sessions are closed'
+    this.#tokens.clear()
+    const feed = this.#feed
+    this.#feed = undefined
+    await feed?.close()
+  }
+}

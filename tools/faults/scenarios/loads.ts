@@ -1,0 +1,32 @@
+import { loadOn } from '../load.ts'
+import { onPostgres, onRedis, onSqlite, type Place } from '../places.ts'
+import { type Context, type Row, scenario } from '../scenario.ts'
+
+const on = (start: (context: Context) => Promise<Place>, calls: number) => async (context: Context) => {
+  const place = await start(context)
+  const sizes = context.isShort ? { calls: 4_000, atMostMs: 20_000 } : { calls, atMostMs: 6 * 3_600_000 }
+  return loadOn(place, context, sizes)
+}
+
+const passes = 'the invariants I1 to I7 hold for the whole history; afterwards everything works again'
+const row = (id: string, what: string, start: (context: Context) => Promise<Place>, calls: number): Row => ({
+  id,
+  fault: `load on ${what}, while it is killed, stopped, cut off and silent`,
+  passes,
+  proofs: [scenario(`load and nemesis on ${what}`, on(start, calls))],
+})
+
+const missing = (id: string, what: string): Row => ({
+  id,
+  fault: `load on ${what}, while it is killed, stopped, cut off and silent`,
+  passes,
+  proofs: [{ is: 'missing', what: `load and nemesis on ${what}` }],
+})
+
+export const loads: readonly Row[] = [
+  row('L1', 'one Redis', onRedis, 400_000),
+  row('L2', 'PostgreSQL', onPostgres, 200_000),
+  row('L3', 'SQLite', onSqlite, 200_000),
+  missing('L4', 'a cluster of 3 primaries and 3 replicas'),
+  missing('L5', 'a primary with 2 replicas, behind sentinels'),
+]

@@ -1,0 +1,98 @@
+import { elsewhere, type Row, tests } from '../scenario.ts'
+
+const wire = 'packages/countersign/test/stores/redis-line-wire.test.ts'
+const redis = 'packages/countersign/test/stores/redis-near.test.ts'
+const unit = 'packages/countersign/test/cache/near-cache.test.ts'
+const own = 'packages/countersign/test/cache/own-writes.test.ts'
+
+export const near: readonly Row[] = [
+  {
+    id: 'N1',
+    fault:
+      'push in the same chunk as the reply; split at every byte; two pushes; null push; null push during 100 fills; unknown push; 100 k keys in one push',
+    passes: 'no value read before the push is served after it',
+    proofs: [
+      tests(wire, 'N1: a reply and a push'),
+      tests(wire, 'a push for all keys in the middle of a hundred reads'),
+      tests(wire, 'a hundred thousand keys in one push'),
+    ],
+  },
+  {
+    id: 'N2',
+    fault: 'the tracked connection is a black hole, and the session is revoked elsewhere',
+    passes: '0 stale hits later than the acknowledgement and 1 s; requests end by their deadline; it recovers',
+    proofs: [
+      tests(redis, 'N2: while %s'),
+      tests(
+        wire,
+        'a fence that is not answered: reads go elsewhere after 400 ms, and after a second the line is replaced',
+      ),
+    ],
+  },
+  {
+    id: 'N3',
+    fault: 'the tracked connection is killed while 1 000 fills are under way',
+    passes: 'none is kept under the old connection',
+    proofs: [
+      tests(wire, 'N3: killed with a thousand reads under way, nothing of them is kept, and all are answered'),
+      tests(wire, 'a copy of the connection before is void, however well the next one is proven'),
+    ],
+  },
+  {
+    id: 'N4',
+    fault: 'the event loop stands still for 3 s, and the session is revoked meanwhile',
+    passes: 'the first request afterwards does not use the copy',
+    proofs: [tests(redis, 'N4: an event loop that stood still for 3 s does not believe its copies')],
+  },
+  {
+    id: 'N5',
+    fault: 'a session expires among 100 000 other keys that expire',
+    passes: 'no hit after its deadline, give or take what the clocks are off',
+    proofs: [tests(redis, 'N5: is refused at its deadline, however many other keys the server has to expire first')],
+  },
+  {
+    id: 'N7',
+    fault: '`FLUSHALL`, `SWAPDB`, `CLIENT KILL`, a `RESET` on the tracked connection, `tracking-table-max-keys 1`',
+    passes: 'never stale beyond 1 s; `SWAPDB`: never beyond the age of a copy',
+    proofs: [
+      tests(redis, 'N7: %s'),
+      tests(redis, 'N7: a RESET on the tracked connection'),
+      tests(redis, 'N7: a tracking table with room for one key'),
+      tests(unit, 'never older than 30 s by the %s clock, whatever the fences say'),
+    ],
+  },
+  {
+    id: 'N9',
+    fault: 'a million session ids that nobody issued',
+    passes: 'the memory of process and server grows by less than 1 MiB',
+    proofs: [
+      tests(redis, 'N9: tokens with ids that nobody issued grow nothing and ask nobody'),
+      tests(
+        'packages/countersign/test/cache/known-tokens.test.ts',
+        'N9: a million tokens that come once take no more room than the bounds allow',
+      ),
+    ],
+  },
+  {
+    id: 'N10',
+    fault: 'a write and then a read of the same process, over two connections, again and again',
+    passes: 'it always reads what it wrote',
+    proofs: [tests(redis, 'N10: what this process wrote, it reads, over two connections'), tests(own, '%s drops %s')],
+  },
+  {
+    id: 'N11',
+    fault: 'the machine is suspended, and the session is revoked meanwhile',
+    passes: 'nothing stale after it wakes up',
+    proofs: [tests(unit, 'not served when %s')],
+  },
+  {
+    id: 'N8',
+    fault: 'slots move (by hand, or atomically), are lost by force, a replica is promoted, all under load',
+    passes: 'never stale beyond 1 s, the node timeout and 1 s; no call of one key fails once it was tried again',
+    proofs: [
+      { is: 'missing', what: 'slots that move under load, with the near cache' },
+      elsewhere('slots that move atomically', 'Redis 8.4 or Valkey 9'),
+      elsewhere('a slot lost by force is told', 'Redis 7.2 or Valkey'),
+    ],
+  },
+]
