@@ -80,7 +80,8 @@ export async function checkToken(
     const asked = reading ? reading.answer() : ask(core, proof)
     const [found, floor] = await Promise.all([asked, core.floor.fresh()])
     const nowMs = core.nowMs()
-    if (found.is === 'live') tellOf(found.record, about)
+    // An opaque token says nothing of whose it is; a signed one has said it, and only it is proven.
+    if (proof.subject === undefined && found.is === 'live') tellOf(found.record, about)
     const standing = stand(core, proof, found, floor, nowMs)
     if ('ok' in standing) {
       // Whoever asked before the others knows better than their copies.
