@@ -26,7 +26,7 @@ const NONE: readonly Waiting[] = []
  */
 export class Queue {
   readonly #runtime: Runtime
-  readonly #perform: (waiting: Waiting) => Promise<void>
+  readonly #perform: (waiting: Waiting) => Promise<() => Promise<void>>
   readonly #lines = new Map<string | null, Waiting[]>()
   readonly #working = new Map<string | null, Promise<void>>()
   #size = 0
@@ -35,8 +35,11 @@ export class Queue {
   #retrying: Promise<void> | undefined
   #closed = false
 
-  /** @param perform - Does one for good; rejects when the store did not take it. */
-  constructor(runtime: Runtime, perform: (waiting: Waiting) => Promise<void>) {
+  /**
+   * @param perform - Does one for good, or rejects when the store did not take it. What it returns is called when it does
+   * not wait any more.
+   */
+  constructor(runtime: Runtime, perform: (waiting: Waiting) => Promise<() => Promise<void>>) {
     this.#runtime = runtime
     this.#perform = perform
   }
@@ -77,7 +80,7 @@ export class Queue {
     if (!this.#lines.has(tag)) return Promise.resolve()
     const working = this.#working.get(tag)
     if (working) return working
-    const work = this.#work(tag).finally(() => this.#working.delete(tag))
+    const work = this.#work(tag)
     this.#working.set(tag, work)
     return work
   }
@@ -85,19 +88,24 @@ export class Queue {
   async #work(tag: string | null): Promise<void> {
     const line = this.#lines.get(tag)!
     let stuck: { readonly error: unknown } | undefined
-    for (let at = 0; at < line.length; ) {
-      try {
-        await this.#perform(line[at]!)
-        line.splice(at, 1)
-        this.#size--
-      } catch (error) {
-        if (isAway(error)) throw error
-        // One that the store can do nothing with stays, and does not hold up the others.
-        stuck ??= { error }
-        at++
+    try {
+      for (let at = 0; at < line.length; ) {
+        try {
+          const finish = await this.#perform(line[at]!)
+          line.splice(at, 1)
+          this.#size--
+          await finish()
+        } catch (error) {
+          if (isAway(error)) throw error
+          // One that the store can do nothing with stays, and does not hold up the others.
+          stuck ??= { error }
+          at++
+        }
       }
+      if (line.length === 0) this.#lines.delete(tag)
+    } finally {
+      this.#working.delete(tag)
     }
-    if (line.length === 0) this.#lines.delete(tag)
     if (stuck) throw stuck.error
   }
 

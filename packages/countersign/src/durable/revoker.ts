@@ -151,17 +151,19 @@ export class Revoker {
     this.#queue.add(waiting)
     const tag = tagOf(operation)
     if (tag !== null) this.#options.onWaiting?.(tag)
-    await this.#ledger.write({ queued: waiting.number, atMs: waiting.atMs, operation })
     this.#options.on.queued(operation, fault, context)
+    await this.#ledger.write({ queued: waiting.number, atMs: waiting.atMs, operation })
   }
 
-  async #performWaiting({ number, atMs, operation, context }: Waiting): Promise<void> {
+  async #performWaiting({ number, atMs, operation, context }: Waiting): Promise<() => Promise<void>> {
     const { stores, nowMs, unknownMs, on } = this.#options
     const askedMs = nowMs()
     const done = await perform(stores, operation, askedMs, unknownMs)
     await this.#note(operation, done, askedMs)
-    await this.#ledger.write({ done: number })
-    on.done(operation, done, context, Math.max(0, nowMs() - atMs))
+    return async () => {
+      on.done(operation, done, context, Math.max(0, nowMs() - atMs))
+      await this.#ledger.write({ done: number })
+    }
   }
 
   /** Holds what the store has just acknowledged, until no failover can undo it any more. */
