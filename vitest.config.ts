@@ -5,7 +5,7 @@ const long = process.env.COUNTERSIGN_LONG === '1'
 export default defineConfig({
   test: {
     environment: 'node',
-    include: ['packages/*/test/**/*.test.ts', 'tools/**/*.test.ts', 'examples/**/*.test.ts'],
+    include: ['packages/*/test/**/*.test.ts', '{bench,examples,tools}/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', 'packages/*/test/types/**'],
     pool: 'forks',
     maxWorkers: 2,

@@ -119,10 +119,11 @@ describe('migrations', () => {
   it('orders them by number', () => {
     const migrations = sql({ '0002-add-roles': 'B', '0001-start': 'A' })
     expect(migrations).toEqual([
-      { id: 1, name: 'start', sql: 'A\n' },
-      { id: 2, name: 'add-roles', sql: 'B\n' },
+      { id: 1, name: 'start', readableFrom: 1, sql: 'A\n' },
+      { id: 2, name: 'add-roles', readableFrom: 2, sql: 'B\n' },
     ])
-    expect(renderMigrations(migrations)).toContain(`{ id: 1, name: 'start', sql: ${asTemplate('A\n')} as string },`)
+    const [line] = renderMigrations(migrations).match(/\{ id: 1.*/)!
+    expect(line).toBe(`{ id: 1, name: 'start', readableFrom: 1, sql: ${asTemplate('A\n').slice(0, 2)}`)
   })
 
   it.each([

@@ -1,21 +1,27 @@
-// `npm run walk -- --store sqlite|redis|postgres`: the walk of the README against the real server process. Ends with the line
-// `N passed, N failed`; with a failure the exit code is 1. Starts a Redis of its own unless REDIS_URL
-// is given, and always a PostgreSQL of its own.
+// `npm run walk -- --store STORE`: the walk of the README against the real server process. Ends with the line
+// `N passed, N failed`; with a failure the exit code is 1. Starts a Redis of its own unless REDIS_URL is given, and always a PostgreSQL of its own.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual, parseArgs } from 'node:util'
 import { ensurePrograms } from './servers.ts'
 import { startPostgres } from './test-support/postgres-server.ts'
+import { startRedisCluster } from './test-support/redis-cluster.ts'
+import { startRedisSentinels } from './test-support/redis-sentinel.ts'
 import { startRedis } from './test-support/redis-server.ts'
 import { runCommand, startServer } from './test-support/server-process.ts'
 import { walkSteps } from './walk/steps.ts'
 
-const USAGE = `Usage: npm run walk -- [--store sqlite|redis|postgres]
+const STORES = ['sqlite', 'redis', 'redis-cluster', 'redis-sentinel', 'postgres'] as const
+type StoreName = (typeof STORES)[number]
+
+const USAGE = `Usage: npm run walk -- [--store ${STORES.join('|')}]
 
 Walks through the README against a real server: register, log in on two devices, refresh, list, gain and lose a role,
 log out one, log out everywhere. The store is made for the walk and removed after it. With --store redis a Redis server
-is started on a free port, or the one at REDIS_URL is used; with --store postgres a PostgreSQL server is started.`
+is started on a free port, or the one at REDIS_URL is used; with --store redis-cluster three primaries and three replicas
+are started, with --store redis-sentinel one primary, two replicas and three sentinels, with
+--store postgres a PostgreSQL server.`
 
 const { values } = parseArgs({
   options: { store: { type: 'string', default: 'sqlite' }, help: { type: 'boolean', short: 'h' } },
@@ -25,9 +31,9 @@ if (values.help) {
   console.log(USAGE)
   process.exit(0)
 }
-const { store } = values
-if (store !== 'sqlite' && store !== 'redis' && store !== 'postgres') {
-  console.error(`"--store" must be sqlite, redis or postgres.\n\n${USAGE}`)
+const store = STORES.find((name) => name === values.store)
+if (store === undefined) {
+  console.error(`"--store" must be one of: ${STORES.join(', ')}.\n\n${USAGE}`)
   process.exit(2)
 }
 
@@ -62,18 +68,39 @@ console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0
 
 /** Where the server and the commands find the data. Keys are made by themselves only beside SQLite. */
-async function storeFlags(store: 'sqlite' | 'redis' | 'postgres'): Promise<string[]> {
-  if (store === 'sqlite') return ['--data', join(dir, 'data')]
-  const url = (store === 'redis' && process.env.REDIS_URL) || (await startStore(store))
+async function storeFlags(kind: StoreName): Promise<string[]> {
+  if (kind === 'sqlite') return ['--data', join(dir, 'data')]
+  const location = await locationOf(kind)
   const keys = join(dir, 'keys.json')
   const made = await runCommand(['keys', 'generate', '--out', keys])
   if (made.code !== 0) throw new Error(made.stderr)
-  return ['--store', url, '--keys', keys]
+  return ['--store', location, '--keys', keys]
 }
 
-async function startStore(store: 'redis' | 'postgres'): Promise<string> {
-  ensurePrograms([store === 'redis' ? 'redis-server' : 'initdb'])
-  const server = await (store === 'redis' ? startRedis() : startPostgres())
-  cleanUp.unshift(() => server.stop())
-  return server.url
+async function locationOf(kind: Exclude<StoreName, 'sqlite'>): Promise<string> {
+  if (kind === 'redis' && process.env.REDIS_URL !== undefined) return process.env.REDIS_URL
+  ensurePrograms([kind === 'postgres' ? 'initdb' : 'redis-server'])
+  const hosts = (urls: readonly string[]) => urls.map((url) => new URL(url).host).join(',')
+  switch (kind) {
+    case 'postgres': {
+      const postgres = await startPostgres()
+      cleanUp.unshift(() => postgres.stop())
+      return postgres.url
+    }
+    case 'redis': {
+      const redis = await startRedis()
+      cleanUp.unshift(() => redis.stop())
+      return redis.url
+    }
+    case 'redis-cluster': {
+      const cluster = await startRedisCluster()
+      cleanUp.unshift(() => cluster.stop())
+      return `redis-cluster://${hosts(cluster.urls)}`
+    }
+    case 'redis-sentinel': {
+      const group = await startRedisSentinels({ requirepass: 'data', args: ['--min-replicas-to-write', '1'] })
+      cleanUp.unshift(() => group.stop())
+      return `redis-sentinel://:data@${hosts(group.sentinels.map(({ url }) => url))}?name=${group.name}`
+    }
+  }
 }

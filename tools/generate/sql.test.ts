@@ -8,6 +8,19 @@ CREATE FUNCTION countersign.move(p_tag text, p_now_ms bigint) RETURNS void LANGU
 `
 
 describe('functions in migrations', () => {
+  it('say from which schema on they can be read; by default from their own', () => {
+    const from = (line: string) =>
+      buildMigrations(
+        new Map([
+          ['0001-a', good],
+          ['0002-b', line + good],
+        ]),
+      )[1]!.readableFrom
+    expect([from(''), from('-- @readable-from 1\n')]).toEqual([2, 1])
+    for (const line of ['-- @readable-from 3\n', '-- @readable-from 0\n', '-- @readable-from one\n'])
+      expect(() => from(line)).toThrow('@readable-from')
+  })
+
   it('are documented and ask no clock', () => {
     expect(sql(good)()).toHaveLength(1)
     expect(sql(`-- never now(), and not UNLOGGED\n${good}`)()).toHaveLength(1)

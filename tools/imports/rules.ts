@@ -11,10 +11,16 @@ export interface Part {
 }
 
 const ground = ['session', 'internal']
-const contract = [...ground, 'stores/contract.ts', 'stores/change-feed.ts']
+const contract = [
+  ...ground,
+  'stores/contract.ts',
+  'stores/account-store.ts',
+  'stores/change-feed.ts',
+  'stores/failovers.ts',
+]
 const store = [...contract, 'stores/steps', 'stores/shared']
 const strategy = [...contract, 'tokens', 'events']
-const verb = [...strategy, 'strategies']
+const verb = [...strategy, 'strategies', 'durable']
 const wiring = [...verb, 'verbs', 'cache', 'sessions.ts']
 const edge = [...wiring, 'create-sessions.ts']
 
@@ -24,8 +30,11 @@ export const parts: Readonly<Record<string, Part>> = {
   events: { may: ground },
   tokens: { may: ground },
 
-  'stores/contract.ts': { may: [...ground, 'stores/change-feed.ts'] },
+  // Re-exports the other three, which are parts of it.
+  'stores/contract.ts': { may: [...ground, 'stores/account-store.ts', 'stores/change-feed.ts', 'stores/failovers.ts'] },
+  'stores/account-store.ts': { may: ground },
   'stores/change-feed.ts': { may: contract, typesOnly: true },
+  'stores/failovers.ts': { may: ground },
   'stores/steps': { may: contract },
   'stores/shared': { may: contract },
   'stores/memory': { may: store },
@@ -33,6 +42,7 @@ export const parts: Readonly<Record<string, Part>> = {
   'stores/postgres': { may: store, peers: ['pg'] },
   'stores/redis': { may: store, peers: ['redis'] },
   cache: { may: [...contract, 'events'] },
+  durable: { may: [...contract, 'events'] },
 
   strategies: { may: strategy },
   verbs: { may: [...verb, 'cache'] },

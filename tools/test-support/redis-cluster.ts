@@ -15,7 +15,7 @@ export interface RedisClusterOptions extends Pick<RedisOptions, 'appendonly' | '
    * failovers that no test asked for. Tests of failovers take 2 000.
    */
   readonly nodeTimeoutMs?: number
-  readonly morePorts?: RedisOptions['morePorts']
+  readonly morePorts?: readonly string[]
 }
 
 export interface ClusterNode extends RedisServer {
@@ -47,6 +47,8 @@ export interface RedisCluster {
 export interface SlotMove {
   /** Moves up to `most` keys, and answers how many. */
   keys(most: number): Promise<number>
+  /** Moves these. */
+  these(...names: readonly string[]): Promise<void>
   /** Moves the rest, and makes the new owner known to everybody. */
   finish(): Promise<void>
 }
@@ -171,14 +173,18 @@ function controls(nodes: readonly ClusterNode[], password: string | undefined): 
     await set(to, 'IMPORTING', from.id)
     await set(from, 'MIGRATING', to.id)
     const auth = password === undefined ? [] : ['AUTH', password]
+    const these = async (...names: readonly string[]) => {
+      await command(from.url, 'MIGRATE', '127.0.0.1', String(to.port), '', '0', '5000', ...auth, 'KEYS', ...names)
+    }
     const keys = async (most: number) => {
       const names = (await command(from.url, 'CLUSTER', 'GETKEYSINSLOT', String(slot), String(most))) as string[]
       if (names.length === 0) return 0
-      await command(from.url, 'MIGRATE', '127.0.0.1', String(to.port), '', '0', '5000', ...auth, 'KEYS', ...names)
+      await these(...names)
       return names.length
     }
     return {
       keys,
+      these,
       async finish() {
         while ((await keys(100)) > 0);
         // The new owner first: with the old one first there is a moment in which nobody has it.

@@ -20,7 +20,7 @@ export interface RedisSentinelOptions extends Pick<RedisOptions, 'appendonly' | 
   /** Further command line arguments of the data nodes, for example `['--min-replicas-to-write', '1']`. */
   readonly args?: readonly string[]
   /** Of every process. */
-  readonly morePorts?: RedisOptions['morePorts']
+  readonly morePorts?: readonly string[]
   /** Further command line arguments of the sentinels. */
   readonly sentinelArgs?: readonly string[]
   /** The setting whose port the nodes are known by. Default `port`; `tls-port` for replication and sentinels over TLS. */

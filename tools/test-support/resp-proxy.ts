@@ -41,14 +41,15 @@ export interface RespProxy {
   cutAfter(answerBytes: number): void
   /** Sends a request on a connection of the client, as if the client had. */
   inject(connection: number, command: readonly string[]): void
+  /** New connections go to this server, as when a name or an address that moves with the primary does. */
+  retarget(target: string): void
   /** Delivers what was held back, as a network does that comes back. Call `cut` first to have it lost. */
   resume(): void
   stop(): Promise<void>
 }
 
 export async function startRespProxy(options: RespProxyOptions): Promise<RespProxy> {
-  const target = new URL(options.target)
-  const targetPort = Number(target.port || 6379)
+  let target = new URL(options.target)
   const links = new Set<Link>()
   let tallies: Tally[] = []
   let paused: Direction | undefined
@@ -63,13 +64,18 @@ export async function startRespProxy(options: RespProxyOptions): Promise<RespPro
 
   const server = createServer((client) => {
     let isCut = false
-    const link = new Link(client, connect(targetPort, target.hostname), options.scripts ?? new Map(), (answer) => {
-      if (isCut) return false
-      const allowed = allow(answer.length)
-      isCut = allowed < answer.length
-      if (isCut) client.write(answer.subarray(0, allowed), cut)
-      return !isCut
-    })
+    const link = new Link(
+      client,
+      connect(Number(target.port || 6379), target.hostname),
+      options.scripts ?? new Map(),
+      (answer) => {
+        if (isCut) return false
+        const allowed = allow(answer.length)
+        isCut = allowed < answer.length
+        if (isCut) client.write(answer.subarray(0, allowed), cut)
+        return !isCut
+      },
+    )
     links.add(link)
     all.push(link)
     tallies.push(link.tally)
@@ -109,6 +115,9 @@ export async function startRespProxy(options: RespProxyOptions): Promise<RespPro
       else all[connection]!.hold(direction)
     },
     inject: (connection, command) => all[connection]!.inject(encode(command)),
+    retarget(to) {
+      target = new URL(to)
+    },
     resume: () => hold(undefined),
     stop: () =>
       new Promise((resolve) => {

@@ -19,15 +19,16 @@ function walk(...args: string[]): Promise<{ code: number | null; lines: string[]
   )
 }
 
-test('the walk of the README passes on every store, with the same answers', { timeout: 400_000 }, async () => {
+test('the walk of the README passes on every store, with the same answers', { timeout: 600_000 }, async () => {
   const [sqlite, ...others] = await Promise.all(['sqlite', 'redis', 'postgres'].map((store) => walk('--store', store)))
   expect(sqlite!.lines.at(-1)).toMatch(/^\d+ passed, 0 failed$/)
   expect(sqlite!.code).toBe(0)
+  others.push(...(await Promise.all([walk('--store', 'redis-cluster'), walk('--store', 'redis-sentinel')])))
   for (const { lines, code } of others) expect([code, lines]).toEqual([0, sqlite!.lines])
 })
 
 test('a store that there is not is a usage error', async () => {
   const { code, errors } = await walk('--store', 'oracle')
   expect(code).toBe(2)
-  expect(errors).toContain('"--store" must be sqlite, redis or postgres')
+  expect(errors).toContain('"--store" must be one of: sqlite, redis, redis-cluster, redis-sentinel, postgres')
 })

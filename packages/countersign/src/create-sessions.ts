@@ -1,18 +1,21 @@
 import { NearCache } from './cache/near-cache.ts'
 import { type NearCacheOptions, resolveNearCache } from './cache/options.ts'
 import { droppingOwnWrites } from './cache/own-writes.ts'
+import type { Journal } from './durable/journal.ts'
+import { Revoker } from './durable/revoker.ts'
 import { createEvents } from './events/events.ts'
 import { CountersignError, invalidOption } from './internal/errors.ts'
 import { type Runtime, systemRuntime } from './internal/runtime.ts'
 import { createDataCodec, DEFAULT_MAX_DATA_BYTES } from './session/data.ts'
 import { checkRoleNames } from './session/input.ts'
 import { type Lifetimes, resolveLifetimes, type TimeoutPreset, type Timeouts } from './session/lifetimes.ts'
+import { MAX_LEEWAY_MS } from './session/record.ts'
 import type { StandardSchema } from './session/schema.ts'
-import type { NeedsOf, Sessions } from './sessions.ts'
+import type { NeedsOf, Sessions, SessionsHealth } from './sessions.ts'
 import type { LimitRule, Store } from './stores/contract.ts'
 import { refuseUnknown } from './strategies/options.ts'
 import type { Strategy } from './strategies/strategy.ts'
-import { type Keyring, type Keys, keysOf } from './tokens/keyring.ts'
+import { type Keyring, keepSigning, keysOf } from './tokens/keyring.ts'
 import { createBackground } from './verbs/background.ts'
 import { type Core, tell } from './verbs/core.ts'
 import { epoch, revoke, revokeAll, revokeEveryone, setRoles } from './verbs/end.ts'
@@ -21,6 +24,7 @@ import { issue } from './verbs/issue.ts'
 import { explain, list, watch } from './verbs/look.ts'
 import { get, stepUp, update } from './verbs/records.ts'
 import { refresh } from './verbs/refresh.ts'
+import { reportRevocations } from './verbs/report-revocation.ts'
 import { startSweeper } from './verbs/sweeper.ts'
 import { verify, verifyNow } from './verbs/verify.ts'
 
@@ -30,8 +34,14 @@ export type SessionsOptions<S, I, D, R extends string> = {
   keyring: Keyring
   /** When sessions end by themselves: a NIST preset, or both numbers. `absolute` is never optional. */
   timeouts: TimeoutPreset | Timeouts
-  /** Schema of the application's data. It runs on `issue` and `update`, never on a hot read. */
+  /** Schema of the application's data. It runs on `issue` and `update`, and on a record of another `dataVersion`; never on a hot read. */
   data?: StandardSchema<I, D>
+  /**
+   * Version of that schema, 1 to 65 535. Default 1. Raise it with a change that stored data does not fit: the schema then gets
+   * every record of another version when that is read, and has to take it, or to make the new form of it. What it makes is
+   * stored with the next `update`. Until all servers have the new schema, the old one has to take the new form as well.
+   */
+  dataVersion?: number
   /** Largest JSON text of the data, in bytes. Default 65 536. */
   maxDataBytes?: number
   /** All role names there are: 1 to 64 visible ASCII characters each, no comma, quote or backslash. */
@@ -45,6 +55,11 @@ export type SessionsOptions<S, I, D, R extends string> = {
    * `docs/operations.md`. `false` has every check ask the store. On by default.
    */
   nearCache?: false | NearCacheOptions
+  /**
+   * Where revocations are kept that wait for the store or that a failover could undo: `fileJournal({ file })`, or one of
+   * your own. Default none: they are in the memory of this process and end with it.
+   */
+  journal?: Journal
   /** Clock, random source and timers: for tests. */
   runtime?: Runtime
 }
@@ -54,11 +69,13 @@ const OPTIONS = new Set([
   'keyring',
   'timeouts',
   'data',
+  'dataVersion',
   'maxDataBytes',
   'roles',
   'limits',
   'acrLevels',
   'nearCache',
+  'journal',
   'runtime',
   'store',
 ])
@@ -82,8 +99,8 @@ export function createSessions<
   const records = {
     get: (id: never) => get(core, id),
     update: (id: never, change: never, o = {}) => update(core, id, change, o),
-    stepUp: (id: never, proof: never, o: { context?: never } = {}) => stepUp(core, id, proof, o.context),
-    setRoles: (subject: never, roles: never, o: { context?: never } = {}) => setRoles(core, subject, roles, o.context),
+    stepUp: (id: never, proof: never, o = {}) => stepUp(core, id, proof, o),
+    setRoles: (subject: never, roles: never, o = {}) => setRoles(core, subject, roles, o),
     revoke: (id: never, o: never) => revoke(core, id, o),
     revokeAll: (subject: never, o: never) => revokeAll(core, subject, o),
     revokeEveryone: (o: never) => revokeEveryone(core, o),
@@ -98,10 +115,7 @@ export function createSessions<
     verifyNow: (token: string, o = NO_DEMANDS) => verifyNow(core, token, o),
     events: core.events,
     ready: core.ready,
-    health: () => ({
-      ...(store.lifecycle?.health() ?? { up: true, keepsAll: false, warnings: [] }),
-      nearCache: core.near.health(),
-    }),
+    health: () => healthOf(core, store),
     close,
     [Symbol.asyncDispose]: close,
     ...(core.strategy.needs.length > 0 && records),
@@ -126,13 +140,6 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
   for (const part of strategy.needs) {
     if (!store[part]) throw invalidOption(`store.${part}`, `is needed by the strategy ${strategy.name}`)
   }
-  const keys = keysOf(keyring)
-  if (strategy.name !== 'opaque' && !keys.signWith(strategy.options.alg)) {
-    throw new CountersignError('ERR_KEY_NOT_FOUND', `the keyring has no active signing key for ${strategy.options.alg}`)
-  }
-  if (strategy.options.sealed && !keys.sealWith()) {
-    throw new CountersignError('ERR_KEY_NOT_FOUND', 'the keyring has no active sealing key')
-  }
   if (roles !== undefined) checkRoleNames(roles, 'roles')
   const acrLevels = options.acrLevels ?? ['aal1', 'aal2', 'aal3']
   if (!Array.isArray(acrLevels) || acrLevels.length === 0 || new Set(acrLevels).size !== acrLevels.length) {
@@ -147,7 +154,7 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
   const ready = (): Promise<void> => {
     if (closed) return Promise.reject(new CountersignError('ERR_CLOSED', 'these sessions are closed'))
     readying ??= (async () => {
-      await store.lifecycle?.ready(keys.placementFingerprint)
+      await store.lifecycle?.ready(keysOf(keyring).placementFingerprint)
       if (strategy.name === 'denylist' && store.lifecycle?.health().keepsAll === false) {
         throw new CountersignError(
           'ERR_STORE_MISCONFIGURED',
@@ -155,8 +162,9 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
           { store: store.lifecycle.name },
         )
       }
+      await core.revoker?.open()
       if (store.sessions && !closed) stopSweeper = startSweeper(store.sessions, runtime, nowMs, failed)
-      if (strategy.name !== 'stateless') near.open(store.sessions?.changes)
+      if (strategy.name !== 'stateless') near.open(core.revoker?.changes)
     })()
     readying.catch(() => {
       readying = undefined
@@ -166,7 +174,7 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
   const failed = (error: unknown) => failedWith(error instanceof CountersignError ? error.code : 'unknown')
   const failedWith = (code: string) => tell(core, { type: 'background_write_failed', code }, {}, undefined)
 
-  const floor = watchFloor({ floor: () => store.sessions!.floor() }, runtime.clock, () =>
+  const floor = watchFloor({ floor: () => revoker!.sessions.floor() }, runtime.clock, () =>
     tell(core, { type: 'store_data_lost' }, {}, undefined),
   )
   const near: Core['near'] = new NearCache({
@@ -174,44 +182,75 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
     clock: runtime.clock,
     floorAt: floor.at,
     floorRead: floor.told,
-    keysVersion: () => keysVersion(keys),
+    keysVersion: () => keyring.version,
   })
-  const dropping =
-    store.sessions && droppingOwnWrites({ sessions: store.sessions, revocations: store.revocations }, near)
+  const { journal } = options
+  if (journal !== undefined && typeof journal?.append !== 'function')
+    throw invalidOption('journal', 'must be fileJournal({ file }) or have the methods of a Journal')
+  const { accessMs, refreshMs } = strategy.options
+  const revoker =
+    store.sessions &&
+    new Revoker({
+      stores: droppingOwnWrites({ sessions: store.sessions, revocations: store.revocations }, near),
+      journal,
+      runtime,
+      nowMs,
+      unknownMs: Math.max(refreshMs, accessMs) + MAX_LEEWAY_MS,
+      on: reportRevocations(() => core),
+      onWaiting: (tag) => near.dropSubject(tag),
+    })
 
   const core: Core = Object.freeze({
     strategy,
     options: strategy.options,
-    sessions: dropping?.sessions as Core['sessions'],
-    revocations: dropping?.revocations as Core['revocations'],
+    // Without a store no verb asks for one.
+    ...storeSide(revoker),
     floor,
     near,
     keyring,
-    keys,
+    get keys() {
+      return keysOf(keyring)
+    },
     lifetimes: lifetimesOf(strategy, options.timeouts),
     limit: resolveLimit(options.limits),
     roles: roles && Object.freeze([...roles]),
     acrLevels: Object.freeze([...acrLevels]),
-    data: createDataCodec(options.data, options.maxDataBytes ?? DEFAULT_MAX_DATA_BYTES),
+    data: createDataCodec(options.data, options.maxDataBytes ?? DEFAULT_MAX_DATA_BYTES, options.dataVersion),
     runtime,
     events,
     background: createBackground(failedWith),
     nowMs,
     ready,
   })
+  const stopSigning = keepSigning(keyring, strategy.options)
   const close = async (): Promise<void> => {
     closed = true
+    stopSigning()
     stopSweeper()
     await core.background.settle()
     await near.close()
-    await store.lifecycle?.close()
+    try {
+      await core.revoker?.close()
+    } finally {
+      await store.lifecycle?.close()
+    }
   }
   return { core, store, close }
 }
 
-/** Another number when the keys behind the keyring are others. */
-function keysVersion(keys: Keys & { readonly version?: number }): number {
-  return keys.version ?? 0
+function storeSide(revoker: Revoker | undefined): Pick<Core, 'sessions' | 'revocations' | 'revoker'> {
+  return { sessions: revoker?.sessions, revocations: revoker?.revocations, revoker } as Core
+}
+
+function healthOf(core: Core, store: Partial<Store>): SessionsHealth {
+  const health = store.lifecycle?.health() ?? { up: true, keepsAll: false, warnings: [] }
+  const { revoker } = core
+  return {
+    ...health,
+    warnings: [...health.warnings, ...(revoker?.warnings() ?? [])],
+    queued: revoker?.waiting ?? 0,
+    nearCache: core.near.health(),
+  }
 }
 
 /** Where only a refresh counts as use, a session must not be idle before its first access token is over. */

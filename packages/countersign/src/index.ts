@@ -1,6 +1,8 @@
 export type { NearCacheHealth } from './cache/health.ts'
 export type { NearCacheOptions } from './cache/options.ts'
 export { createSessions, type SessionsOptions } from './create-sessions.ts'
+export { fileJournal } from './durable/file-journal.ts'
+export type { Journal } from './durable/journal.ts'
 export type { Events, SessionEvent, SessionEventType } from './events/events.ts'
 export type { Duration } from './internal/duration.ts'
 export { CountersignError, type ErrorCode, type ErrorDetails } from './internal/errors.ts'
@@ -22,15 +24,24 @@ export type {
   Verifier,
   VerifyOptions,
   WatchedEnd,
+  WhenAway,
 } from './session/types.ts'
 export type { Issue, Issued, Records, Sessions, SessionsHealth } from './sessions.ts'
 export type { Store } from './stores/contract.ts'
 export { allowlist, denylist, type Jwt, opaque, type Strategy, stateless } from './strategies/factories.ts'
 export { generateKeyring } from './tokens/generate-keyring.ts'
 export type { KeyJwk, KeyState, SigningAlg } from './tokens/key-material.ts'
-export { type KeyInfo, type Keyring, type KeyringFile, loadKeyring } from './tokens/keyring.ts'
+export { type Keyring, loadKeyring } from './tokens/keyring.ts'
+export type { KeyInfo, KeyringFile, RotatedUse } from './tokens/keys.ts'
 export { pseudonym } from './tokens/pseudonym.ts'
-export { type RotatedKeyring, type RotatedUse, retireKey, rotateKeyring } from './tokens/rotate-keyring.ts'
+export {
+  type ChangedKey,
+  pendingKey,
+  type RotatedKeyring,
+  retireKey,
+  rotateKeyring,
+  withdrawKey,
+} from './tokens/rotate-keyring.ts'
 export { parseSessionId, subjectRef } from './tokens/session-id.ts'
 export type { VerifyingAlg } from './tokens/signatures.ts'
 export { createVerifier, type VerifierRecords } from './verifier/local.ts'

@@ -14,6 +14,7 @@ import type {
   Session,
   Verifier,
   WatchedEnd,
+  WhenAway,
 } from './session/types.ts'
 import type { StoreHealth } from './stores/contract.ts'
 import type { Strategy } from './strategies/strategy.ts'
@@ -37,6 +38,8 @@ export type Issued<S, D, R extends string> =
       /** When the access token ends by itself, in milliseconds of store time since the epoch. */
       readonly accessExpiresAtMs: number
       readonly durability: Durability
+      /** How many replicas have it, where it was asked to wait for them: also when they were too few for `replicated`. */
+      readonly replicas?: number
       /**
        * What a refresh did. `first`: new secrets (issue, step-up). `rotated`: the successor. `replayed`: the successor
        * that somebody already had. `current`: the very token that was presented; do not write a cookie for it.
@@ -71,6 +74,8 @@ export type Issue<I, R extends string> = {
   /** Fewer audiences than the strategy has. */
   audience?: string | readonly string[]
   clientId?: string
+  /** Waits for replicas, as revocations do by themselves: the answer says by `durability` whether they have it. */
+  durable?: 'replicated'
   context?: Context
 } & (I extends undefined ? { data?: undefined } : { data: I })
 
@@ -83,14 +88,15 @@ export interface Records<S, D, R extends string> {
    * value, so that no acknowledged change is lost.
    *
    * @param options.operationId - 1 to 64 characters. The record remembers the last 16: a repeated id changes nothing.
+   * @param options.durable - Waits for replicas; `durability` says whether they have it. Fewer are no error: it is written.
    * @remarks Two round trips, and one more for each lost race.
    * @throws CountersignError `ERR_DATA_INVALID`, `ERR_DATA_TOO_LARGE`, `ERR_STORE_CONFLICT` after 200 lost races.
    */
   update(
     id: SessionId,
     change: (data: Immutable<D>) => Immutable<D>,
-    options?: { operationId?: string; context?: Context },
-  ): Promise<Checked<Session<D, R>> & { readonly durability?: Durability }>
+    options?: { operationId?: string; durable?: 'replicated'; context?: Context },
+  ): Promise<Checked<Session<D, R>> & { readonly durability?: Durability; readonly replicas?: number }>
   /**
    * After a further proof: a new id, new secrets, a fresh `authTimeMs`, and the roles that waited (ASVS 7.2.4). The old
    * id leaves a tombstone `replaced` with the remedy `refresh`. The absolute deadline does not move. Two round trips.
@@ -98,19 +104,21 @@ export interface Records<S, D, R extends string> {
   stepUp(
     id: SessionId,
     proof: { acr: string; amr: readonly string[] },
-    options?: { context?: Context },
+    options?: { durable?: 'replicated'; context?: Context },
   ): Promise<Issued<S, D, R>>
   /**
    * Sets the roles of all sessions of a subject. What is lost is lost at once; what is gained comes with the next
    * refresh that rotates, or the next login for `opaque`. Moves the epoch. One round trip.
    */
-  setRoles(subject: Subject, roles: readonly R[], options?: { context?: Context }): Promise<Ended>
+  setRoles(subject: Subject, roles: readonly R[], options?: { context?: Context } & WhenAway): Promise<Ended>
   /**
-   * Ends one session. An id that a step-up replaced is followed. One round trip.
+   * Ends one session. An id that a step-up replaced is followed. One round trip, and one more where there are replicas to
+   * wait for; the same holds for `revokeAll`, `setRoles` and `revokeEveryone`. All four answer `queued` when the store
+   * does not take them.
    *
    * @param options.jti - Only `denylist`: refuse this one access token and leave the session.
    */
-  revoke(id: SessionId, options: { reason: EndReason; jti?: string; context?: Context }): Promise<Ended>
+  revoke(id: SessionId, options: { reason: EndReason; jti?: string; context?: Context } & WhenAway): Promise<Ended>
   /**
    * Ends every session of a subject but `except`, and moves its epoch, so that no login under way gets in. One round trip.
    *
@@ -118,11 +126,14 @@ export interface Records<S, D, R extends string> {
    */
   revokeAll(
     subject: Subject,
-    options: { reason: EndReason; except?: SessionId; block?: boolean; context?: Context },
+    options: { reason: EndReason; except?: SessionId; block?: boolean; context?: Context } & WhenAway,
   ): Promise<Ended>
   /** Ends every session that exists, of everybody (ASVS 7.4.5). Takes effect 1 s later. One round trip, no scan. */
-  revokeEveryone(options: { reason: EndReason; context?: Context }): Promise<Ended>
-  /** The subject's epoch, for `issue({ ifEpoch })`. Read it before the proof is checked. One round trip. */
+  revokeEveryone(options: { reason: EndReason; context?: Context } & WhenAway): Promise<Ended>
+  /**
+   * The subject's epoch, for `issue({ ifEpoch })`, and of no other meaning. Read it before the proof is checked. One round
+   * trip.
+   */
   epoch(subject: Subject): Promise<number>
   /** Live sessions, oldest first. Never a token. One round trip per 100. */
   list(subject: Subject): AsyncIterable<Session<D, R>>
@@ -137,8 +148,10 @@ export interface Records<S, D, R extends string> {
   watch(ids: Iterable<SessionId>, signal: AbortSignal): AsyncIterable<WatchedEnd>
 }
 
-/** How the store is, and the near cache in front of it. Asks nobody. */
+/** How the store is, what waits for it, and the near cache in front of it. */
 export interface SessionsHealth extends StoreHealth {
+  /** Revocations that the store has not taken yet: refused by this process, and not ended. */
+  readonly queued: number
   readonly nearCache: NearCacheHealth
 }
 
@@ -156,8 +169,13 @@ export type Sessions<S, D, R extends string, I = D> = Verifier<Seen<S, D, R>> &
     readonly events: Events
     /** Connects and checks the store. Every verb does it when needed; call it at start to fail early. */
     ready(): Promise<void>
+    /** Asks nobody. */
     health(): SessionsHealth
-    /** Finishes background writes and closes the store. */
+    /**
+     * Finishes background writes, tries for 2 s to get rid of revocations that wait, and closes the store.
+     *
+     * @throws CountersignError `ERR_STORE_UNAVAILABLE` when some still waited and no journal keeps them. All is closed.
+     */
     close(): Promise<void>
   } & ([NeedsOf<S>] extends [never] ? {} : Records<S, D, R>) &
   (true extends RenewsOf<S>
@@ -167,6 +185,9 @@ export type Sessions<S, D, R extends string, I = D> = Verifier<Seen<S, D, R>> &
          *
          * @param options.audience - For the access token: one of the session's audiences. Default all of them.
          */
-        refresh(token: string, options?: { audience?: string; context?: Context }): Promise<Issued<S, D, R>>
+        refresh(
+          token: string,
+          options?: { audience?: string; durable?: 'replicated'; context?: Context },
+        ): Promise<Issued<S, D, R>>
       }
     : {})

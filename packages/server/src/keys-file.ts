@@ -14,6 +14,31 @@ const SIGNING = ['ES256'] as const
  * owner may write it; and what `loadKeyring` throws.
  */
 export async function readKeysFile(path: string): Promise<Keyring> {
+  const isThere = await refuseOpen(path)
+  try {
+    return await loadKeyring(path)
+  } catch (error) {
+    if (!(error instanceof CountersignError) || error.code !== 'ERR_KEY_NOT_FOUND' || isThere) throw error
+    throw new CountersignError(
+      'ERR_KEY_NOT_FOUND',
+      `the keyring file ${path} is not there. Make it once with: countersign keys generate --out ${path}`,
+    )
+  }
+}
+
+/**
+ * Takes up what a keyring file holds now, if that is new.
+ *
+ * @returns False when nothing was new.
+ * @throws CountersignError what `readKeysFile` and `Keyring.reload` throw; the keys from before stay in force.
+ */
+export async function reloadKeysFile(path: string, keyring: Keyring): Promise<boolean> {
+  await refuseOpen(path)
+  return keyring.reload()
+}
+
+/** Answers whether the file is there. */
+async function refuseOpen(path: string): Promise<boolean> {
   const mode = await stat(path).then(
     (stats) => stats.mode,
     () => undefined,
@@ -24,15 +49,7 @@ export async function readKeysFile(path: string): Promise<Keyring> {
       `the keyring file ${path} is open to other users of this machine: chmod 600 it`,
     )
   }
-  try {
-    return await loadKeyring(path)
-  } catch (error) {
-    if (!(error instanceof CountersignError) || error.code !== 'ERR_KEY_NOT_FOUND' || mode !== undefined) throw error
-    throw new CountersignError(
-      'ERR_KEY_NOT_FOUND',
-      `the keyring file ${path} is not there. Make it once with: countersign keys generate --out ${path}`,
-    )
-  }
+  return mode !== undefined
 }
 
 /**

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import {
   allowlist,
   createSessions,
+  fileJournal,
   generateKeyring,
   type Keyring,
   loadKeyring,
@@ -33,6 +34,8 @@ export interface Service {
   /** Absent when there are no clients: then no key is needed for them. */
   readonly serviceTokens: ServiceTokens | undefined
   readonly keyring: Keyring
+  /** The file that the keyring is from; absent when it ends with the process. */
+  readonly keysPath?: string
   readonly nowMs: () => number
   /** Path of a keyring file that was made just now, for saying so. */
   readonly madeKeys?: string
@@ -40,6 +43,8 @@ export interface Service {
   close(): Promise<void>
 }
 
+/** The newest active key of any of them signs: whoever checks has the public half, and the keyring says when to change. */
+const PUBLISHED = ['ES256', 'Ed25519'] as const
 const DATABASE = 'countersign.db'
 const KEYS = 'keys.json'
 /** Of tokens when nobody has said what the world calls this server: fit for trying things out. */
@@ -48,27 +53,29 @@ const LOCAL_ISSUER = 'http://localhost'
 /**
  * Opens store, keys, sessions and accounts, and checks that they fit together.
  *
+ * @param of - `server`: opens its journal as well, which only one process may have.
  * @throws CountersignError `ERR_KEY_NOT_FOUND`, `ERR_KEY_UNUSABLE`, `ERR_CONFIG_UNSAFE`, `ERR_STORE_MISCONFIGURED`,
  * `ERR_STORE_UNAVAILABLE`, `ERR_STORE_TIMEOUT`.
  */
-export async function openService(config: Config): Promise<Service> {
-  const { keyring, madeKeys } = await openKeys(config)
+export async function openService(config: Config, of: 'server' | 'command' = 'command'): Promise<Service> {
+  const { keyring, keysPath, madeKeys } = await openKeys(config)
   const store = await openStore(config)
   const { roles } = config
   const sessions: ServerSessions = createSessions({
-    strategy: strategyOf(config, keyring),
+    strategy: strategyOf(config),
     store,
     keyring,
     timeouts: { idle: config.idle, absolute: config.absolute },
     limits: { perSubject: config.perSubject, overflow: config.overflow },
     roles: roles as readonly string[],
+    ...(of === 'server' && config.journal !== undefined && { journal: fileJournal({ file: config.journal }) }),
   })
   const oneTime = createOneTime({ store, keyring })
   const accounts = createAccounts({ store, keyring, sessions, roles, oneTime, passwords: PASSWORD_LIMITS })
   const issuer = issuerOf(config)
   const clients = createClientAuthentication({ issuer, clients: config.clients, store })
   const serviceTokens =
-    config.clients.length > 0 ? createServiceTokens({ keyring, issuer, alg: publishedAlg(keyring), store }) : undefined
+    config.clients.length > 0 ? createServiceTokens({ keyring, issuer, alg: PUBLISHED, store }) : undefined
   try {
     await accounts.ready()
     await sessions.ready()
@@ -83,6 +90,7 @@ export async function openService(config: Config): Promise<Service> {
     clients,
     serviceTokens,
     keyring,
+    ...(keysPath !== undefined && { keysPath }),
     nowMs: () => store.lifecycle.nowMs(),
     ...(madeKeys !== undefined && { madeKeys }),
     close: () => sessions.close(),
@@ -101,7 +109,7 @@ export function linkBaseOf({ linkUrl, publicUrl, tlsCert, host, port }: Config):
   return `${tlsCert === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}/`
 }
 
-function strategyOf(config: Config, keyring: Keyring): Strategy<'record', boolean, 'sessions'> {
+function strategyOf(config: Config): Strategy<'record', boolean, 'sessions'> {
   const issuer = issuerOf(config)
   const audience = config.audience ?? [issuer]
   if (config.strategy === 'opaque') return opaque({ audience })
@@ -109,20 +117,12 @@ function strategyOf(config: Config, keyring: Keyring): Strategy<'record', boolea
   return allowlist<boolean>({
     issuer,
     audience,
-    alg: publishedAlg(keyring),
+    alg: PUBLISHED,
     accessLifetime,
     refreshLifetime,
     grace,
     refresh: true,
   })
-}
-
-/** The algorithm of the newest active key that can be published. */
-function publishedAlg(keyring: Keyring): 'ES256' | 'Ed25519' {
-  const newest = keyring
-    .describe()
-    .findLast(({ use, state, alg }) => use === 'signing' && state === 'active' && alg !== 'HS256')
-  return newest?.alg === 'Ed25519' ? 'Ed25519' : 'ES256'
 }
 
 /** Loaded only when used: whoever runs on SQLite never loads a client for Redis or Postgres. */
@@ -132,10 +132,14 @@ async function openStore({ store, dataDir }: Config): Promise<Store> {
       return (await import('countersign/stores/memory')).memoryStore()
     case 'sqlite':
       return (await import('countersign/stores/sqlite')).sqliteStore({ file: store.file ?? join(dataDir, DATABASE) })
-    case 'redis':
-      return (await import('countersign/stores/redis')).redisStore({ url: store.url })
     case 'postgres':
       return (await import('countersign/stores/postgres')).postgresStore({ url: store.url })
+    case 'redis':
+    case 'redis-cluster':
+    case 'redis-sentinel': {
+      const { kind: _kind, ...where } = store
+      return (await import('countersign/stores/redis')).redisStore(where)
+    }
   }
 }
 
@@ -144,14 +148,14 @@ export function keysPathOf({ keys, dataDir }: Config): string {
   return keys ?? join(dataDir, KEYS)
 }
 
-async function openKeys(config: Config): Promise<{ readonly keyring: Keyring; readonly madeKeys?: string }> {
+async function openKeys(config: Config): Promise<Pick<Service, 'keyring' | 'keysPath' | 'madeKeys'>> {
   const { store, keys } = config
   if (store.kind === 'memory' && keys === undefined) {
     // What they protect ends with the process, and so do they.
     return { keyring: await loadKeyring(generateKeyring({ signing: ['ES256'] })) }
   }
-  const path = keysPathOf(config)
+  const keysPath = keysPathOf(config)
   // Only beside the embedded file: with a shared store, two servers would make two keyrings.
-  const made = store.kind === 'sqlite' && keys === undefined && !existsSync(path) && (await makeKeysFile(path))
-  return { keyring: await readKeysFile(path), ...(made && { madeKeys: path }) }
+  const made = store.kind === 'sqlite' && keys === undefined && !existsSync(keysPath) && (await makeKeysFile(keysPath))
+  return { keyring: await readKeysFile(keysPath), keysPath, ...(made && { madeKeys: keysPath }) }
 }

@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startPostgres } from '../../../tools/test-support/postgres-server.ts'
 import { post, testClient } from './oauth-support.ts'
 import { run, type Served, serve } from './process.ts'
@@ -131,8 +131,14 @@ describe('keys rotate and retire', () => {
     const cwd = folder()
     const { command, json } = at(cwd)
     const { path, read } = keysIn(cwd)
-    let client = await starting(cwd)
+    const client = await starting(cwd, ['--grace', '1s'])
     await new Client(served!.url).register('alice@example.com')
+    let takes = 0
+    const takenUp = async () => {
+      takes++
+      served!.child.kill('SIGHUP')
+      await vi.waitFor(() => expect(served!.stderr().split('"keys_taken_up"')).toHaveLength(takes + 1), 20_000)
+    }
     let { accessToken, refreshToken } = (await client.login('alice@example.com', { delivery: 'bearer' })).body
     const before = read()
 
@@ -142,15 +148,21 @@ describe('keys rotate and retire', () => {
       ['signing', ['--alg', 'Ed25519']],
       ['signing', []],
     ] as const) {
+      const none = await command(['keys', 'rotate', use, ...more])
+      expect([none.code, none.stdout]).toEqual([4, ''])
+      expect(none.stderr).toContain(`first ${['countersign keys rotate', use, ...more].join(' ')} --prepare`)
       const prepared = await json(['keys', 'rotate', use, '--prepare', ...more])
       expect([prepared.code, prepared.stderr]).toEqual([0, ''])
-      expect(prepared.value).toMatchObject({ use, state: 'retiring', retiring: [] })
-      client = await starting(cwd)
+      expect(prepared.value).toMatchObject({ use, state: 'pending', retiring: [] })
+      await takenUp()
       expect((await client.get('/auth/session', bearer(accessToken))).status).toBe(200)
       // Twice is no other: the one that was added is still to come.
       expect((await json(['keys', 'rotate', use, '--prepare', ...more])).value.kid).toBe(prepared.value.kid)
 
-      const rotated = await json(['keys', 'rotate', use, ...more])
+      const early = await command(['keys', 'rotate', use, ...more])
+      expect([early.code, early.stdout]).toEqual([4, ''])
+      expect(early.stderr).toMatch(/has not been published long enough: .* \(until 2/)
+      const rotated = await json(['keys', 'rotate', use, '--now', ...more])
       expect(rotated.value).toMatchObject({
         use,
         state: 'active',
@@ -158,7 +170,7 @@ describe('keys rotate and retire', () => {
         retiring: [expect.any(String)],
       })
       expect(statSync(path).mode & 0o777).toBe(0o600)
-      client = await starting(cwd)
+      await takenUp()
       expect((await client.get('/auth/session', bearer(accessToken))).status).toBe(200)
       await new Promise((resolve) => setTimeout(resolve, 20))
       const refreshed = await client.post('/auth/refresh', { refreshToken })
@@ -191,7 +203,7 @@ describe('keys rotate and retire', () => {
     const active = await command(['keys', 'retire', after.mac[1].kid])
     expect([active.code, active.stderr]).toEqual([
       2,
-      'countersign: "kid" is in use: rotate first (ERR_INPUT_INVALID)\n',
+      'countersign: "kid" is in use: rotate first, or withdraw it (ERR_INPUT_INVALID)\n',
     ])
     expect((await command(['keys', 'retire', after.placement.kid])).code).toBe(2)
     expect((await command(['keys', 'retire', 'nobody'])).code).toBe(3)
@@ -207,6 +219,26 @@ describe('keys rotate and retire', () => {
     for (const key of [...read().mac, ...read().rotation]) expect(early.stderr + listed.stdout).not.toContain(key.k)
   })
 
+  test('after a change of algorithm the old key is withdrawn, then retired', async () => {
+    const cwd = folder()
+    const { command, json } = at(cwd)
+    await command(['keys', 'generate', '--out', 'keys.json'])
+    const keys = ['--keys', 'keys.json']
+    const { signing } = JSON.parse(readFileSync(join(cwd, 'keys.json'), 'utf8'))
+    const old = signing[0].kid
+    const only = await command(['keys', 'withdraw', old, ...keys])
+    expect([only.code, only.stderr]).toEqual([
+      2,
+      'countersign: "kid" is the only signing key in use: rotate instead (ERR_INPUT_INVALID)\n',
+    ])
+    await command(['keys', 'rotate', 'signing', '--alg', 'HS256', '--now', ...keys])
+    const withdrawn = await json(['keys', 'withdraw', old, ...keys])
+    expect(withdrawn.value).toEqual({ file: 'keys.json', use: 'signing', kid: old, state: 'retiring' })
+    expect((await command(['keys', 'withdraw', 'nobody', ...keys])).code).toBe(3)
+    const early = await command(['keys', 'retire', old, ...keys])
+    expect([early.code, early.stderr]).toEqual([4, expect.stringMatching(/access tokens live that long \(until 2/)])
+  })
+
   test('numbers end at 255, and nothing is changed then', async () => {
     const cwd = folder()
     const { command } = at(cwd)
@@ -216,7 +248,7 @@ describe('keys rotate and retire', () => {
     file.mac[0].number = 255
     const text = JSON.stringify(file)
     writeFileSync(path, text)
-    const done = await command(['keys', 'rotate', 'mac', '--keys', 'keys.json'])
+    const done = await command(['keys', 'rotate', 'mac', '--now', '--keys', 'keys.json'])
     expect([done.code, done.stdout]).toEqual([2, ''])
     expect(done.stderr).toMatch(/"mac" has used up its numbers/)
     expect(readFileSync(path, 'utf8')).toBe(text)
@@ -228,11 +260,13 @@ describe('keys rotate and retire', () => {
     const { command } = at(cwd)
     await command(['keys', 'generate', '--out', 'keys.json'])
     writeFileSync(join(cwd, 'keys.json.new'), '')
-    const done = await command(['keys', 'rotate', 'mac', '--keys', 'keys.json'])
+    const done = await command(['keys', 'rotate', 'mac', '--now', '--keys', 'keys.json'])
     expect(done.code).toBe(1)
     expect(done.stderr).toMatch(/keys\.json\.new is there/)
     rmSync(join(cwd, 'keys.json.new'))
-    const all = await Promise.all([1, 2, 3].map(() => command(['keys', 'rotate', 'mac', '--keys', 'keys.json'])))
+    const all = await Promise.all(
+      [1, 2, 3].map(() => command(['keys', 'rotate', 'mac', '--now', '--keys', 'keys.json'])),
+    )
     const { mac } = JSON.parse(readFileSync(join(cwd, 'keys.json'), 'utf8'))
     expect(mac).toHaveLength(1 + all.filter(({ code }) => code === 0).length)
     expect(mac.filter((key: any) => key.state === 'active')).toHaveLength(1)
@@ -243,7 +277,7 @@ describe('keys rotate and retire', () => {
     const { command } = at(cwd)
     await command(['keys', 'generate', '--out', 'keys.json'])
     chmodSync(join(cwd, 'keys.json'), 0o640)
-    expect((await command(['keys', 'rotate', 'rotation', '--keys', 'keys.json'])).code).toBe(0)
+    expect((await command(['keys', 'rotate', 'rotation', '--prepare', '--keys', 'keys.json'])).code).toBe(0)
     expect(statSync(join(cwd, 'keys.json')).mode & 0o777).toBe(0o640)
   })
 
@@ -290,7 +324,7 @@ describe('doctor', () => {
     ])
     expect(code).toBe(0)
     expect(statuses(value)).toEqual(['configuration ok', 'keys ok', 'keys warning', 'keys warning', 'store ok'])
-    expect(value[3]).toMatchObject({ advice: 'countersign keys rotate rotation' })
+    expect(value[3]).toMatchObject({ advice: 'countersign keys rotate rotation --prepare' })
   })
 
   test('what would keep it from starting: 2 for configuration and keys, 1 for the store', async () => {

@@ -1,9 +1,9 @@
 import type { SessionId, SubjectRef } from '../session/ids.ts'
-import type { Context, Ended } from '../session/types.ts'
+import type { Context, Ended, WhenAway } from '../session/types.ts'
 import type { Account } from '../stores/contract.ts'
 import { type AccountsCore, MAX_ATTEMPTS, subjectOf, tell, tooManyRaces } from './core.ts'
 
-export interface SettleOptions {
+export interface SettleOptions extends WhenAway {
   readonly context?: Context | undefined
   /** The session that a password change spares. */
   readonly except?: SessionId | undefined
@@ -21,6 +21,7 @@ interface Told {
  *
  * 1. Tell the sessions what is open. What is told comes from the account: `banned` means that the gate may not agree
  *    with `blocked`, so it finishes a ban and an unban alike.
+ *    Sessions that do not take it answer `queued`: then it stays open, as it does when the process dies.
  * 2. Clear `unsettled`, if the account is still the one that was told.
  * 3. It is not: somebody else has taken over, and what is open now is theirs. But this call may have been the slower
  *    one and have told the sessions something old; then tell them again what the account says now, until both agree.
@@ -46,8 +47,9 @@ export async function settle(
     }
     if (open === 'roles' || (told.roles !== undefined && !sameRoles(told.roles, current.roles))) {
       told.roles = current.roles
-      ended = await core.sessions.setRoles(subjectOf(current), known(core, current.roles), contextOf(options))
+      ended = await core.sessions.setRoles(subjectOf(current), known(core, current.roles), howOf(options))
     }
+    if (ended?.durability === 'queued') return { account: current, ended }
 
     if (mine) {
       const next: Account = { ...current, unsettled: null, version: current.version + 1 }
@@ -89,7 +91,8 @@ export async function finish(
   change: NonNullable<Account['unsettled']>,
   context: Context | undefined,
 ): Promise<void> {
-  await settle(core, account, { context })
+  // Whoever needs it finished cannot go on with less.
+  await settle(core, account, { context, whenAway: 'throw' })
   tell(core, { type: 'change_finished', change }, account, context)
 }
 
@@ -98,13 +101,13 @@ function endSessions(core: AccountsCore, account: Account, options: SettleOption
   return core.sessions.revokeAll(subjectOf(account), {
     reason: 'password_changed',
     ...(except !== undefined && { except }),
-    ...contextOf(options),
+    ...howOf(options),
   })
 }
 
 function setBlocked(core: AccountsCore, account: Account, block: boolean, options: SettleOptions): Promise<Ended> {
   const reason = block ? 'banned' : 'unbanned'
-  return core.sessions.revokeAll(subjectOf(account), { reason, block, ...contextOf(options) })
+  return core.sessions.revokeAll(subjectOf(account), { reason, block, ...howOf(options) })
 }
 
 /** Sessions refuse a role that they do not know, and one that has gone from the configuration is lost anyhow. */
@@ -112,8 +115,8 @@ function known(core: AccountsCore, roles: readonly string[]): readonly string[] 
   return core.roles ? roles.filter((role) => core.roles!.includes(role)) : roles
 }
 
-function contextOf({ context }: SettleOptions): { context?: Context } {
-  return context === undefined ? {} : { context }
+function howOf({ context, whenAway }: SettleOptions): { context?: Context } & WhenAway {
+  return { ...(context !== undefined && { context }), ...(whenAway !== undefined && { whenAway }) }
 }
 
 function sameRoles(a: readonly string[], b: readonly string[]): boolean {

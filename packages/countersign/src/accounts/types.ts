@@ -1,6 +1,6 @@
 import type { SessionId, Subject } from '../session/ids.ts'
 import type { EndReason } from '../session/reasons.ts'
-import type { Context, Ended } from '../session/types.ts'
+import type { Context, Ended, WhenAway } from '../session/types.ts'
 
 /** What a password proves. As it is, it is the second argument of `sessions.stepUp`. */
 export interface PasswordProof {
@@ -106,10 +106,10 @@ export interface AccountView<R extends string = string> {
 /** The part of `Sessions` that accounts need: the gate lives beside the sessions, wherever the accounts are. */
 export interface AccountSessions {
   epoch(subject: Subject): Promise<number>
-  setRoles(subject: Subject, roles: readonly string[], options?: { context?: Context }): Promise<Ended>
+  setRoles(subject: Subject, roles: readonly string[], options?: { context?: Context } & WhenAway): Promise<Ended>
   revokeAll(
     subject: Subject,
-    options: { reason: EndReason; except?: SessionId; block?: boolean; context?: Context },
+    options: { reason: EndReason; except?: SessionId; block?: boolean; context?: Context } & WhenAway,
   ): Promise<Ended>
 }
 

@@ -19,6 +19,10 @@ export function droppingOwnWrites(
   const session = <T>(id: SessionId, write: () => Promise<T>) => around(() => drops.dropSession(id), write)
   const subject = <T>(tag: string, write: () => Promise<T>) => around(() => drops.dropSubject(tag), write)
   const sweep = sessions.sweep?.bind(sessions)
+  const failovers: SessionStore['failovers'] = sessions.failovers && {
+    ...sessions.failovers,
+    reapply: (tag, lost, nowMs) => subject(tag, () => sessions.failovers!.reapply(tag, lost, nowMs)),
+  }
   return {
     sessions: {
       read: (id) => sessions.read(id),
@@ -30,6 +34,7 @@ export function droppingOwnWrites(
       // What a sweep deletes is over, and a copy of it refuses itself.
       ...(sweep && { sweep }),
       ...(sessions.changes && { changes: sessions.changes }),
+      ...(failovers && { failovers }),
 
       touch: (id, seen, nowMs) => session(id, () => sessions.touch(id, seen, nowMs)),
       update: (id, change, version, nowMs) => session(id, () => sessions.update(id, change, version, nowMs)),

@@ -44,8 +44,38 @@ export type SessionEvent = About &
     | { readonly type: 'roles_changed'; readonly roles: readonly string[]; readonly changed: number } // authz_change
     | { readonly type: 'everyone_ended'; readonly endedBy: EndReason; readonly effectiveAtMs: number } // authz_admin
     | { readonly type: 'store_data_lost' } // sys_monitor
+    | {
+        /** The store does not take it: this process refuses what it would end, and asks again. */
+        readonly type: 'revocation_queued'
+        readonly what: RevocationKind
+        readonly code: string
+      } // sys_monitor
+    | {
+        /** One that was queued has been done. */
+        readonly type: 'revocation_done'
+        readonly what: RevocationKind
+        readonly ended: number
+        readonly waitedMs: number
+      } // sys_monitor
+    | {
+        /** The sessions were closed while revocations waited. `kept`: in the journal, for the next start. */
+        readonly type: 'revocations_left'
+        readonly waiting: number
+        readonly kept: boolean
+      } // sys_monitor
+    | {
+        /** The store is another one than the one that acknowledged: what was held has been done again. */
+        readonly type: 'journal_reapplied'
+        readonly subjects: number
+        readonly lost: number
+        readonly ended: number
+      } // sys_monitor
+    | { readonly type: 'journal_failed'; readonly code: string } // sys_monitor
     | { readonly type: 'background_write_failed'; readonly code: string } // sys_monitor
   )
+
+/** What a revocation is about: one session, all of a subject, its roles, everybody, or one access token. */
+export type RevocationKind = 'session' | 'subject' | 'roles' | 'everyone' | 'token'
 
 export type SessionEventType = SessionEvent['type']
 

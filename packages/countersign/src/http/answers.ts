@@ -78,6 +78,8 @@ export const FAULT_ANSWERS: Readonly<Record<ErrorCode, FaultAnswer>> = {
   ERR_STORE_TIMEOUT: UNAVAILABLE,
   ERR_STORE_MISCONFIGURED: UNAVAILABLE,
   ERR_CLOSED: UNAVAILABLE,
+  // While a fleet is upgraded, the next server may know it.
+  ERR_FORMAT_UNKNOWN: UNAVAILABLE,
   ERR_BUSY: { status: 503, code: 'busy', retryAfterSeconds: 1 },
   ERR_STORE_CORRUPT: INTERNAL,
   ERR_CONFIG_INVALID: INTERNAL,

@@ -1,20 +1,24 @@
 import { toBase64url } from '../internal/bytes.ts'
 import { type Duration, durationMs } from '../internal/duration.ts'
-import { CountersignError, invalidInput, invalidOption } from '../internal/errors.ts'
+import { invalidInput, invalidOption } from '../internal/errors.ts'
 import { type Runtime, systemRuntime } from '../internal/runtime.ts'
 import type { Store } from '../stores/contract.ts'
-import { refuseUnknown } from '../strategies/options.ts'
+import { refuseUnknown, resolveAlgs } from '../strategies/options.ts'
 import { verifyAccessJws } from '../tokens/access-token.ts'
 import { judgeTimes, readClaims } from '../tokens/claims.ts'
 import { signJws } from '../tokens/jws.ts'
-import { ACCESS_TOKEN_TYPE, type Keyring, keysOf } from '../tokens/keyring.ts'
+import { type Keyring, keepSigning, keysOf, noSigningKey } from '../tokens/keyring.ts'
+import { ACCESS_TOKEN_TYPE } from '../tokens/keys.ts'
+
+/** Algorithms whose keys can be published. */
+export type PublicAlg = 'ES256' | 'Ed25519'
 
 /** What `createServiceTokens` takes. */
 export interface ServiceTokensOptions {
   keyring: Keyring
   issuer: string
-  /** Default `ES256`: whoever checks has the public half. */
-  alg?: 'ES256' | 'Ed25519'
+  /** Default `ES256`: whoever checks has the public half. Several: the newest active key of any of them signs. */
+  alg?: PublicAlg | readonly PublicAlg[]
   /** 1 s to 5 m. Default `'5m'`. */
   lifetime?: Duration
   /** For `readOnce`, and for its clock. */
@@ -74,17 +78,15 @@ const OWN_TIMES = { leewayMs: 0, aheadMs: Number.POSITIVE_INFINITY, maxLifetimeM
  */
 export function createServiceTokens(options: ServiceTokensOptions): ServiceTokens {
   refuseUnknown(options, OPTIONS, 'createServiceTokens')
-  const { keyring, issuer, alg = 'ES256', store = {}, runtime = systemRuntime } = options
-  const keys = keysOf(keyring)
+  const { keyring, issuer, store = {}, runtime = systemRuntime } = options
+  const algs = resolveAlgs(options.alg ?? 'ES256', 'alg', ['ES256', 'Ed25519'])
   if (typeof issuer !== 'string' || issuer === '') throw invalidOption('issuer', 'must be a non-empty string')
-  if (alg !== 'ES256' && alg !== 'Ed25519') throw invalidOption('alg', "must be 'ES256' or 'Ed25519'")
-  const key = keys.signWith(alg)
-  if (!key) throw new CountersignError('ERR_KEY_NOT_FOUND', `the keyring has no active signing key for ${alg}`)
+  keepSigning(keyring, { algs, sealed: false })
   const lifeMs = durationMs(options.lifetime ?? '5m', 'lifetime', 1_000, MAX_LIFE_MS)
   const nowMs = () => Math.floor(store.lifecycle?.nowMs() ?? runtime.clock.nowMs())
 
   const read = (token: string): ServiceTokenClaims | undefined => {
-    const jws = verifyAccessJws(token, keys, false)
+    const jws = verifyAccessJws(token, keysOf(keyring), false)
     if (!jws.ok || jws.claims.sid !== undefined) return undefined
     const { scope } = jws.claims
     const claims = readClaims(jws.claims)
@@ -100,6 +102,8 @@ export function createServiceTokens(options: ServiceTokensOptions): ServiceToken
     issue({ clientId, audience, scope = [] }: IssueServiceToken) {
       if (typeof audience !== 'string' || audience === '') throw invalidInput('audience', 'must be one non-empty text')
       if (!scope.every((name) => SCOPE.test(name))) throw invalidInput('scope', 'holds a name with a wrong character')
+      const key = keysOf(keyring).signWith(...algs)
+      if (!key) throw noSigningKey(algs)
       const iat = Math.floor(nowMs() / 1_000)
       const exp = iat + Math.floor(lifeMs / 1_000)
       const named = { iss: issuer, sub: clientId, client_id: clientId, aud: audience }

@@ -48,10 +48,11 @@ export function createOneTime(options: OneTimeOptions): OneTime {
   const { store, keyring, runtime = systemRuntime } = options
   if (typeof store?.once?.take !== 'function') throw invalidOption('store', 'must keep one-time tokens')
   const { once, lifecycle } = store
-  const keys = keysOf(keyring)
+  const keys = () => keysOf(keyring)
+  keys()
   const events = createEmitter<OneTimeEvent>()
   const nowMs = () => Math.floor(lifecycle?.nowMs() ?? runtime.clock.nowMs())
-  const ready = async () => lifecycle?.ready(keys.placementFingerprint)
+  const ready = async () => lifecycle?.ready(keys().placementFingerprint)
   type Detail<T> = T extends OneTimeEvent ? Omit<T, 'at' | 'subject' | 'tenant' | 'context'> : never
   const tell = (detail: Detail<OneTimeEvent>, about: Partial<Stored>, context: Context | undefined): void => {
     const { subject, tenant } = about
@@ -67,7 +68,7 @@ export function createOneTime(options: OneTimeOptions): OneTime {
   /** What is common to looking at a token and using it: nothing is asked of the store before the MAC is found right. */
   const open = async (token: string, purpose: OneTimePurpose, how: 'look' | 'take') => {
     ruleOf(purpose)
-    const read = readToken(token, keys)
+    const read = readToken(token, keys())
     if (!read.ok) return refused(read.reason)
     const { handle, hash } = read
     const id = writeHandle(handle)
@@ -88,12 +89,12 @@ export function createOneTime(options: OneTimeOptions): OneTime {
       const forMs = lifetime === undefined ? lifetimeMs : inputDurationMs(lifetime, 'lifetime')
       if (forMs > maxMs) throw invalidInput('lifetime', `is longer than ${purpose} allows`)
       const { tag, ...named } = subjectRef(keyring, subject)
-      const handle = newHandle(purpose, tag, keys, runtime.random)
+      const handle = newHandle(purpose, tag, keys(), runtime.random)
       await ready()
       const expiresAtMs = nowMs() + forMs
       const bound = boundOf(handle.id, boundTo)
       const stored = { bound, ...named, ...(data !== undefined && { data }), untilMs: expiresAtMs }
-      const value = { hash: sha256(secretOf(handle, keys)), bytes: encodeStored(stored) }
+      const value = { hash: sha256(secretOf(handle, keys())), bytes: encodeStored(stored) }
       await once.put(placeOf(handle), value, expiresAtMs)
       const id = writeHandle(handle)
       tell({ type: 'one_time_requested', id, purpose, expiresAtMs }, named, context)
@@ -102,20 +103,20 @@ export function createOneTime(options: OneTimeOptions): OneTime {
 
     async pretend(purpose: OneTimePurpose) {
       const { lifetimeMs } = ruleOf(purpose)
-      const handle = newHandle(purpose, toBase64url(runtime.random(9)), keys, runtime.random)
+      const handle = newHandle(purpose, toBase64url(runtime.random(9)), keys(), runtime.random)
       const stored = { bound: boundOf(handle.id, 'nobody'), subject: 'nobody', untilMs: nowMs() + lifetimeMs }
-      const hash = sha256(secretOf(handle, keys))
+      const hash = sha256(secretOf(handle, keys()))
       await ready()
       // One place for all of them: whoever asks for people that do not exist must not fill the store.
       await once.put(sha256(NOBODY), { hash, bytes: encodeStored(stored) }, stored.untilMs)
     },
 
-    tokenFor: (id: string) => writeToken(readHandle(id), keys) as OneTimeToken,
+    tokenFor: (id: string) => writeToken(readHandle(id), keys()) as OneTimeToken,
 
     purposeOf: (id: string) => readHandle(id).purpose,
 
     async explain(token: string): Promise<OneTimeExplanation> {
-      const read = readToken(token, keys)
+      const read = readToken(token, keys())
       if (!read.ok) return { accepted: false, reason: read.reason }
       const { purpose } = read.handle
       const opened = await open(token, purpose, 'look')

@@ -1,5 +1,6 @@
 import { fromBase64url, sha256, toBase64url } from '../internal/bytes.ts'
 import { CountersignError } from '../internal/errors.ts'
+import { isKnownFormat, unknownFormat } from '../internal/format.ts'
 
 /** What the store keeps with the hash of a secret: JSON text, the format version and the value in one list. */
 export interface Stored {
@@ -17,7 +18,7 @@ export function encodeStored(stored: Stored): Uint8Array {
   return Buffer.from(JSON.stringify([FORMAT, stored]))
 }
 
-/** @throws CountersignError `ERR_STORE_CORRUPT` when it is nothing that this release can read. */
+/** @throws CountersignError `ERR_STORE_CORRUPT` when it is nothing that can be read; `ERR_FORMAT_UNKNOWN`. */
 export function decodeStored(bytes: Uint8Array): Stored {
   let parsed: unknown
   try {
@@ -26,7 +27,9 @@ export function decodeStored(bytes: Uint8Array): Stored {
     throw corrupt()
   }
   const [format, value] = Array.isArray(parsed) ? (parsed as unknown[]) : []
-  if (format !== FORMAT || typeof value !== 'object' || value === null) throw corrupt()
+  if (typeof format === 'number' && !isKnownFormat(format, FORMAT))
+    throw unknownFormat('a one-time token in the store', format, FORMAT)
+  if (typeof format !== 'number' || typeof value !== 'object' || value === null) throw corrupt()
   const { bound, subject, tenant = '', data = '', untilMs } = value as Partial<Record<keyof Stored, unknown>>
   const texts = [bound, subject, tenant, data]
   if (!texts.every((text) => typeof text === 'string') || typeof untilMs !== 'number') throw corrupt()

@@ -1,7 +1,8 @@
-import { equalBytes, fromBase64url, hmacSha256, sha256, toBase64url } from '../internal/bytes.ts'
+import { fromBase64url, hmacSha256, sha256, toBase64url } from '../internal/bytes.ts'
 import { CountersignError, invalidInput } from '../internal/errors.ts'
 import type { Place } from '../stores/contract.ts'
-import type { Keys } from '../tokens/keyring.ts'
+import type { Keys } from '../tokens/keys.ts'
+import { openMacToken } from '../tokens/mac-token.ts'
 import { type OneTimePurpose, PURPOSES, purposeOf } from './purposes.ts'
 
 /** Secret scanners find leaked tokens by it. */
@@ -12,9 +13,7 @@ const ID_BYTES = 16
 const TAG_BYTES = 9
 const RANDOM_BYTES = 6
 const SECRET_BYTES = 32
-const MAC_BYTES = 32
 const BODY_BYTES = 3 + ID_BYTES + SECRET_BYTES
-const CHARACTERS = Math.ceil(((BODY_BYTES + MAC_BYTES) * 8) / 6)
 const HANDLE_BYTES = 2 + ID_BYTES
 
 /**
@@ -76,19 +75,19 @@ export type ReadToken =
   | { readonly ok: true; readonly handle: Handle; readonly hash: Uint8Array }
   | { readonly ok: false; readonly reason: 'malformed' | 'bad_signature' }
 
-/** Reads a token and checks its MAC. No store is asked before this has succeeded. */
+/**
+ * Reads a token and checks its MAC. No store is asked before this has succeeded.
+ *
+ * @throws CountersignError `ERR_FORMAT_UNKNOWN`: it is ours, and of a release that knows another version or more purposes.
+ */
 export function readToken(text: string, keys: Keys): ReadToken {
-  if (typeof text !== 'string' || text.length !== PREFIX.length + CHARACTERS || !text.startsWith(PREFIX))
-    return MALFORMED
-  const bytes = fromBase64url(text.slice(PREFIX.length))
-  if (bytes?.length !== BODY_BYTES + MAC_BYTES || bytes[0] !== VERSION) return MALFORMED
-  const key = keys.mac.find(bytes[1]!)
-  const body = bytes.subarray(0, BODY_BYTES)
-  if (!key || !equalBytes(hmacSha256(key.key, PREFIX, body), bytes.subarray(BODY_BYTES))) return BAD_SIGNATURE
+  const opened = openMacToken({ prefix: PREFIX, version: VERSION, bodyBytes: BODY_BYTES }, text, keys)
+  if (!opened.ok) return opened
+  const { macKey, body } = opened
   const purpose = purposeOf(body[2]!)
-  // Ours, but of a release that knows more purposes.
-  if (purpose === undefined) return MALFORMED
-  const handle = { purpose, macKey: bytes[1]!, id: body.subarray(3, 3 + ID_BYTES) }
+  if (purpose === undefined)
+    throw new CountersignError('ERR_FORMAT_UNKNOWN', 'a one-time token has a purpose that another release knows')
+  const handle = { purpose, macKey, id: body.subarray(3, 3 + ID_BYTES) }
   return { ok: true, handle, hash: sha256(body.subarray(3 + ID_BYTES)) }
 }
 
@@ -102,6 +101,3 @@ export function placeOf({ purpose, id }: Handle): Place {
 function missing(use: 'mac' | 'rotation', number: number): CountersignError {
   return new CountersignError('ERR_KEY_NOT_FOUND', `the keyring has no usable ${use} key number ${number}`)
 }
-
-const MALFORMED = { ok: false, reason: 'malformed' } as const
-const BAD_SIGNATURE = { ok: false, reason: 'bad_signature' } as const

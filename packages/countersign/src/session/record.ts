@@ -1,8 +1,9 @@
+import type { Format } from '../internal/format.ts'
 import type { SessionId } from './ids.ts'
 import type { EndReason } from './reasons.ts'
 
-/** Version of the stored form. Releases N-1 and N read each other's records; `docs/storage-schema.md` has the history. */
-export const RECORD_FORMAT = 1
+/** Format of what this release stores. Releases N-1 and N read each other's records; `docs/storage-schema.md` has the history. */
+export const RECORD_FORMAT: Format = 1
 
 /** How the credentials of a session travel. The record keeps it, so that a refresh answers in kind. */
 export type Delivery = 'cookie' | 'browser' | 'bearer'
@@ -28,6 +29,8 @@ export interface SessionRecord extends SessionIdentity {
   readonly version: number
   /** JSON text of the application's own value, already validated; `null` when there is no schema. Stores do not look inside. */
   readonly data: string | null
+  /** Version of the application's schema that `data` fits. Absent: 1. */
+  readonly dataVersion?: number
   /** Ids of the last updates, newest last, at most {@link MAX_OPERATIONS}: a repeated one is not applied again. */
   readonly operations: readonly string[]
 
@@ -68,6 +71,16 @@ export interface SessionRecord extends SessionIdentity {
   readonly replays: number
   /** Where the session was opened or last rotated. */
   readonly origin: Origin
+  /** What a newer release has added. Every step keeps it, and `replace` carries it to the new id; nobody here looks into it. */
+  readonly more?: Additions
+}
+
+/** The part of a record that this release does not know. */
+export interface Additions {
+  /** In which the record was written: a newer minor of ours. */
+  readonly format: Format
+  /** JSON text of an object; empty when the newer release had nothing to add. */
+  readonly text: string
 }
 
 /** What is fixed when a session is created. */

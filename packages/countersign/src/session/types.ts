@@ -56,21 +56,35 @@ export type Context = {
 }
 
 /**
- * How long an end is sure to last: on other machines, on disk, in the memory of one server, waiting for the store,
- * or not written at all (`stateless`).
+ * How long an end is sure to last: on other machines, on disk, in the memory of one server, or not written at all
+ * (`stateless`). `queued`: nothing has ended yet. The store did not take it, or may not have; this process refuses what
+ * it would end, asks again until it is done, and tells by the event `revocation_done`.
  */
 export type Durability = 'replicated' | 'fsynced' | 'local' | 'queued' | 'none'
 
 /** The answer of a call that ends or changes sessions. */
 export type Ended = {
-  /** How many sessions this call ended or changed. */
+  /** How many sessions this call ended or changed. 0 while it is `queued`. */
   readonly ended: number
-  /** From here on no request is accepted, in milliseconds of store time since the epoch. */
-  readonly effectiveAtMs: number
+  /**
+   * From here on no request is accepted, in milliseconds of store time since the epoch. `null` while it is `queued`:
+   * nobody knows yet.
+   */
+  readonly effectiveAtMs: number | null
   readonly durability: Durability
+  /** How many replicas have it, where there are any to wait for: also when they were too few for `replicated`. */
   readonly replicas?: number
   /** The subject's epoch after the call, for an `issue({ ifEpoch })` that follows it. Absent where there is no subject. */
   readonly epoch?: number
+}
+
+/** What becomes of a revocation that the store does not take, or may not have. */
+export type WhenAway = {
+  /**
+   * `queue`: the answer is `queued`, and this process sees to it. `throw`: the store's fault is thrown, and nothing is
+   * kept: for a program that is about to end. Default `queue`.
+   */
+  whenAway?: 'queue' | 'throw'
 }
 
 /** What a check demands of the session besides being live. */
@@ -83,7 +97,7 @@ export type VerifyOptions = {
   acr?: string
   /** Longest time since authentication. */
   maxAge?: Duration
-  /** Ask the store even where a near cache could answer. */
+  /** Ask the store even where the near cache could answer: for what must not be a second late. */
   fresh?: boolean
   context?: Context
   signal?: AbortSignal
@@ -93,14 +107,15 @@ export type VerifyOptions = {
 export interface Verifier<P extends Principal> {
   /**
    * Checks a token in memory only and never waits. `undefined` means that the store must be asked:
-   * `sessions.verifyNow(token) ?? await sessions.verify(token)`.
+   * `sessions.verifyNow(token) ?? await sessions.verify(token)`. A revocation by another process is seen at most
+   * `nearCache.maxStale` (1 s) after it was acknowledged, one by this process at once.
    */
   verifyNow(token: string, options?: VerifyOptions): Checked<P> | undefined
   /**
    * Checks a token.
    *
-   * @remarks Cost: at most one store read; none for `stateless`. At most one background write per tenth of the idle
-   * timeout and one per rotation.
+   * @remarks Cost: at most one store read; none for `stateless`, and none from the near cache, where the bound of
+   * `verifyNow` holds. At most one background write per tenth of the idle timeout and one per rotation.
    * @throws CountersignError `ERR_STORE_UNAVAILABLE`, `ERR_STORE_TIMEOUT` when the store did not answer: neither a yes nor a no.
    */
   verify(token: string, options?: VerifyOptions): Promise<Checked<P>>

@@ -1,12 +1,16 @@
 import type { SessionId, SubjectRef } from '../session/ids.ts'
 import type { EndReason } from '../session/reasons.ts'
 import type { Origin, SessionRecord, Tombstone } from '../session/record.ts'
+import type { AccountStore, OnceStore } from './account-store.ts'
 import type { ChangeFeed } from './change-feed.ts'
+import type { Failovers, Incarnation } from './failovers.ts'
 
 export type { SessionId, SubjectRef } from '../session/ids.ts'
 export type { EndReason } from '../session/reasons.ts'
 export type { Delivery, Device, Origin, SessionIdentity, SessionRecord, Tombstone } from '../session/record.ts'
+export type { Account, AccountStore, IdentifierRef, OnceStore, OnceValue, Place } from './account-store.ts'
 export type { ChangeFeed, Feed, FeedListener, FeedStatus, Line, Tracked } from './change-feed.ts'
+export type { Failovers, Incarnation, Lost, Reapplied } from './failovers.ts'
 
 /**
  * Everything that Countersign keeps, split by ability. `redisStore()`, `sqliteStore()` and `memoryStore()` give all of
@@ -51,8 +55,8 @@ export interface SessionStore {
   rotate(id: SessionId, presented: Presented, next: Successor, rule: RotationRule, nowMs: number): Promise<Rotated>
 
   /**
-   * Gives a live session a new id and new secrets: data, version, operations, roles (with those that waited), creation
-   * time and absolute deadline are taken from the old record inside the step, everything else from `next`. The old id
+   * Gives a live session a new id and new secrets: data and its version, what a newer release added, version,
+   * operations, roles (with those that waited), creation time and absolute deadline are taken from the old record inside the step, everything else from `next`. The old id
    * leaves a tombstone `replaced` that names the new one. Does not count against the limit.
    */
   replace(old: SessionId, next: SessionRecord, rule: ReplaceRule, nowMs: number): Promise<Replaced>
@@ -81,10 +85,7 @@ export interface SessionStore {
   /** The floor and the store's marker. */
   floor(): Promise<Floor>
   /** Raises the floor to `nowMs`, never lowers it. */
-  raiseFloor(
-    why: EndReason,
-    nowMs: number,
-  ): Promise<{ readonly notBeforeMs: number; readonly durability: StoreDurability }>
+  raiseFloor(why: EndReason, nowMs: number): Promise<{ readonly notBeforeMs: number } & Written>
 
   /**
    * Deletes up to `limit` rows that nothing can refer to any more and returns how many. Only for stores that do not
@@ -94,16 +95,25 @@ export interface SessionStore {
 
   /** Present where copies of what was read can be kept in the process: see {@link ChangeFeed}. */
   readonly changes?: ChangeFeed
+
+  /** Present where a server may take over, or come back, without all that was acknowledged. */
+  readonly failovers?: Failovers
 }
 
 export interface CreateRule {
   readonly limit: LimitRule
   /** Refuse with `stale_epoch` unless the subject's epoch is this. `null` = do not ask. */
   readonly ifEpoch: number | null
+  /**
+   * Refuse with `stale_epoch` also where another primary told that epoch: 0 to 2 047, the first eleven bits of its
+   * incarnation. Only for stores with `failovers`.
+   */
+  readonly ifPrimary?: number
   /** Sessions created at or below it have ended and do not count. */
   readonly floorMs: number
   /** Life of an access token, in milliseconds; 0 where the strategy signs none. The step sets `lastExpMs` from it. */
   readonly accessMs: number
+  readonly durable?: DurableWish
 }
 export interface LimitRule {
   /** Live sessions per subject, 1 to 1 000. */
@@ -111,13 +121,12 @@ export interface LimitRule {
   readonly overflow: 'reject' | 'evict_oldest' | 'evict_least_recent'
 }
 export type Created =
-  | {
+  | ({
       readonly is: 'created'
       readonly evicted: readonly SessionId[]
       /** max(`nowMs`, `notBefore` + 1, `floorMs` + 1): what the first access token counts from. */
       readonly stamp: number
-      readonly durability: StoreDurability
-    }
+    } & Written)
   | { readonly is: 'limit' | 'blocked' | 'stale_epoch' | 'exists' }
 
 export type Gone = { readonly is: 'ended'; readonly tombstone: Tombstone } | { readonly is: 'unknown' }
@@ -126,11 +135,14 @@ export type Found = { readonly is: 'live'; readonly record: SessionRecord } | Go
 export interface DataChange {
   /** JSON text. */
   readonly data: string
+  /** Version of the schema that it fits. Absent: 1. */
+  readonly dataVersion?: number
   /** Remembered with the record; a call whose id is already there changes nothing and answers `repeated`. */
   readonly operationId?: string
+  readonly durable?: DurableWish
 }
 export type Updated =
-  | { readonly is: 'stored' | 'repeated'; readonly record: SessionRecord; readonly durability: StoreDurability }
+  | ({ readonly is: 'stored' | 'repeated'; readonly record: SessionRecord } & Written)
   | { readonly is: 'conflict'; readonly record: SessionRecord }
   | { readonly is: 'expired'; readonly record: SessionRecord }
   | Gone
@@ -167,9 +179,10 @@ export interface RotationRule {
    * forward as `touch` does, to the one that fits the record's `persistent`. `null` = a refresh is no activity.
    */
   readonly use: { readonly idleAtMs: number; readonly persistentIdleAtMs: number } | null
+  readonly durable?: DurableWish
 }
 export type Rotated =
-  | {
+  | ({
       /**
        * `rotated`: the successor is in force. `replayed`: the same successor again. `current`: handed out within the
        * grace, nothing rotated. In all three `record` is the one after the step.
@@ -179,11 +192,16 @@ export type Rotated =
       /** Where the session was rotated last before this call. */
       readonly previousOrigin: Origin
       readonly stamp: number
-      readonly durability: StoreDurability
+    } & Written)
+  | {
+      /** This call ended the session. */
+      readonly is: 'reused' | 'rolled_back'
+      readonly record: SessionRecord
+      readonly by?: Incarnation
     }
   | {
-      /** `reused`, `rolled_back`: this call ended the session. `expired`: a deadline has passed. `too_many_replays`: nothing changed. */
-      readonly is: 'reused' | 'rolled_back' | 'expired' | 'too_many_replays'
+      /** `expired`: a deadline has passed. `too_many_replays`: nothing changed. */
+      readonly is: 'expired' | 'too_many_replays'
       readonly record: SessionRecord
     }
   | Gone
@@ -191,14 +209,14 @@ export type Rotated =
 export interface ReplaceRule {
   readonly accessMs: number
   readonly floorMs: number
+  readonly durable?: DurableWish
 }
 export type Replaced =
-  | {
+  | ({
       readonly is: 'replaced'
       readonly record: SessionRecord
       readonly stamp: number
-      readonly durability: StoreDurability
-    }
+    } & Written)
   | { readonly is: 'expired'; readonly record: SessionRecord }
   | { readonly is: 'blocked' | 'exists' }
   | Gone
@@ -218,16 +236,31 @@ export interface EndSubjectRule {
 /** How much a store promised of a write: on other machines, on disk, or in the memory of one server. */
 export type StoreDurability = 'replicated' | 'fsynced' | 'local'
 
-export interface Durable {
+/** Asks that a write which is no revocation waits for replicas, as revocations do by themselves. */
+export type DurableWish = 'replicated'
+
+/** What a store says of every write that it acknowledges. */
+export interface Written {
+  readonly durability: StoreDurability
+  /** How many replicas have it, where they were waited for. */
+  readonly replicas?: number
+  /** Which primary wrote it, where `failovers` is there. */
+  readonly by?: Incarnation
+}
+
+export interface Durable extends Written {
   /** The sessions that this call ended or changed. */
   readonly ids: readonly SessionId[]
   /** The subject's epoch after the call. */
   readonly epoch: number
-  readonly durability: StoreDurability
+  /** Sessions of the subject that are known to have ended, whoever ended them. Where `failovers` is there. */
+  readonly ended?: readonly SessionId[]
 }
 
 export interface SubjectGate {
   readonly epoch: number
+  /** Which primary said so, where `failovers` is there. */
+  readonly by?: Incarnation
   readonly blocked: boolean
   /** Sessions that are live at `nowMs`. */
   readonly live: number
@@ -273,67 +306,6 @@ export interface Revocations {
   readonly jtis: ReadonlySet<string>
 }
 
-/** Accounts, for applications that have nobody else to authenticate their users. */
-export interface AccountStore {
-  /** Claims the identifier and adds the account. Neither happens if either exists. */
-  create(account: Account): Promise<{ readonly is: 'created' | 'exists' }>
-  /** The subject that an identifier belongs to. */
-  subjectOf(identifier: IdentifierRef): Promise<SubjectRef | null>
-  bySubject(subject: SubjectRef): Promise<Account | null>
-  /** Replaces the account if its version is still `expectedVersion`. Never creates, never changes the identifier. */
-  replace(account: Account, expectedVersion: number): Promise<{ readonly is: 'stored' | 'conflict' | 'unknown' }>
-}
-/** What somebody logs in with, normalised by the caller. */
-export interface IdentifierRef {
-  readonly identifier: string
-  readonly tenant?: string
-}
-export interface Account extends SubjectRef {
-  readonly identifier: string
-  /** Counts changes, from 1. */
-  readonly version: number
-  /** PHC string. */
-  readonly passwordHash: string
-  readonly passwordChangedAtMs: number
-  readonly roles: readonly string[]
-  /** Why the account may not log in; `null` when it may. */
-  readonly blocked: string | null
-  readonly createdAtMs: number
-  /** When the identifier was shown to be an address of the account's owner. Absent when it was not. */
-  readonly emailVerifiedAtMs?: number
-  /**
-   * A change of the account whose sessions have not been ended yet, because the process died between the two. The next
-   * login or administrative call finishes it first. `null` when nothing is open.
-   */
-  readonly unsettled: 'password_changed' | 'banned' | 'roles' | null
-}
-
-/**
- * What may happen once: one-time tokens, and ids of assertions that must not come again. Every place has one thing in it
- * at most, so a new token for a place voids the one before in the same step.
- */
-export interface OnceStore {
-  /** Keeps `value` at `place` until `untilMs`, instead of whatever was there. */
-  put(place: Place, value: OnceValue, untilMs: number): Promise<void>
-  /** What is kept at `place` under `hash`, without taking it. `null` when that is over, replaced, taken or never was. */
-  look(place: Place, hash: Uint8Array, nowMs: number): Promise<Uint8Array | null>
-  /** The same, and it is gone: of any number of calls at once exactly one gets it. Another hash takes nothing away. */
-  take(place: Place, hash: Uint8Array, nowMs: number): Promise<Uint8Array | null>
-  /**
-   * True for the first caller with this `id` in this `scope` until `untilMs`, false for every later one until then.
-   * A claim that is over at `nowMs` can be made again. Both texts are 1 to 1 024 characters.
-   */
-  claim(scope: string, id: string, untilMs: number, nowMs: number): Promise<boolean>
-}
-/** SHA-256 of whatever names the place: 32 bytes. */
-export type Place = Uint8Array
-export interface OnceValue {
-  /** SHA-256 of the secret that takes it: 32 bytes. */
-  readonly hash: Uint8Array
-  /** At most 32 KiB. */
-  readonly bytes: Uint8Array
-}
-
 export interface Lifecycle {
   readonly name: string
   /**
@@ -359,4 +331,6 @@ export interface StoreHealth {
   readonly keepsAll: boolean
   /** What an operator should know: settings that weaken a promise, with the promise. Never a secret. */
   readonly warnings: readonly string[]
+  /** What would be better, though no promise depends on it. */
+  readonly advice?: readonly string[]
 }

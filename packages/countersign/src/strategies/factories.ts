@@ -19,7 +19,7 @@ export function opaque(options: { audience?: string | readonly string[] } = {}):
     options: Object.freeze({
       issuer: '',
       audience: resolveAudience(options.audience ?? 'web', 'opaque.audience'),
-      alg: 'HS256',
+      algs: [],
       clientId: 'web',
       sealed: false,
       accessMs: 0,

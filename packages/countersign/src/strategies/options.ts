@@ -1,5 +1,6 @@
 import { durationMs } from '../internal/duration.ts'
 import { CountersignError, invalidOption } from '../internal/errors.ts'
+import type { SigningAlg } from '../tokens/key-material.ts'
 import type { Jwt, ResolvedStrategyOptions } from './strategy.ts'
 
 const JWT_OPTIONS = new Set([
@@ -15,7 +16,7 @@ const JWT_OPTIONS = new Set([
   'reuse',
   'sealed',
 ])
-const ALGS = new Set(['HS256', 'ES256', 'Ed25519'])
+const ALGS = ['HS256', 'ES256', 'Ed25519'] as const satisfies readonly SigningAlg[]
 const MAX_CASUAL_ACCESS_MS = 900_000
 
 /** Checks the options of a JWT strategy and fills in the defaults. */
@@ -24,8 +25,7 @@ export function resolveJwtOptions(name: string, options: Jwt<boolean>): Resolved
   const at = (option: string) => `${name}.${option}`
   if (typeof options.issuer !== 'string' || options.issuer === '')
     throw invalidOption(at('issuer'), 'must be a non-empty string')
-  const alg = options.alg ?? 'HS256'
-  if (!ALGS.has(alg)) throw invalidOption(at('alg'), "must be 'HS256', 'ES256' or 'Ed25519'")
+  const algs = resolveAlgs(options.alg ?? 'HS256', at('alg'), ALGS)
   const renews = options.refresh ?? true
   if (typeof renews !== 'boolean') throw invalidOption(at('refresh'), 'must be true or false')
   const reuse = options.reuse ?? 'replay'
@@ -46,7 +46,7 @@ export function resolveJwtOptions(name: string, options: Jwt<boolean>): Resolved
   return Object.freeze({
     issuer: options.issuer,
     audience: resolveAudience(options.audience, at('audience')),
-    alg,
+    algs,
     clientId,
     sealed,
     accessMs,
@@ -54,6 +54,19 @@ export function resolveJwtOptions(name: string, options: Jwt<boolean>): Resolved
     graceMs: reuse === 'strict' ? 0 : durationMs(options.grace ?? '10s', at('grace'), 1, 60_000),
     replay: reuse === 'strict' ? 'never' : 'until_seen',
   })
+}
+
+/** One or several algorithms as a frozen list. */
+export function resolveAlgs<A extends SigningAlg>(
+  alg: A | readonly A[],
+  option: string,
+  known: readonly A[],
+): readonly A[] {
+  const list: readonly A[] = Array.isArray(alg) ? alg : [alg as A]
+  if (list.length === 0 || !list.every((one) => known.includes(one))) {
+    throw invalidOption(option, `must be one or several of ${known.map((one) => `'${one}'`).join(', ')}`)
+  }
+  return Object.freeze([...list])
 }
 
 /** One or several audiences as a frozen list without repetition. */

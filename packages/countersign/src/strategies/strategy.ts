@@ -22,8 +22,11 @@ export type Jwt<F extends boolean> = {
   issuer: string
   /** `aud` of every token that does not ask for less. At least one. */
   audience: string | readonly string[]
-  /** Default `HS256`; `ES256` or `Ed25519` where others verify by JWK Set. */
-  alg?: SigningAlg
+  /**
+   * What signs. Default `HS256`; `ES256` or `Ed25519` where others verify by JWK Set. Several: the newest active key for any
+   * of them, so that the keyring alone decides when to change. Tokens of every key that is not retired are accepted.
+   */
+  alg?: SigningAlg | readonly SigningAlg[]
   /** `client_id` (RFC 9068 demands it). Default `web`. */
   clientId?: string
   /** Default `10m`. More than 15 minutes is refused for `stateless` without `longAccessLifetimeBecause`. */
@@ -49,7 +52,8 @@ export type Jwt<F extends boolean> = {
 export interface ResolvedStrategyOptions {
   readonly issuer: string
   readonly audience: readonly string[]
-  readonly alg: SigningAlg
+  /** None for `opaque`. */
+  readonly algs: readonly SigningAlg[]
   readonly clientId: string
   readonly sealed: boolean
   readonly accessMs: number

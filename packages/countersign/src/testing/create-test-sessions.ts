@@ -64,9 +64,10 @@ export async function createTestSessions<
     if (name in options) throw invalidOption(`createTestSessions.${name}`, 'is not an option: every call makes its own')
   }
   const { runtime } = clock
-  const { alg, sealed } = (options.strategy as Strategy<any, any, any> | undefined)?.options ?? {}
+  const { algs = [], sealed = false } =
+    (options.strategy as Partial<Strategy<any, any, any>> | undefined)?.options ?? {}
   const keyring = await loadKeyring(
-    generateKeyring({ runtime, signing: [alg ?? 'HS256'], ...(sealed === true && { sealing: true }) }),
+    generateKeyring({ runtime, signing: [algs[0] ?? 'HS256'], ...(sealed && { sealing: true }) }),
   )
   const store = memoryStore({ runtime })
   const sessions = createSessions({ ...rest, timeouts, keyring, runtime, store } as never) as Sessions<

@@ -5,7 +5,7 @@ import type { SessionRecord } from '../session/record.ts'
 import { judgeTimes, readClaims, type TimeRule, type TokenClaims } from './claims.ts'
 import { type JwsResult, signJws, verifyJws } from './jws.ts'
 import type { SigningKey } from './key-material.ts'
-import { ACCESS_TOKEN_TYPE, type Keys } from './keyring.ts'
+import { ACCESS_TOKEN_TYPE, type Keys } from './keys.ts'
 import { unseal } from './sealing.ts'
 
 /** What our own access tokens say: more than others have to. */

@@ -2,7 +2,7 @@ import { generateKeyPairSync, type JsonWebKey } from 'node:crypto'
 import { toBase64url } from '../internal/bytes.ts'
 import { type Runtime, systemRuntime } from '../internal/runtime.ts'
 import { type KeyJwk, SECRET_BYTES, type SigningAlg, thumbprint } from './key-material.ts'
-import type { KeyringFile } from './keyring.ts'
+import type { KeyringFile } from './keys.ts'
 
 /**
  * Makes the content of a new keyring file: one key for every purpose that is asked for. Write it where only the service can read it, and

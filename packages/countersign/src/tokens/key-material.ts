@@ -12,8 +12,11 @@ import { type SignatureCheck, type SigningAlg, signatureCheck } from './signatur
 
 export type { SigningAlg } from './signatures.ts'
 
-/** `active` signs and verifies, `retiring` verifies only, `retired` is kept for the record and accepted nowhere. */
-export type KeyState = 'active' | 'retiring' | 'retired'
+/**
+ * The life of a key: `pending` is published and accepted, so that every process knows it before one uses it; `active` is
+ * used and accepted; `retiring` is accepted only; `retired` is kept for the record and accepted nowhere.
+ */
+export type KeyState = 'pending' | 'active' | 'retiring' | 'retired'
 
 /** One key of the keyring file: a JWK (RFC 7517) with its state and the day it was made. */
 export interface KeyJwk extends JsonWebKey {

@@ -1,87 +1,78 @@
 import { readFile } from 'node:fs/promises'
-import { hmacSha256, toBase64url } from '../internal/bytes.ts'
-import { CountersignError } from '../internal/errors.ts'
-import { type JwsRule, type KeyLookup, knownHeaders } from './jws.ts'
-import {
-  type KeyJwk,
-  type KeyState,
-  type NumberedKey,
-  readSecret,
-  readSigningKey,
-  type SealingKey,
-  type SigningAlg,
-  type SigningKey,
-  unusable,
-} from './key-material.ts'
-
-/** RFC 9068 section 2.1. */
-export const ACCESS_TOKEN_TYPE = 'at+jwt'
-
-/** The keyring file: JSON, kept secret, backed up together with the data. */
-export interface KeyringFile {
-  version: 1
-  /** Makes the tags of subjects. Never rotated and used for nothing else: without it no session is found again. */
-  placement: KeyJwk
-  /** Authenticate opaque and refresh tokens before any store is asked. */
-  mac: KeyJwk[]
-  /** Derive the successor of a refresh token. Not in the store, and kept longer than the longest refresh lifetime. */
-  rotation: KeyJwk[]
-  /** Sign access tokens. */
-  signing: KeyJwk[]
-  /** Encrypt sealed tokens. */
-  sealing: KeyJwk[]
-}
-
-/** What an inventory shows of a key (ASVS 11.1.2). Never the key. */
-export interface KeyInfo {
-  readonly use: 'placement' | 'mac' | 'rotation' | 'signing' | 'sealing'
-  readonly kid: string
-  readonly alg: string
-  readonly state: KeyState
-  readonly created: string
-  readonly number?: number
-}
+import { sha256 } from '../internal/bytes.ts'
+import { CountersignError, invalidInput } from '../internal/errors.ts'
+import { type SealingKey, type SigningAlg, type SigningKey, unusable } from './key-material.ts'
+import { type KeyInfo, type KeyringFile, type Keys, readKeys } from './keys.ts'
 
 /** The keys of one deployment, parsed and checked. Its secrets cannot be read from it, printed or serialised. */
 export interface Keyring {
   readonly kids: readonly string[]
+  /** Counts the contents that this keyring has had, from 1: whoever keeps something made of its keys keeps this with it. */
+  readonly version: number
   /** All keys without their secrets. */
   describe(): readonly KeyInfo[]
-  /** The public halves of the active and retiring signing keys as a JWK Set (RFC 7517 section 5). */
+  /** The public halves of all signing keys but retired ones as a JWK Set (RFC 7517 section 5). */
   jwks(): { readonly keys: readonly Readonly<Record<string, string>>[] }
+  /**
+   * Takes up what the file holds now, for everything that was made with this keyring: all of it or, when it throws, nothing,
+   * and the keys from before stay in force. Calls at the same time follow each other. Call it on a signal and every few
+   * seconds: one that finds nothing new only reads the file.
+   *
+   * @param content - The content of the file, and only where the keyring was not loaded from one.
+   * @returns False when nothing was new.
+   * @throws CountersignError what `loadKeyring` throws, and `ERR_KEY_UNUSABLE` when the content does not continue the one in
+   * force: another placement key, a number or `kid` that stands for another key, a key that is missing (set it to
+   * `retired` instead), or no active key left where this process signs while others of the algorithm still count.
+   */
+  reload(content?: object): Promise<boolean>
 }
 
-/** What the rest of the library works with. Reached through {@link keysOf} only. */
-export interface Keys {
-  readonly placement: NumberedKey['key']
-  /** Not secret: a store keeps it, and refuses a node that holds another key. */
-  readonly placementFingerprint: string
-  readonly mac: NumberedKeys
-  readonly rotation: NumberedKeys
-  /** Active and retiring signing keys. */
-  readonly signing: ReadonlyMap<string, SigningKey>
-  /** The key that a header names, if its algorithm is that key's. */
-  readonly find: KeyLookup
-  /** Our access tokens, whose headers are known. */
-  readonly accessRule: JwsRule
-  signWith(alg: SigningAlg): SigningKey | undefined
-  /** Active and retiring sealing keys. */
-  readonly sealing: ReadonlyMap<string, SealingKey>
-  sealWith(): SealingKey | undefined
-}
-export interface NumberedKeys {
-  readonly active: NumberedKey
-  /** Active and retiring keys; a retired one is not found. */
-  find(number: number): NumberedKey | undefined
+/** What a process makes tokens with. */
+export interface Signer {
+  /** Any of them; none where tokens are not signed. */
+  readonly algs: readonly SigningAlg[]
+  readonly sealed: boolean
 }
 
-const secrets = new WeakMap<Keyring, Keys>()
+interface Held {
+  keys: Keys
+  /** SHA-256 of the content. */
+  digest: Uint8Array
+  readonly signers: Set<Signer>
+}
+const held = new WeakMap<Keyring, Held>()
 
-/** The keys behind a keyring. */
+function heldBy(keyring: Keyring): Held {
+  const found = held.get(keyring)
+  if (!found) throw new CountersignError('ERR_CONFIG_INVALID', '"keyring" must come from loadKeyring')
+  return found
+}
+
+/** The keys behind a keyring as they are now. Never keep them: ask again for each step, or a reload passes by. */
 export function keysOf(keyring: Keyring): Keys {
-  const keys = secrets.get(keyring)
-  if (!keys) throw new CountersignError('ERR_CONFIG_INVALID', '"keyring" must come from loadKeyring')
-  return keys
+  return heldBy(keyring).keys
+}
+
+/**
+ * Makes sure that there are keys to make tokens with, and that a reload does not take them away.
+ *
+ * @returns What ends that.
+ * @throws CountersignError `ERR_KEY_NOT_FOUND`
+ */
+export function keepSigning(keyring: Keyring, { algs, sealed }: Signer): () => void {
+  const { keys, signers } = heldBy(keyring)
+  if (algs.length > 0 && !keys.signWith(...algs)) throw noSigningKey(algs)
+  if (sealed && !keys.sealWith()) throw noSealingKey()
+  const signer = { algs, sealed }
+  signers.add(signer)
+  return () => signers.delete(signer)
+}
+
+export function noSigningKey(algs: readonly SigningAlg[]): CountersignError {
+  return new CountersignError('ERR_KEY_NOT_FOUND', `the keyring has no active signing key for ${algs.join(' or ')}`)
+}
+export function noSealingKey(): CountersignError {
+  return new CountersignError('ERR_KEY_NOT_FOUND', 'the keyring has no active sealing key')
 }
 
 /**
@@ -92,99 +83,94 @@ export function keysOf(keyring: Keyring): Keys {
  * `ERR_KEY_UNUSABLE` when a key is weak, malformed, off its curve or listed twice. No message holds key material.
  */
 export async function loadKeyring(source: string | URL | object): Promise<Keyring> {
-  if (typeof source === 'object' && !(source instanceof URL)) return parseKeyring(source as KeyringFile)
+  const path = typeof source === 'string' || source instanceof URL ? source : undefined
+  const first = path === undefined ? source : await contentOf(path)
+  const now: Held = { keys: readKeys(first as KeyringFile, 1), digest: digestOf(first), signers: new Set() }
+
+  const take = async (content: object | undefined): Promise<boolean> => {
+    if ((content === undefined) === (path === undefined)) {
+      throw invalidInput('content', path === undefined ? 'is needed: no file is known' : 'comes from the file')
+    }
+    const next = content ?? (await contentOf(path!))
+    const digest = digestOf(next)
+    if (Buffer.compare(digest, now.digest) === 0) return false
+    const keys = readKeys(next as KeyringFile, now.keys.version + 1)
+    refuseBreak(now.keys, keys, next as KeyringFile, now.signers)
+    // The same key goes on counting.
+    for (const [kid, key] of keys.sealing) key.seals = now.keys.sealing.get(kid)?.seals ?? 0
+    now.keys = keys
+    now.digest = digest
+    return true
+  }
+  let last: Promise<unknown> = Promise.resolve()
+  const keyring: Keyring = Object.freeze({
+    get kids() {
+      return now.keys.infos.map(({ kid }) => kid)
+    },
+    get version() {
+      return now.keys.version
+    },
+    describe: () => now.keys.infos,
+    jwks: () => now.keys.jwks,
+    reload(content?: object) {
+      // One after the other: what was read first must not be taken up last.
+      const taken = last.then(() => take(content))
+      last = taken.catch(() => undefined)
+      return taken
+    },
+  })
+  held.set(keyring, now)
+  return keyring
+}
+
+async function contentOf(path: string | URL): Promise<object> {
   let text: string
   try {
-    text = await readFile(source, 'utf8')
+    text = await readFile(path, 'utf8')
   } catch (cause) {
     throw new CountersignError('ERR_KEY_NOT_FOUND', 'the keyring file cannot be read', { cause })
   }
-  let parsed: unknown
   try {
-    parsed = JSON.parse(text)
+    return JSON.parse(text) as object
   } catch {
     // Without the cause: a syntax error quotes the text around it, and that text is a secret.
     throw new CountersignError('ERR_KEY_UNUSABLE', 'the keyring file is not JSON')
   }
-  return parseKeyring(parsed as KeyringFile)
 }
 
-function parseKeyring(file: KeyringFile): Keyring {
-  if (typeof file !== 'object' || file === null || file.version !== 1) {
-    throw unusable('version', 'must be 1: this is not a keyring file of this release')
+function digestOf(content: unknown): Uint8Array {
+  return sha256(Buffer.from(JSON.stringify(content) ?? ''))
+}
+
+/** Refuses a content that would log somebody out, or take up what cannot have been meant. */
+function refuseBreak(now: Keys, next: Keys, file: KeyringFile, signers: Held['signers']): void {
+  if (!next.placement.equals(now.placement)) throw unusable('placement', 'is another key: it must never change')
+  for (const use of ['mac', 'rotation'] as const) {
+    for (const { number, kid, key } of now[use].usable) {
+      const same = file[use].find((one) => one.number === number)
+      if (!same) throw unusable(use, `lacks the key number ${number}, which is in force: set it to "retired" instead`)
+      const other = next[use].find(number)
+      if (same.kid !== kid || (other && !other.key.equals(key)))
+        throw unusable(use, `has another key under the number ${number}`)
+    }
   }
-  for (const use of ['mac', 'rotation', 'signing', 'sealing'] as const) {
-    if (!Array.isArray(file[use])) throw unusable(use, 'must be an array of keys')
+  for (const use of ['signing', 'sealing'] as const) {
+    for (const [kid, key] of now[use]) {
+      if (!file[use].some((one) => one.kid === kid))
+        throw unusable(use, `lacks the key ${kid}, which is in force: set it to "retired" instead`)
+      const other = next[use].get(kid)
+      if (other && !materialOf(other).equals(materialOf(key)))
+        throw unusable(use, `has another key under the name ${kid}`)
+    }
   }
-  const infos = inventory(file)
-  const kids = infos.map((info) => info.kid)
-  const twice = kids.find((kid, index) => kids.indexOf(kid) !== index)
-  if (twice !== undefined) throw unusable('kid', 'is the same for two keys')
-
-  const placement = readSecret(file.placement, 'placement')
-  const signing = file.signing.map((jwk, index) => readSigningKey(jwk, `signing[${index}]`))
-  const usable = signing.filter((key) => key.state !== 'retired')
-  const sealing = file.sealing
-    .map((jwk, index): SealingKey => {
-      const where = `sealing[${index}]`
-      if (jwk.alg !== undefined && jwk.alg !== 'A256GCM') throw unusable(where, 'must have no "alg" but "A256GCM"')
-      return { kid: jwk.kid, state: jwk.state, key: readSecret(jwk, where), seals: 0 }
-    })
-    .filter((key) => key.state !== 'retired')
-  const byKid = new Map(usable.map((key) => [key.kid, key]))
-  const keys: Keys = {
-    placement,
-    placementFingerprint: toBase64url(hmacSha256(placement, 'cs-placement-fingerprint').subarray(0, 12)),
-    mac: numbered(file.mac, 'mac'),
-    rotation: numbered(file.rotation, 'rotation'),
-    signing: byKid,
-    find: (kid, alg) => {
-      const key = byKid.get(kid)
-      return key?.alg === alg ? key : undefined
-    },
-    accessRule: { typ: ACCESS_TOKEN_TYPE, known: knownHeaders(ACCESS_TOKEN_TYPE, usable) },
-    sealing: new Map(sealing.map((key) => [key.kid, key])),
-    sealWith: () => sealing.findLast((key) => key.state === 'active'),
-    signWith: (alg) => usable.findLast((key) => key.state === 'active' && key.alg === alg),
+  for (const { algs, sealed } of signers) {
+    // Where all of them are retired, there was a leak: that has to be obeyed.
+    const isLeft = [...next.signing.values()].some(({ alg }) => algs.includes(alg))
+    if (isLeft && !next.signWith(...algs))
+      throw unusable('signing', `has no active key for ${algs.join(' or ')}, with which this process signs`)
+    if (sealed && next.sealing.size > 0 && !next.sealWith())
+      throw unusable('sealing', 'has no active key, and this process seals')
   }
-  const keyring: Keyring = Object.freeze({
-    kids: Object.freeze(kids),
-    describe: () => infos,
-    jwks: () => ({ keys: usable.flatMap((key) => (key.publicJwk ? [key.publicJwk] : [])) }),
-  })
-  secrets.set(keyring, keys)
-  return keyring
 }
 
-function inventory(file: KeyringFile): readonly KeyInfo[] {
-  const all = (['mac', 'rotation', 'signing', 'sealing'] as const).flatMap((use) =>
-    file[use].map((jwk, index) => ({ use, jwk, where: `${use}[${index}]` })),
-  )
-  return [{ use: 'placement' as const, jwk: file.placement, where: 'placement' }, ...all].map(({ use, jwk, where }) => {
-    if (typeof jwk !== 'object' || jwk === null) throw unusable(where, 'must be a JWK')
-    const { kid, state, created, number } = jwk
-    if (typeof kid !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(kid))
-      throw unusable(where, 'needs a "kid" of 1 to 128 visible characters')
-    if (state !== 'active' && state !== 'retiring' && state !== 'retired')
-      throw unusable(where, 'needs a "state": active, retiring or retired')
-    if (typeof created !== 'string' || Number.isNaN(Date.parse(created)))
-      throw unusable(where, 'needs "created" as an ISO 8601 time')
-    const alg = use === 'signing' ? String(jwk.alg) : use === 'sealing' ? 'A256GCM' : 'HS256'
-    return Object.freeze({ use, kid, alg, state, created, ...(number !== undefined && { number }) })
-  })
-}
-
-function numbered(jwks: readonly KeyJwk[], use: 'mac' | 'rotation'): NumberedKeys {
-  const keys = jwks.map((jwk, index): NumberedKey => {
-    const where = `${use}[${index}]`
-    const { number, kid, state } = jwk
-    if (!Number.isInteger(number) || number! < 1 || number! > 255)
-      throw unusable(where, 'needs a "number" from 1 to 255')
-    return { number: number!, kid, state, key: readSecret(jwk, where) }
-  })
-  const byNumber = new Map(keys.filter((key) => key.state !== 'retired').map((key) => [key.number, key]))
-  if (new Set(keys.map((key) => key.number)).size !== keys.length) throw unusable(use, 'uses a number twice')
-  const active = keys.findLast((key) => key.state === 'active')
-  if (!active) throw new CountersignError('ERR_KEY_NOT_FOUND', `the keyring has no active ${use} key`)
-  return { active, find: (number) => byNumber.get(number) }
-}
+const materialOf = (key: SigningKey | SealingKey) => ('verifyWith' in key ? key.verifyWith : key.key)

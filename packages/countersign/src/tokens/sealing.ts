@@ -3,7 +3,7 @@ import { fromBase64url, toBase64url } from '../internal/bytes.ts'
 import { CountersignError } from '../internal/errors.ts'
 import { type JwsRefusal, MAX_TOKEN_CHARACTERS } from './jws.ts'
 import type { SealingKey } from './key-material.ts'
-import type { Keys } from './keyring.ts'
+import type { Keys } from './keys.ts'
 
 /**
  * Seals per key. With a random initialisation vector of 96 bits, more would make it likely enough that two are equal,

@@ -1,7 +1,7 @@
 import { fromBase64url, hmacSha256, u32be } from '../internal/bytes.ts'
 import { CountersignError } from '../internal/errors.ts'
 import type { SessionId } from '../session/ids.ts'
-import type { Keys } from './keyring.ts'
+import type { Keys } from './keys.ts'
 
 /**
  * The secret that follows `presented`: HMAC-SHA-256(rotation key, 'cs-refresh-1' ‖ session id ‖ u32be(generation) ‖

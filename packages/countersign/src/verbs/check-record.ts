@@ -41,12 +41,24 @@ export async function checkByRecord(
   const nowMs = side.nowMs()
   const { sub: subject, tenant } = claims
   const whose = { subject, ...(tenant !== undefined && { tenant }) }
-  const standing = standByAccess(side, whose, claims, found, floor, nowMs)
+  let standing = standByAccess(side, whose, claims, found, floor, nowMs)
+  if ('ok' in standing) return standing
+  const renewed = underOurSchema(side, found)
+  if (renewed) standing = standByAccess(side, whose, claims, await renewed, floor, nowMs)
   if ('ok' in standing) return standing
   const refused = judgeDemands(side, standing.session, demands, nowMs)
   if (refused) return refused
   note(side, standing, nowMs)
   return { ok: true, session: standing.session as Session<any> }
+}
+
+/** What was read, with its data as our schema has it. `undefined` when it was written under that version. */
+export function underOurSchema({ data }: Pick<Core, 'data'>, found: Found): Promise<Found> | undefined {
+  if (found.is !== 'live') return undefined
+  const record = data.current(found.record)
+  return record === found.record
+    ? undefined
+    : Promise.resolve(record).then((current) => ({ is: 'live', record: current }))
 }
 
 /** What the record makes of an access token. Nothing in it depends on the call. */

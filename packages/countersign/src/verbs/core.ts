@@ -1,4 +1,6 @@
 import type { NearCache } from '../cache/near-cache.ts'
+import type { GuardedRevocations, GuardedSessions } from '../durable/guarded-store.ts'
+import type { Revoker } from '../durable/revoker.ts'
 import type { EventSource, SessionEvent } from '../events/events.ts'
 import type { Runtime } from '../internal/runtime.ts'
 import type { DataCodec } from '../session/data.ts'
@@ -7,26 +9,30 @@ import { contextOf } from '../session/input.ts'
 import { idleWindowMs, type Lifetimes } from '../session/lifetimes.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Context } from '../session/types.ts'
-import type { LimitRule, RevocationStore, SessionStore } from '../stores/contract.ts'
+import type { LimitRule } from '../stores/contract.ts'
 import type { ResolvedStrategyOptions, Strategy } from '../strategies/strategy.ts'
-import type { Keyring, Keys } from '../tokens/keyring.ts'
+import type { Keyring } from '../tokens/keyring.ts'
+import type { Keys } from '../tokens/keys.ts'
 import { subjectRef } from '../tokens/session-id.ts'
 import type { Background } from './background.ts'
 import type { Use } from './check-record.ts'
 import type { FloorWatch } from './floor-watch.ts'
 import type { Proof } from './proofs.ts'
 
-/** What every verb works with. Made once by `createSessions`; nothing in it changes. */
+/** What every verb works with. Made once by `createSessions`; nothing in it changes but the keys. */
 export interface Core {
   readonly strategy: Strategy<'record' | 'token', boolean, any>
   readonly options: ResolvedStrategyOptions
   /** Absent for a storeless `stateless`, whose verbs never ask for it. */
-  readonly sessions: SessionStore
-  readonly revocations: RevocationStore
+  readonly sessions: GuardedSessions
+  readonly revocations: GuardedRevocations
+  /** Ends, blocks and demotes: nothing else writes that. `sessions` and `revocations` come from it. */
+  readonly revoker: Revoker
   readonly floor: FloorWatch
   /** Tokens that were found genuine, and where the store tells of changes how they stand. */
   readonly near: NearCache<Proof, Use>
   readonly keyring: Keyring
+  /** As they are now: a reload changes them between two looks. */
   readonly keys: Keys
   readonly lifetimes: Lifetimes
   readonly limit: LimitRule

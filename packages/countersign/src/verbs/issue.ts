@@ -6,9 +6,11 @@ import { idleDeadlineMs } from '../session/lifetimes.ts'
 import { type Refused, refuse } from '../session/reasons.ts'
 import type { Delivery, Device, SessionRecord } from '../session/record.ts'
 import type { Context } from '../session/types.ts'
+import type { DurableWish } from '../stores/contract.ts'
 import { refuseUnknown, resolveAudience } from '../strategies/options.ts'
 import { newSessionId } from '../tokens/session-id.ts'
 import { type Core, refOf, tell, windowOf } from './core.ts'
+import { epochOf } from './epoch.ts'
 import { type Minted, mint } from './mint.ts'
 
 /** `Issue` without its generics. */
@@ -25,6 +27,7 @@ export interface IssueInput {
   persistent?: boolean
   audience?: string | readonly string[]
   clientId?: string
+  durable?: DurableWish
   context?: Context
   data?: unknown
 }
@@ -42,6 +45,7 @@ const INPUT = new Set([
   'persistent',
   'audience',
   'clientId',
+  'durable',
   'context',
   'data',
 ])
@@ -56,9 +60,10 @@ export async function issue(core: Core, input: IssueInput): Promise<Minted | Ref
   if (input.ifEpoch !== undefined && !Number.isSafeInteger(input.ifEpoch)) {
     throw invalidInput('ifEpoch', 'must be what epoch() returned')
   }
+  const durable = checkDurable(input.durable)
   const identity = identityOf(core, input)
   const roles = checkRoles(input.roles, core.roles)
-  const data = await core.data.encode(input.data)
+  const stored = await core.data.encode(input.data)
   await core.ready()
 
   const keepsRecord = core.strategy.needs.length > 0
@@ -68,7 +73,7 @@ export async function issue(core: Core, input: IssueInput): Promise<Minted | Ref
   if (!Number.isSafeInteger(authTimeMs) || authTimeMs < 0 || authTimeMs > nowMs + 60_000) {
     throw invalidInput('authTimeMs', 'must be a time in the past')
   }
-  const { record, secret } = newRecord(core, ref, { ...identity, authTimeMs, roles, data, context }, nowMs)
+  const { record, secret } = newRecord(core, ref, { ...identity, ...stored, authTimeMs, roles, context }, nowMs)
   if (!keepsRecord) {
     const minted = mint(core, record, secret, { stamp: nowMs, durability: 'none', rotation: 'first' })
     tell(core, { type: 'session_created' }, { ...ref, id: record.id }, context)
@@ -77,7 +82,7 @@ export async function issue(core: Core, input: IssueInput): Promise<Minted | Ref
 
   const created = await core.sessions.create(
     record,
-    { limit: core.limit, ifEpoch: input.ifEpoch ?? null, accessMs: core.options.accessMs, floorMs },
+    { limit: core.limit, ...ifEpochOf(core, input.ifEpoch), accessMs: core.options.accessMs, floorMs, ...durable },
     nowMs,
   )
   switch (created.is) {
@@ -92,6 +97,18 @@ export async function issue(core: Core, input: IssueInput): Promise<Minted | Ref
       tell(core, { type: 'login_refused', reason: created.is }, ref, context)
       return refuse(created.is)
   }
+}
+
+/** The gate that the store compares, and the primary that told it where another one could take over. */
+function ifEpochOf(core: Core, visible: number | undefined): { ifEpoch: number | null; ifPrimary?: number } {
+  if (visible === undefined) return { ifEpoch: null }
+  const { epoch, primary } = epochOf(visible)
+  return { ifEpoch: epoch, ...(core.sessions.failovers && { ifPrimary: primary }) }
+}
+
+export function checkDurable(durable: unknown): { durable?: DurableWish } {
+  if (durable !== undefined && durable !== 'replicated') throw invalidInput('durable', "must be 'replicated'")
+  return durable === undefined ? {} : { durable }
 }
 
 function identityOf(core: Core, input: IssueInput) {
@@ -116,7 +133,17 @@ function identityOf(core: Core, input: IssueInput) {
 /** What differs from one new record to the next. */
 export type RecordSeed = Pick<
   SessionRecord,
-  'acr' | 'amr' | 'audience' | 'clientId' | 'device' | 'delivery' | 'persistent' | 'authTimeMs' | 'roles' | 'data'
+  | 'acr'
+  | 'amr'
+  | 'audience'
+  | 'clientId'
+  | 'device'
+  | 'delivery'
+  | 'persistent'
+  | 'authTimeMs'
+  | 'roles'
+  | 'data'
+  | 'dataVersion'
 > & { readonly context: Context | undefined }
 
 /** A record of generation 0 with a fresh id and, where the strategy has one, a fresh random secret. */

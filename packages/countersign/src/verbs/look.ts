@@ -24,7 +24,7 @@ export async function* list(core: Core, subject: Subject): AsyncGenerator<Sessio
   do {
     const floor = await core.floor.fresh()
     const page = await core.sessions.list(ref, after, { limit: PAGE, floorMs: floor.notBeforeMs }, core.nowMs())
-    for (const record of page.items) yield sessionOf(record, core.data)
+    for (const record of page.items) yield sessionOf(await core.data.current(record), core.data)
     after = page.next
   } while (after !== null)
 }
@@ -45,7 +45,7 @@ export async function explain(core: Core, text: string): Promise<Explanation> {
 async function explainSession(core: Core, id: SessionId): Promise<Omit<Explanation, 'kind'>> {
   const live = await readLive(core, id)
   if (!live.ok) return { accepted: false, refusal: live }
-  const session = sessionOf(live.record, core.data)
+  const session = sessionOf(await core.data.current(live.record), core.data)
   return { accepted: true, subject: session.subject, ...(session.tenant && { tenant: session.tenant }), session }
 }
 

@@ -1,9 +1,9 @@
-import { CountersignError } from '../internal/errors.ts'
 import type { AccessToken, RefreshToken } from '../session/ids.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Durability } from '../session/types.ts'
 import { sessionOf } from '../session/view.ts'
 import { signAccessToken } from '../tokens/access-token.ts'
+import { noSealingKey, noSigningKey } from '../tokens/keyring.ts'
 import { writeMacToken } from '../tokens/mac-token.ts'
 import { seal } from '../tokens/sealing.ts'
 import type { Core } from './core.ts'
@@ -19,6 +19,7 @@ export interface Minted {
   readonly refreshToken?: RefreshToken
   readonly refreshExpiresAtMs?: number
   readonly durability: Durability
+  readonly replicas?: number
   readonly rotation: Rotation
 }
 
@@ -30,11 +31,13 @@ export function mint(
   how: {
     readonly stamp: number
     readonly durability: Durability
+    readonly replicas?: number
     readonly rotation: Rotation
     readonly audience?: readonly string[]
   },
 ): Minted {
   const { stamp, durability, rotation } = how
+  const replicas = how.replicas === undefined ? {} : { replicas: how.replicas }
   const { options, strategy, keys } = core
   const macToken = (prefix: 'cso_' | 'csr_') =>
     writeMacToken(prefix, { macKey: record.macKey, sessionId: record.id, generation: record.generation, secret }, keys)
@@ -42,23 +45,24 @@ export function mint(
   if (strategy.name === 'opaque') {
     const session = sessionOf(record, core.data)
     const accessToken = macToken('cso_') as AccessToken
-    return { ok: true, session, accessToken, accessExpiresAtMs: session.expiresAtMs, durability, rotation }
+    const accessExpiresAtMs = session.expiresAtMs
+    return { ok: true, session, accessToken, accessExpiresAtMs, durability, ...replicas, rotation }
   }
-  const key = keys.signWith(options.alg)
-  if (!key) throw new CountersignError('ERR_KEY_NOT_FOUND', `the keyring has no active signing key for ${options.alg}`)
+  const key = keys.signWith(...options.algs)
+  if (!key) throw noSigningKey(options.algs)
   const audience = how.audience ?? record.audience
   const rule = { ...options, random: core.runtime.random, withRoles: strategy.reads === 'token' }
   const signed = signAccessToken(record, stamp, audience, rule, key)
   const accessToken = options.sealed ? sealed(core, signed) : signed
   const accessExpiresAtMs = Math.floor(Math.min(stamp + options.accessMs, record.absoluteAtMs) / 1_000) * 1_000
   const session = sessionOf(record, core.data, audience, accessExpiresAtMs)
-  const access = { ok: true, session, accessToken, accessExpiresAtMs, durability, rotation } as const
+  const access = { ok: true, session, accessToken, accessExpiresAtMs, durability, ...replicas, rotation } as const
   if (!strategy.renews) return access
   return { ...access, refreshToken: macToken('csr_') as RefreshToken, refreshExpiresAtMs: record.refreshAtMs }
 }
 
 function sealed({ keys, runtime }: Core, signed: AccessToken): AccessToken {
   const key = keys.sealWith()
-  if (!key) throw new CountersignError('ERR_KEY_NOT_FOUND', 'the keyring has no active sealing key')
+  if (!key) throw noSealingKey()
   return seal(signed, key, runtime.random) as AccessToken
 }

@@ -6,9 +6,10 @@ import { type Refused, refuse } from '../session/reasons.ts'
 import type { SessionRecord } from '../session/record.ts'
 import type { Checked, Context, Durability, Session } from '../session/types.ts'
 import { sessionOf } from '../session/view.ts'
+import type { DurableWish } from '../stores/contract.ts'
 import { checkSessionId } from './check-id.ts'
 import { type Core, tell } from './core.ts'
-import { newRecord } from './issue.ts'
+import { checkDurable, newRecord } from './issue.ts'
 import { judgeGone, judgeRecord } from './judge.ts'
 import { type Minted, mint } from './mint.ts'
 import { remedied } from './verify.ts'
@@ -32,7 +33,7 @@ export async function readLive(
 /** `Records.get`. */
 export async function get(core: Core, id: SessionId): Promise<Checked<Session<any>>> {
   const live = await readLive(core, id)
-  return live.ok ? { ok: true, session: sessionOf(live.record, core.data) } : live
+  return live.ok ? { ok: true, session: sessionOf(await core.data.current(live.record), core.data) } : live
 }
 
 /** `Records.update`. */
@@ -40,32 +41,39 @@ export async function update(
   core: Core,
   id: SessionId,
   change: (data: Immutable<any>) => Immutable<any>,
-  options: { operationId?: string; context?: Context },
-): Promise<Checked<Session<any>> & { readonly durability?: Durability }> {
+  options: { operationId?: string; durable?: DurableWish; context?: Context },
+): Promise<Checked<Session<any>> & { readonly durability?: Durability; readonly replicas?: number }> {
+  const durable = checkDurable(options.durable)
   const operationId = options.operationId === undefined ? undefined : checkText(options.operationId, 'operationId', 64)
   const live = await readLive(core, id)
   if (!live.ok) return live
-  let { record } = live
+  let record = await core.data.current(live.record)
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     if (operationId !== undefined && record.operations.includes(operationId)) {
       // This process's own write, told only now: its copies may still be from before it.
       core.near.dropSession(id)
       return { ok: true, session: sessionOf(record, core.data) }
     }
-    const data = await core.data.encode(change(core.data.decode(record.data) as Immutable<any>))
+    const { data, ...written } = await core.data.encode(change(core.data.decode(record.data) as Immutable<any>))
     if (data === null) throw new CountersignError('ERR_DATA_INVALID', '"data" needs the option "data" with its schema')
     const done = await core.sessions.update(
       id,
-      { data, ...(operationId !== undefined && { operationId }) },
+      { data, ...written, ...(operationId !== undefined && { operationId }), ...durable },
       record.version,
       core.nowMs(),
     )
     switch (done.is) {
       case 'stored':
       case 'repeated':
-        return { ok: true, session: sessionOf(done.record, core.data), durability: done.durability }
+        record = await core.data.current(done.record)
+        return {
+          ok: true,
+          session: sessionOf(record, core.data),
+          durability: done.durability,
+          ...(done.replicas !== undefined && { replicas: done.replicas }),
+        }
       case 'conflict':
-        record = done.record
+        record = await core.data.current(done.record)
         await pause(core, attempt)
         break
       case 'expired':
@@ -91,8 +99,10 @@ export async function stepUp(
   core: Core,
   id: SessionId,
   proof: { acr: string; amr: readonly string[] },
-  context: Context | undefined,
+  options: { durable?: DurableWish; context?: Context },
 ): Promise<Minted | Refused> {
+  const { context } = options
+  const durable = checkDurable(options.durable)
   checkObject(proof, 'proof')
   if (!core.acrLevels.includes(proof.acr)) {
     throw new CountersignError('ERR_INPUT_INVALID', '"acr" is not one of the option "acrLevels"')
@@ -117,6 +127,7 @@ export async function stepUp(
       persistent: old.persistent,
       roles: old.roles,
       data: old.data,
+      ...(old.dataVersion !== undefined && { dataVersion: old.dataVersion }),
       context,
     },
     nowMs,
@@ -124,7 +135,7 @@ export async function stepUp(
   const done = await core.sessions.replace(
     id,
     record,
-    { accessMs: core.options.accessMs, floorMs: floor.notBeforeMs },
+    { accessMs: core.options.accessMs, floorMs: floor.notBeforeMs, ...durable },
     nowMs,
   )
   switch (done.is) {
@@ -132,7 +143,7 @@ export async function stepUp(
       const { subject, tenant } = done.record
       const about = { id: done.record.id, subject, ...(tenant !== undefined && { tenant }) }
       tell(core, { type: 'session_stepped_up', acr: proof.acr, replaces: id }, about, context)
-      return mint(core, done.record, secret, { stamp: done.stamp, durability: done.durability, rotation: 'first' })
+      return mint(core, await core.data.current(done.record), secret, { ...done, rotation: 'first' })
     }
     case 'expired':
       return judgeRecord(done.record, floor, nowMs) ?? refuse('expired_idle')

@@ -5,10 +5,11 @@ import { idleDeadlineMs } from '../session/lifetimes.ts'
 import { type Refused, refuse } from '../session/reasons.ts'
 import type { Origin, SessionRecord } from '../session/record.ts'
 import type { Context } from '../session/types.ts'
-import type { Rotated } from '../stores/contract.ts'
+import type { DurableWish, Rotated } from '../stores/contract.ts'
 import { type MacToken, readMacToken } from '../tokens/mac-token.ts'
 import { successorOf } from '../tokens/successor.ts'
 import { type Core, tell, windowOf } from './core.ts'
+import { checkDurable } from './issue.ts'
 import { judgeGone, judgeRecord } from './judge.ts'
 import { type Minted, mint } from './mint.ts'
 
@@ -19,9 +20,10 @@ const MAX_REPLAYS = 5
 export async function refresh(
   core: Core,
   text: string,
-  options: { audience?: string; context?: Context },
+  options: { audience?: string; durable?: DurableWish; context?: Context },
 ): Promise<Minted | Refused> {
   const { context } = options
+  const durable = checkDurable(options.durable)
   if (text === '' || typeof text !== 'string') return refuse('missing')
   const token = readMacToken('csr_', text, core.keys)
   if (!token.ok) {
@@ -53,6 +55,7 @@ export async function refresh(
       accessMs: core.options.accessMs,
       floorMs: floor.notBeforeMs,
       use: core.strategy.reads === 'token' ? idleDeadlines(core, nowMs) : null,
+      ...durable,
     },
     nowMs,
   )
@@ -62,12 +65,13 @@ export async function refresh(
     case 'rotated':
     case 'replayed':
     case 'current': {
-      const { record, stamp, durability } = done
+      const { record, stamp, durability, replicas } = done
       const narrowed = options.audience
       if (narrowed !== undefined && !record.audience.includes(narrowed)) return refuse('claim_mismatch')
       const secret = done.is === 'current' ? token.secret : secretOf(core, token, record)
       const audience = narrowed === undefined ? record.audience : [narrowed]
-      return mint(core, record, secret, { stamp, durability, rotation: done.is, audience })
+      const how = { stamp, durability, ...(replicas !== undefined && { replicas }), rotation: done.is, audience }
+      return mint(core, await core.data.current(record), secret, how)
     }
     case 'reused':
     case 'rolled_back':

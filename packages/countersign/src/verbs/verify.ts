@@ -6,7 +6,7 @@ import { type EndReason, type Refused, refuse } from '../session/reasons.ts'
 import type { Checked, Principal, VerifyOptions } from '../session/types.ts'
 import { sessionOf } from '../session/view.ts'
 import type { Floor, Found, Revocations } from '../stores/contract.ts'
-import { note, type RecordSide, standByAccess, standingOf, type Use } from './check-record.ts'
+import { note, type RecordSide, standByAccess, standingOf, type Use, underOurSchema } from './check-record.ts'
 import { type Core, tell, windowOf } from './core.ts'
 import { judgeDemands, judgeEnd, judgeGone, judgeRecord } from './judge.ts'
 import { type About, openToken, type Proof, tellOf } from './proofs.ts'
@@ -78,14 +78,20 @@ export async function checkToken(
   const reading = demands.fresh ? undefined : read(core, proof)
   try {
     const asked = reading ? reading.answer() : ask(core, proof)
-    const [found, floor] = await Promise.all([asked, core.floor.fresh()])
+    const [answered, floor] = await Promise.all([asked, core.floor.fresh()])
+    let found: Answer = answered
     const nowMs = core.nowMs()
     if (found.is === 'live') tellOf(found.record, about)
     let standing = stand(core, proof, found, floor, nowMs)
     const isOlder = reading !== undefined && 'ok' in standing && standing.reason === 'rolled_back'
     // A read that was shared may have been asked before this token was made, by a refresh in another process: what is
     // older than the token says nothing of the store. A read of its own does.
-    if (isOlder) standing = stand(core, proof, await ask(core, proof), floor, nowMs)
+    if (isOlder) {
+      found = await ask(core, proof)
+      standing = stand(core, proof, found, floor, nowMs)
+    }
+    const renewed = 'ok' in standing ? undefined : underOurSchema(core, found as Found)
+    if (renewed) standing = stand(core, proof, await renewed, floor, nowMs)
     if ('ok' in standing) {
       // Whoever asked before the others knows better than their copies.
       if (core.strategy.name === 'denylist') near.revocationsChanged(tagOfId(proof.id))

@@ -8,13 +8,17 @@ import type { SessionStore, Store } from '../stores/contract.ts'
 import { type AccessClaims, isOwn, verifyAccessJws } from '../tokens/access-token.ts'
 import { judgeTimes, principalOf, readClaims, type TokenClaims } from '../tokens/claims.ts'
 import { type ForeignKeyLookup, type JwsResult, verifyJws } from '../tokens/jws.ts'
-import { ACCESS_TOKEN_TYPE, type Keyring, keysOf } from '../tokens/keyring.ts'
+import { type Keyring, keysOf } from '../tokens/keyring.ts'
+import { ACCESS_TOKEN_TYPE } from '../tokens/keys.ts'
 import { createBackground } from '../verbs/background.ts'
 import { checkByRecord, type RecordSide } from '../verbs/check-record.ts'
 import { watchFloor } from '../verbs/floor-watch.ts'
 import { judgeDemands } from '../verbs/judge.ts'
 import { type RemoteKeys, remoteKeys } from './jwks.ts'
 import { type ResolvedTrust, resolveTrust, type Trust } from './trust.ts'
+
+/** As `createSessions` has them. */
+type DataOptions = { data?: StandardSchema<any, any>; dataVersion?: number }
 
 /** Where the records are: a store that is ready, or one with its `lifecycle`, which the first check makes ready. */
 export type VerifierRecords = SessionStore | (Pick<Store, 'sessions'> & Partial<Store>)
@@ -40,16 +44,17 @@ export function createVerifier<const R extends string = string>(
   options: Trust<R> & { records?: undefined },
 ): Verifier<Principal<R>>
 export function createVerifier<I, D = I, const R extends string = string>(
-  options: Trust<R> & { records: VerifierRecords; data?: StandardSchema<I, D> },
+  options: Trust<R> & { records: VerifierRecords; data?: StandardSchema<I, D>; dataVersion?: number },
 ): Verifier<Session<D, R>>
 export function createVerifier(
-  options: Trust & { records?: VerifierRecords | undefined; data?: StandardSchema<any, any> },
+  options: Trust & { records?: VerifierRecords | undefined } & DataOptions,
 ): Verifier<any> {
   const trust = resolveTrust(options)
   const signatures = options.keys instanceof URL ? bySet(options.keys, trust) : byKeyring(options.keys, trust)
   const { records } = options
   if (records === undefined) {
-    if (options.data !== undefined) throw invalidOption('data', 'needs "records"')
+    for (const option of ['data', 'dataVersion'] as const)
+      if (options[option] !== undefined) throw invalidOption(option, 'needs "records"')
     return bySignature(signatures, trust)
   }
   return byRecord(signatures, trust, recordSide(records, options, trust))
@@ -69,7 +74,7 @@ function byKeyring(keyring: Keyring, trust: ResolvedTrust): Signatures {
   if (![...keys.signing.values()].some((key) => algorithms?.includes(key.alg) ?? true))
     throw new CountersignError('ERR_KEY_NOT_FOUND', 'the keyring has no usable signing key for "algorithms"')
   const now = (token: string): JwsResult => {
-    const jws = verifyAccessJws(token, keys, sealed, maxCharacters)
+    const jws = verifyAccessJws(token, keysOf(keyring), sealed, maxCharacters)
     return jws.ok && algorithms && !algorithms.includes(jws.key.alg) ? { ok: false, reason: 'bad_signature' } : jws
   }
   return { now, ask: async (token) => now(token) }
@@ -158,7 +163,7 @@ function judgeClaims(jws: JwsResult, trust: ResolvedTrust, nowMs: number): Token
 
 function recordSide(
   records: VerifierRecords,
-  options: Trust & { data?: StandardSchema<any, any> },
+  options: Trust & DataOptions,
   trust: ResolvedTrust,
 ): { side: RecordSide; ready: () => Promise<void> } {
   const { sessions, lifecycle = undefined } = 'sessions' in records ? records : { sessions: records }
@@ -171,7 +176,7 @@ function recordSide(
   const side: RecordSide = Object.freeze({
     sessions,
     floor: watchFloor({ floor: () => sessions.floor() }, clock),
-    data: createDataCodec(options.data, DEFAULT_MAX_DATA_BYTES),
+    data: createDataCodec(options.data, DEFAULT_MAX_DATA_BYTES, options.dataVersion),
     acrLevels: trust.acrLevels,
     // A touch that fails has no one to tell here; the next check that finds the store down is a fault of its own.
     background: createBackground(() => undefined),

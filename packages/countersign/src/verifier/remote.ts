@@ -1,6 +1,6 @@
 import { toBase64url } from '../internal/bytes.ts'
 import { type Duration, durationMs } from '../internal/duration.ts'
-import { CountersignError, invalidOption } from '../internal/errors.ts'
+import { invalidOption } from '../internal/errors.ts'
 import { elapsedMs, momentOf, type Runtime, systemRuntime } from '../internal/runtime.ts'
 import { checkRoleNames } from '../session/input.ts'
 import { type Refused, refuse } from '../session/reasons.ts'
@@ -8,7 +8,7 @@ import type { Checked, Principal, Verifier, VerifyOptions } from '../session/typ
 import { refuseUnknown } from '../strategies/options.ts'
 import { MAX_TOKEN_CHARACTERS, signJws } from '../tokens/jws.ts'
 import type { SigningKey } from '../tokens/key-material.ts'
-import { type Keyring, keysOf } from '../tokens/keyring.ts'
+import { type Keyring, keepSigning, keysOf, noSigningKey } from '../tokens/keyring.ts'
 import { type JsonObject, parseStrictObject } from '../tokens/strict-json.ts'
 import { judgeDemands } from '../verbs/judge.ts'
 import { ActiveTokens } from './active-tokens.ts'
@@ -26,7 +26,7 @@ export type RemoteTrust<R extends string = string> = {
   audience: string
   /** The name that the endpoint knows this service by. */
   clientId: string
-  /** Its active `ES256` or `Ed25519` signing key signs the assertions; the endpoint has the public half. */
+  /** Its newest active `ES256` or `Ed25519` signing key signs the assertions; the endpoint has the public half. */
   key: Keyring
   /**
    * How long an answer that a token is active is used again, `0s` to `5m`: a revocation takes that much longer here.
@@ -47,6 +47,7 @@ export type RemoteTrust<R extends string = string> = {
   runtime?: Runtime
 }
 
+const SIGNING = ['ES256', 'Ed25519'] as const
 const OPTIONS = new Set([
   'introspection',
   'issuer',
@@ -85,9 +86,13 @@ export function createRemoteVerifier<const R extends string = string>(options: R
   const issuer = text(options.issuer, 'issuer')
   const audience = text(options.audience, 'audience')
   const clientId = text(options.clientId, 'clientId')
-  const keys = keysOf(options.key)
-  const signer = () => keys.signWith('ES256') ?? keys.signWith('Ed25519')
-  if (!signer()) throw new CountersignError('ERR_KEY_NOT_FOUND', 'the keyring has no active ES256 or Ed25519 key')
+  const { key } = options
+  const signer = () => {
+    const found = keysOf(key).signWith(...SIGNING)
+    if (!found) throw noSigningKey(SIGNING)
+    return found
+  }
+  keepSigning(key, { algs: SIGNING, sealed: false })
   const maxStaleMs = durationMs(options.maxStale ?? '0s', 'maxStale', 0, 300_000)
   if (!Number.isInteger(maxEntries) || maxEntries < 1 || maxEntries > 1_000_000)
     throw invalidOption('maxEntries', 'must be a whole number from 1 to 1000000')
@@ -105,7 +110,7 @@ export function createRemoteVerifier<const R extends string = string>(options: R
 
   const ask = async (token: string): Promise<Checked<Principal>> => {
     const askedAt = momentOf(clock)
-    const answer = await introspect(send, () => form(token, clientId, assertion(clientId, issuer, signer()!, runtime)))
+    const answer = await introspect(send, () => form(token, clientId, assertion(clientId, issuer, signer(), runtime)))
     const checked = principalOfAnswer(answer, expected)
     if (checked.ok) active.keep(token, checked.session, askedAt)
     else active.forget(token)

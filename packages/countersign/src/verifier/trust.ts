@@ -73,6 +73,7 @@ const OPTIONS = new Set([
   'runtime',
   'records',
   'data',
+  'dataVersion',
 ])
 const ALGS: readonly VerifyingAlg[] = ['HS256', 'ES256', 'Ed25519', 'RS256']
 

@@ -14,6 +14,7 @@ export interface WorkerSetup {
   readonly store:
     | { readonly kind: 'sqlite'; readonly file: string }
     | { readonly kind: 'redis' | 'postgres'; readonly url: string }
+    | { readonly kind: 'redis-cluster'; readonly nodes: readonly string[] }
   readonly keyring: object
   readonly perSubject: number
 }
@@ -29,6 +30,8 @@ function openStore(setup: WorkerSetup['store']): Store {
       return sqliteStore({ file: setup.file, busyDeadline: '60s' })
     case 'redis':
       return redisStore({ url: setup.url, deadline: '60s' })
+    case 'redis-cluster':
+      return redisStore({ nodes: setup.nodes, deadline: '60s' })
     case 'postgres':
       return postgresStore({ url: setup.url, deadline: '60s' })
   }

@@ -222,6 +222,7 @@ async function plan(
         absoluteAtMs,
         idleAtMs: Math.min(nowMs + operation.idle, absoluteAtMs),
         refreshAtMs: Math.min(nowMs + operation.refresh, absoluteAtMs),
+        ...writtenBy(index),
       })
       return (store) => store.sessions.create(next, rule, nowMs)
     }
@@ -254,7 +255,12 @@ async function plan(
     case 'update': {
       const version = (record?.version ?? 1) - operation.behind
       const { operationId } = operation
-      const change = { data: `${index}`, ...(operationId !== undefined && { operationId }) }
+      const { dataVersion } = writtenBy(index)
+      const change = {
+        data: `${index}`,
+        ...(dataVersion !== undefined && { dataVersion }),
+        ...(operationId !== undefined && { operationId }),
+      }
       return (store) => store.sessions.update(targetId, change, version, nowMs)
     }
     case 'replace': {
@@ -265,6 +271,7 @@ async function plan(
         createdAtMs: nowMs,
         stamped: record?.stamped ?? false,
         acr: 'aal2',
+        ...writtenBy(index + 1),
       })
       const rule = { accessMs: ACCESS, floorMs: floorMs(operation.floor) }
       return (store) => store.sessions.replace(targetId, next, rule, nowMs)
@@ -303,6 +310,9 @@ async function stateOf(store: Store, ref: SubjectRef, ids: readonly SessionId[],
   })
 }
 
+/** By whom and how safely something was written, and what one store alone tells for the case of a failover. */
+const HOW_WRITTEN = new Set(['durability', 'by', 'replicas', 'ended'])
+
 /** Without what stores may differ in: how durable a write is, and the order of a set of ids. */
 function comparable(answer: unknown): unknown {
   if (answer instanceof Uint8Array) return Buffer.from(answer).toString('hex')
@@ -310,8 +320,18 @@ function comparable(answer: unknown): unknown {
   if (answer instanceof Set) return new Set([...answer].sort())
   if (Array.isArray(answer)) return answer.map(comparable)
   if (typeof answer !== 'object' || answer === null) return answer
-  const members = Object.entries(answer).filter(([name]) => name !== 'durability')
+  const members = Object.entries(answer).filter(([name]) => !HOW_WRITTEN.has(name))
   return Object.fromEntries(
     members.map(([name, value]) => [name, name === 'ids' ? [...(value as string[])].sort() : comparable(value)]),
   )
+}
+
+/** Records of this release, of an application with a newer schema, and of newer releases. */
+function writtenBy(index: number): Partial<SessionRecord> {
+  const text = index % 2 === 0 ? '' : `{"probe":${index}}`
+  return {
+    ...(index % 3 === 0 && { dataVersion: index + 2 }),
+    ...(index % 4 === 0 && { more: { format: 1 + 16 * (1 + (index % 5)), text } }),
+    ...(index % 4 === 1 && { more: { format: 1, text: `{"probe":${index}}` } }),
+  }
 }

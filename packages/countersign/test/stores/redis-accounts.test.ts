@@ -7,29 +7,23 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type RedisServer, startRedis } from '../../../../tools/test-support/redis-server.ts'
 import { systemRuntime } from '../../src/internal/runtime.ts'
 import type { Account } from '../../src/stores/contract.ts'
-import type { Requests } from '../../src/stores/redis/executor.ts'
+import type { Executor, Requests } from '../../src/stores/redis/executor.ts'
 import { keysWith } from '../../src/stores/redis/keys.ts'
-import { createNodeRedis } from '../../src/stores/redis/node-redis.ts'
-import { NodeRedisExecutor } from '../../src/stores/redis/node-redis-executor.ts'
+import { resolveRedisOptions } from '../../src/stores/redis/options.ts'
 import { LEASE_MS, redisAccounts } from '../../src/stores/redis/redis-accounts.ts'
+import { transportTo } from '../../src/stores/redis/transport.ts'
 
 const { subjectRef } = samples
 
 const keys = keysWith('cs')
 const { clock } = systemRuntime
 let server: RedisServer
-let executor: NodeRedisExecutor
+let executor: Executor
 let raw: ReturnType<typeof createClient>
 
 beforeAll(async () => {
   server = await startRedis()
-  executor = new NodeRedisExecutor({
-    create: () => createNodeRedis(server.url, systemRuntime.random),
-    owned: true,
-    deadlineMs: 2_000,
-    runtime: systemRuntime,
-    host: 'test',
-  })
+  executor = transportTo(resolveRedisOptions({ url: server.url })).executor
   await executor.connect()
   raw = createClient({ url: server.url })
   await raw.connect()

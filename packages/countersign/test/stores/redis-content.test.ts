@@ -29,13 +29,16 @@ describe('content that the store did not write', () => {
     await server?.stop()
   })
   const corrupt = { code: 'ERR_STORE_CORRUPT', store: 'redis' }
+  // The first character is taken for the number of a format.
+  const unknown = { code: 'ERR_FORMAT_UNKNOWN', store: 'redis' }
 
-  it.each<[string, (key: string) => Promise<unknown>]>([
-    ['garbage', (key) => raw.set(key, 'canary', { KEEPTTL: true })],
-    ['nothing', (key) => raw.set(key, '', { KEEPTTL: true })],
-    ['a record that is cut', (key) => raw.setRange(key, 0, '').then(() => cut(key))],
-    ['a record of a newer format', (key) => raw.setRange(key, 0, '\u0002')],
-  ])('%s in place of a record is a typed fault for all but ending', async (_what, damage) => {
+  it.each<[string, object, (key: string) => Promise<unknown>]>([
+    ['garbage', unknown, (key) => raw.set(key, 'canary', { KEEPTTL: true })],
+    ['garbage behind our format', corrupt, (key) => raw.set(key, '\u0001canary', { KEEPTTL: true })],
+    ['nothing', corrupt, (key) => raw.set(key, '', { KEEPTTL: true })],
+    ['a record that is cut', corrupt, (key) => raw.setRange(key, 0, '').then(() => cut(key))],
+    ['a record of another format', unknown, (key) => raw.setRange(key, 0, '\u0002')],
+  ])('%s in place of a record is a typed fault for all but ending', async (what, fault, damage) => {
     const ref = subjectRef()
     const [bad, good] = [recordNow(store, ref), recordNow(store, ref)]
     const now = bad.createdAtMs
@@ -52,8 +55,10 @@ describe('content that the store did not write', () => {
       () => store.sessions.setRoles(ref, [], now),
     ]) {
       const error = (await outcome(call())) as Error
-      expect(error).toMatchObject(corrupt)
+      expect(error).toMatchObject(fault)
       expect(error.message).not.toContain('canary')
+      if (what === 'a record of another format')
+        expect(error.message).toMatch(/has format 2\.0, .*; this one reads 1\.x/)
     }
     // Half of a change of roles is none.
     expect(await store.sessions.read(good.id)).toMatchObject({ record: { roles: ['user'] } })
@@ -115,6 +120,10 @@ describe('content that the store did not write', () => {
     expect(await outcome(store.sessions.endSubject(ref, 'admin', {}, now))).toMatchObject(corrupt)
     expect(await outcome(store.sessions.subject(ref, now))).toMatchObject(corrupt)
     expect(await store.sessions.read(record.id)).toMatchObject({ is: 'live', record: { roles: ['user'] } })
+    await raw.hDel(`cs:{${ref.tag}}:u`, 'gate')
+    await raw.hSet(`cs:{${ref.tag}}:u`, record.id.slice(12), 'x'.repeat(18))
+    expect(await outcome(store.sessions.endSubject(ref, 'admin', {}, now))).toMatchObject(corrupt)
+    expect(await store.sessions.read(record.id)).toMatchObject({ is: 'live' })
   })
 
   it('a damaged account or identifier is a typed fault', async () => {
@@ -131,7 +140,9 @@ describe('content that the store did not write', () => {
       createdAtMs: 0,
       unsettled: null,
     }
+    expect(await outcome(store.accounts.bySubject(ref))).toMatchObject(unknown)
+    expect(await outcome(store.accounts.replace(account, 1))).toMatchObject(unknown)
+    await raw.set(`cs:{${ref.tag}}:a`, '\u0001canary')
     expect(await outcome(store.accounts.bySubject(ref))).toMatchObject(corrupt)
-    expect(await outcome(store.accounts.replace(account, 1))).toMatchObject(corrupt)
   })
 })

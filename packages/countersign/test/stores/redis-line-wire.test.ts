@@ -16,8 +16,9 @@ import { resolveNearCache } from '../../src/cache/options.ts'
 import { type Runtime, systemRuntime } from '../../src/internal/runtime.ts'
 import type { SessionId } from '../../src/session/ids.ts'
 import type { Principal } from '../../src/session/types.ts'
+import { endpointOf } from '../../src/stores/redis/endpoint.ts'
 import { keysWith } from '../../src/stores/redis/keys.ts'
-import { createTrackedNodeRedis, nodeRedisErrors } from '../../src/stores/redis/node-redis.ts'
+import { createNodeRedis, nodeRedisErrors, TRACKED, type TrackedClient } from '../../src/stores/redis/node-redis.ts'
 import { encodeRecord } from '../../src/stores/redis/record-codec.ts'
 import { redisFeed } from '../../src/stores/redis/redis-feed.ts'
 import { TrackedPrimary } from '../../src/stores/redis/tracked-primary.ts'
@@ -81,8 +82,15 @@ async function open(script: Script, runtime: Runtime = slow, wait: 'open' | 'do 
       open: (owner, listener, clock) => {
         const primary = new TrackedPrimary({
           name: 'scripted',
-          connect: async () => ({ client: await createTrackedNodeRedis(server.url), errors: await nodeRedisErrors() }),
-          fence: async (requests) => String(await requests.send(['FENCE'])) === 'PONG',
+          connect: async () => ({
+            client: (await createNodeRedis(
+              endpointOf(server.url, 'url', undefined),
+              runtime.random,
+              TRACKED,
+            )) as TrackedClient,
+            errors: await nodeRedisErrors(),
+          }),
+          fence: async (requests) => (String(await requests.send(['FENCE'])) === 'PONG' ? undefined : 'another server'),
           owner,
           runtime,
           clock,
@@ -312,6 +320,31 @@ describe('the end of a line', () => {
       return kit.server.connections.length > before && !kit.isHit(id)
     })
     tracks = true
+  })
+
+  test('a fence on its way for 400 ms puts the line in doubt, and its answer takes the doubt away', async () => {
+    let isDeaf = false
+    // Without the second after which the line is given up.
+    const patient: Runtime = {
+      ...systemRuntime,
+      timers: {
+        ...systemRuntime.timers,
+        setTimeout: (fn, ms, how) => (ms >= 1_000 ? undefined : systemRuntime.timers.setTimeout(fn, ms, how)),
+      },
+    }
+    const kit = await open(([name], connection) => {
+      if (name === 'FENCE' && isDeaf) return ''
+      return answering([name!], connection)
+    }, patient)
+    isDeaf = true
+    await eventually(() => !kit.isOpen())
+    const before = kit.direct.length
+    await kit.check(newId())
+    expect(kit.direct.length).toBe(before + 1)
+    isDeaf = false
+    kit.connection.write(PONG, 1)
+    await eventually(kit.isOpen)
+    expect(kit.server.connections).toHaveLength(1)
   })
 
   test('a fence that is not answered: reads go elsewhere after 400 ms, and after a second the line is replaced', async () => {

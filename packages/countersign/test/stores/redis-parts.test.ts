@@ -157,7 +157,12 @@ describe('start check', () => {
   }
 
   it('has nothing to say about a server that keeps every promise', () => {
-    expect(checkServer(facts({}))).toEqual({ warnings: [], durability: 'fsynced', keepsAll: true })
+    expect(checkServer(facts({}))).toMatchObject({
+      warnings: [],
+      advice: [],
+      durability: 'fsynced',
+      keepsAll: true,
+    })
   })
 
   it.each([
@@ -183,6 +188,41 @@ describe('start check', () => {
     const { warnings } = checkServer(facts(info, config))
     expect(warnings).toEqual([expect.stringContaining(says)])
     expect(warnings[0]).toContain(promise)
+  })
+
+  it.each<[string, Record<string, string>, Record<string, string>, string]>([
+    ['a small tracking table', {}, { 'tracking-table-max-keys': '1000' }, 'tracking-table-max-keys is 1000'],
+    [
+      'unlimited buffers',
+      {},
+      { 'client-output-buffer-limit': 'normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60' },
+      'client-output-buffer-limit normal is unlimited',
+    ],
+    [
+      'a long split',
+      { connected_slaves: '1' },
+      { 'min-replicas-to-write': '1', 'min-replicas-max-lag': '10' },
+      'min-replicas-max-lag is 10',
+    ],
+  ])('advises on %s, and warns of nothing', (_what, info, config, says) => {
+    const { warnings, advice } = checkServer(facts(info, config))
+    expect(warnings).toEqual([])
+    expect(advice).toEqual([expect.stringContaining(says)])
+  })
+
+  it('says what is left on the disk without an append-only file', () => {
+    const [nothing] = checkServer(facts({}, { appendonly: 'no', save: '' })).warnings
+    expect(nothing).toMatch(/^appendonly is off: .* and save is empty: everything is lost$/)
+    const [snapshot] = checkServer(facts({}, { appendonly: 'no', save: '3600 1' })).warnings
+    expect(snapshot).toMatch(/^appendonly is off: .* to the last save \(3600 1\)$/)
+  })
+
+  it.each([
+    ['7.0.15', 'yes', false],
+    ['7.2.11', 'yes', true],
+    ['8.2.2', 'no', false],
+  ])('knows whether Redis %s with appendonly %s can wait for its disk', (redis_version, appendonly, can) => {
+    expect(checkServer(facts({ redis_version }, { appendonly })).hasWaitAof).toBe(can)
   })
 
   it('calls writes fsynced only when that is proven', () => {

@@ -16,7 +16,8 @@ import {
 import { createClientAuthentication, createServiceTokens } from 'countersign/oauth'
 import { createOneTime } from 'countersign/one-time'
 import { memoryStore } from 'countersign/stores/memory'
-import { type Keys, keysOf, loadKeyring as loadPrivately } from '../../src/tokens/keyring.ts'
+import { keysOf, loadKeyring as loadPrivately } from '../../src/tokens/keyring.ts'
+import type { Keys } from '../../src/tokens/keys.ts'
 import { type IntrospectionServer, introspectionServer } from '../verifier/introspection-server.ts'
 
 export const AUDIENCE = 'https://api.test'

@@ -3,7 +3,8 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { generateKeyring } from '../../src/tokens/generate-keyring.ts'
 import { signJws, verifyJws } from '../../src/tokens/jws.ts'
 import type { SigningAlg, SigningKey } from '../../src/tokens/key-material.ts'
-import { type Keys, keysOf, loadKeyring } from '../../src/tokens/keyring.ts'
+import { keysOf, loadKeyring } from '../../src/tokens/keyring.ts'
+import type { Keys } from '../../src/tokens/keys.ts'
 
 const ALGS: SigningAlg[] = ['HS256', 'ES256', 'Ed25519']
 const b64 = (value: unknown) =>

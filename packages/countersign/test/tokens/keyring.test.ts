@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { generateKeyring } from '../../src/tokens/generate-keyring.ts'
-import { type KeyringFile, keysOf, loadKeyring } from '../../src/tokens/keyring.ts'
+import { keysOf, loadKeyring } from '../../src/tokens/keyring.ts'
+import type { KeyringFile } from '../../src/tokens/keys.ts'
 
 const changed = (change: (file: KeyringFile) => void): KeyringFile => {
   const file = structuredClone(generateKeyring({ signing: ['HS256', 'ES256', 'Ed25519'] }))

@@ -1,8 +1,9 @@
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { generateKeyring } from '../../src/tokens/generate-keyring.ts'
-import { type Keyring, type Keys, keysOf, loadKeyring } from '../../src/tokens/keyring.ts'
+import { type Keyring, keysOf, loadKeyring } from '../../src/tokens/keyring.ts'
+import type { Keys } from '../../src/tokens/keys.ts'
 import { readMacToken, writeMacToken } from '../../src/tokens/mac-token.ts'
 import { newSessionId, parseSessionId, subjectRef } from '../../src/tokens/session-id.ts'
 import { successorOf } from '../../src/tokens/successor.ts'
@@ -42,6 +43,24 @@ describe('opaque and refresh tokens', () => {
     }
     fc.assert(fc.property(fc.string(), (noise) => !readMacToken('cso_', noise, keys).ok))
     fc.assert(fc.property(fc.string(), (noise) => !readMacToken('cso_', `cso_${noise}`, keys).ok))
+  })
+
+  test('one of another version, whatever its length: with a right MAC a fault that names both, else malformed', () => {
+    const { key } = keys.mac.active
+    for (const length of [0, 60, 93, 93 + 40]) {
+      const body = Buffer.concat([Buffer.of(2, 1), randomBytes(length)])
+      const mac = createHmac('sha256', key).update('csr_').update(body).digest()
+      const text = `csr_${Buffer.concat([body, mac]).toString('base64url')}`
+      expect(() => readMacToken('csr_', text, keys)).toThrow(
+        expect.objectContaining({
+          code: 'ERR_FORMAT_UNKNOWN',
+          message: 'a token has format 2.0, which another release wrote; this one reads 1.x',
+        }),
+      )
+      mac[0]! ^= 1
+      const forged = `csr_${Buffer.concat([body, mac]).toString('base64url')}`
+      expect(readMacToken('csr_', forged, keys)).toEqual({ ok: false, reason: 'malformed' })
+    }
   })
 
   test('another keyring reads nothing of it', async () => {

@@ -1,4 +1,4 @@
-import { generateKeyring, loadKeyring, retireKey, rotateKeyring } from 'countersign'
+import { generateKeyring, loadKeyring, retireKey, rotateKeyring, withdrawKey } from 'countersign'
 import { describe, expect, test } from 'vitest'
 
 const states = (keys: readonly { kid: string; state: string; number?: number; alg?: string }[]) =>
@@ -26,7 +26,7 @@ describe('rotateKeyring', () => {
     expect(states(prepared.file.signing)).toEqual([
       ['HS256', 'active'],
       ['ES256', 'active'],
-      ['Ed25519', 'retiring'],
+      ['Ed25519', 'pending'],
     ])
     expect((await loadKeyring(prepared.file)).jwks().keys).toHaveLength(2)
     const again = rotateKeyring(prepared.file, 'signing', { alg: 'Ed25519', prepare: true })
@@ -46,6 +46,27 @@ describe('rotateKeyring', () => {
     for (let i = 0; i < 5; i++) file = rotateKeyring(file, 'mac').file
     expect(states(file.mac).map(([number]) => number)).toEqual([1, 2, 3, 4, 5, 6, 7])
     expect(file.mac.filter(({ state }) => state === 'active').map(({ number }) => number)).toEqual([7])
+  })
+
+  test('from HS256 to a published algorithm: the old key is withdrawn by itself, once nobody signs with it', () => {
+    const { file } = rotateKeyring(generateKeyring({ signing: ['HS256'] }), 'signing', { alg: 'ES256' })
+    expect(states(file.signing)).toEqual([
+      ['HS256', 'active'],
+      ['ES256', 'active'],
+    ])
+    const [hs, es] = file.signing
+    const withdrawn = withdrawKey(file, hs!.kid)!
+    expect(withdrawn).toMatchObject({ use: 'signing', key: hs })
+    expect(states(withdrawn.file.signing)).toEqual([
+      ['HS256', 'retiring'],
+      ['ES256', 'active'],
+    ])
+    expect(withdrawn.file.signing[0]!.since).not.toBe(hs!.since)
+    expect(() => withdrawKey(withdrawn.file, hs!.kid)).toThrow(/not in use/)
+    expect(() => withdrawKey(withdrawn.file, es!.kid)).toThrow(/only signing key in use/)
+    expect(() => withdrawKey(file, file.mac[0]!.kid)).toThrow(/only mac key in use/)
+    expect(() => withdrawKey(file, file.placement.kid)).toThrow(/placement/)
+    expect(withdrawKey(file, 'nobody')).toBeUndefined()
   })
 
   test('a number is never used again, not even a retired one', () => {

@@ -11,7 +11,9 @@ import {
 import { memoryStore } from 'countersign/stores/memory'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { SealingKey } from '../../src/tokens/key-material.ts'
-import { type Keyring, type KeyringFile, type Keys, keysOf, loadKeyring } from '../../src/tokens/keyring.ts'
+import { type Keyring, keysOf, loadKeyring } from '../../src/tokens/keyring.ts'
+import type { KeyringFile, Keys } from '../../src/tokens/keys.ts'
+import { rotateKeyring } from '../../src/tokens/rotate-keyring.ts'
 import { MAX_SEALS, seal, unseal } from '../../src/tokens/sealing.ts'
 
 const ISSUER = 'https://auth.test'
@@ -101,6 +103,15 @@ describe('sealing', () => {
     const worn = { ...key, seals: MAX_SEALS - 1 }
     seal('a.b.c', worn, random)
     expect(() => seal('a.b.c', worn, random)).toThrow(expect.objectContaining({ code: 'ERR_KEY_UNUSABLE' }))
+  })
+
+  test('a reload does not start the count anew', async () => {
+    const keyring = await loadKeyring(file)
+    const [kid] = keysOf(keyring).sealing.keys()
+    keysOf(keyring).sealing.get(kid!)!.seals = MAX_SEALS
+    await keyring.reload(rotateKeyring(file, 'mac').file)
+    expect(keysOf(keyring).version).toBe(2)
+    expect(() => seal('a.b.c', keysOf(keyring).sealWith()!, random)).toThrow(/rotate it/)
   })
 
   test('a sealing key is 32 random bytes for A256GCM, and for nothing else', async () => {

@@ -125,6 +125,13 @@ describe('options', () => {
     ['a role name with a comma', make({ roles: ['a,b'] }), 'roles'],
     ['a level twice', make({ acrLevels: ['a', 'a'] }), 'acrLevels'],
     ['a schema that is none', make({ data: {} }), 'data'],
+    ['a near cache that is switched on', make({ nearCache: true }), 'nearCache'],
+    ['a misspelt option of it', make({ nearCache: { maxstale: '1s' } }), 'nearCache.maxstale'],
+    ['copies that would break promise 2', make({ nearCache: { maxStale: '1.001s' } }), 'nearCache.maxStale'],
+    ['copies that could hardly be used', make({ nearCache: { maxStale: '0.299s' } }), 'nearCache.maxStale'],
+    ['a number without a unit', make({ nearCache: { maxStale: 1_000 } }), 'nearCache.maxStale'],
+    ['entries without end', make({ nearCache: { maxEntries: Number.POSITIVE_INFINITY } }), 'nearCache.maxEntries'],
+    ['half a byte', make({ nearCache: { maxBytes: 0.5 } }), 'nearCache.maxBytes'],
     [
       'an idle timeout no access token survives',
       make({ strategy: denylist(jwt), timeouts: { absolute: '1d', idle: '10m' } }),

@@ -128,10 +128,15 @@ async function examineKeys(config: Config): Promise<Finding[]> {
   const isPublished = ({ use, state, alg }: KeyInfo) => use === 'signing' && state === 'active' && alg !== 'HS256'
   if (!keys.some(isPublished)) {
     const message = 'there is no active signing key that can be published'
-    findings.push({ check: 'keys', status: 'failed', message, advice: 'countersign keys rotate signing --alg ES256' })
+    findings.push({
+      check: 'keys',
+      status: 'failed',
+      message,
+      advice: 'countersign keys rotate signing --alg ES256 --now',
+    })
   }
   for (const { use, kid, state, created, number = 0 } of keys) {
-    const rotate = `countersign keys rotate ${use}`
+    const rotate = `countersign keys rotate ${use} --prepare`
     if (state === 'active' && use !== 'placement' && Date.now() - Date.parse(created) > OLD_KEY_MS) {
       findings.push({
         check: 'keys',
@@ -163,8 +168,10 @@ async function examineStore(config: Config): Promise<Finding[]> {
       await service.oneTime.pretend('password_reset')
       const tookMs = Math.round(performance.now() - startedMs)
       findings.push({ check: 'store', status: 'ok', message: `reads and writes (${tookMs} ms)` })
-      for (const message of service.sessions.health().warnings)
-        findings.push({ check: 'store', status: 'warning', message })
+      const health = service.sessions.health()
+      for (const message of health.warnings) findings.push({ check: 'store', status: 'warning', message })
+      for (const message of health.advice ?? [])
+        findings.push({ check: 'store', status: 'ok', message, advice: 'no promise depends on it' })
       const aheadMs = service.nowMs() - Date.now()
       if (Math.abs(aheadMs) > CLOCK_MS) {
         const message = `its clock is ${Math.round(aheadMs / 1_000)} s ahead of this machine's`

@@ -1,5 +1,5 @@
 import type { Ended } from 'countersign'
-import { isoTime } from '../http/views.ts'
+import { endedView } from '../http/views.ts'
 import { EXIT } from './exit.ts'
 
 /** Prints the result of a command: lines for people, or one JSON value for programs. */
@@ -19,22 +19,30 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   )
 }
 
-/** What ending sessions did, and how sure it is to last. */
-export function endedView({ ended, effectiveAtMs, durability }: Ended) {
-  return { ended, effectiveAt: isoTime(effectiveAtMs), durability }
-}
-
 /**
  * Prints what ending sessions did. This process is about to end, so nobody will do it again when the store forgets it in
- * a crash: then the command says so and exits with 5.
+ * a crash: then the command says so and exits with 5. Nor will it wait for a store that does not take it: 1.
  */
 export function printEnded(asJson: boolean | undefined, done: Ended, what: string): void {
   const view = endedView(done)
   const count = `${view.ended} session${view.ended === 1 ? '' : 's'}`
-  print(asJson, view, [`${what}: ${count} ended, effective ${view.effectiveAt}, durability ${view.durability}`])
-  if (done.durability === 'replicated' || done.durability === 'fsynced') return
+  const effective = view.effectiveAt === null ? '' : `, effective ${view.effectiveAt}`
+  print(asJson, view, [`${what}: ${count} ended${effective}, durability ${view.durability}`])
+  warnOfDurability(done)
+}
+
+/** Sets the exit code for what is not sure to last. */
+export function warnOfDurability({ durability }: Pick<Ended, 'durability'>): void {
+  if (durability === 'replicated' || durability === 'fsynced') return
+  if (durability === 'queued') {
+    process.stderr.write(
+      'countersign: the account is changed, but the store did not take the end of its sessions: the next login or command on the account finishes it\n',
+    )
+    process.exitCode = EXIT.failed
+    return
+  }
   process.stderr.write(
-    `countersign: durability ${done.durability}: a crash of the store within the next moments could undo this\n`,
+    `countersign: durability ${durability}: a crash of the store within the next moments could undo this\n`,
   )
   process.exitCode = EXIT.notDurable
 }

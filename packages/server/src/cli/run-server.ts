@@ -5,17 +5,18 @@ import { pino } from 'pino'
 import { buildApp } from '../app.ts'
 import { printable } from '../config/print.ts'
 import type { Config } from '../config/resolve.ts'
+import { followKeys } from '../follow-keys.ts'
 import { createLog } from '../log.ts'
 import { issuerOf, linkBaseOf, openService } from '../service.ts'
 import { print } from './output.ts'
-import { stopOnSignal } from './stopping.ts'
+import { actOnSignals } from './stopping.ts'
 
-/** Opens everything, listens, prints where, and stops on SIGTERM and SIGINT. */
+/** Opens everything, listens, prints where, takes up changed keys, and stops on SIGTERM and SIGINT. */
 export async function runServer(config: Config, asJson: boolean | undefined): Promise<void> {
   const destination = pino.destination({ dest: 2, sync: false })
   const log = createLog(config.logLevel, destination)
   const tls = await readTls(config)
-  const service = await openService(config)
+  const service = await openService(config, 'server')
   let isStopping = false
   let origins: readonly string[] = config.publicUrl === undefined ? [] : [config.publicUrl]
   let app: FastifyInstance
@@ -47,13 +48,18 @@ export async function runServer(config: Config, asJson: boolean | undefined): Pr
   log.info({ event: 'started', url, settings: printable(config) })
   if (service.madeKeys !== undefined)
     log.warn({ event: 'keys_made', file: service.madeKeys, note: 'back it up with the data' })
+  // Happens while the store is closed, when the application has stopped logging events.
+  service.sessions.events.on('revocations_left', ({ type, waiting, kept }) => log.warn({ event: type, waiting, kept }))
   for (const warning of service.sessions.health().warnings) log.warn({ event: 'store_warning', warning })
-  stopOnSignal({
+  const keys = service.keysPath === undefined ? undefined : followKeys(service.keysPath, service.keyring, log)
+  actOnSignals({
     app,
     service,
     log,
+    reload: () => void keys?.now(),
     begin() {
       isStopping = true
+      keys?.stop()
     },
     end: () => destination.flushSync(),
   })

@@ -55,7 +55,8 @@ export function sessionsCommand(): Command {
       }
       const sessionId = id === undefined ? undefined : parseSessionId(id)
       if (id !== undefined && sessionId === undefined) throw new Exit(EXIT.usage, 'this is not a session id')
-      const why = { reason, context: { by: 'cli' } }
+      // Nobody would see to one that waits: this process is about to end.
+      const why = { reason, context: { by: 'cli' }, whenAway: 'throw' } as const
       await withService(command, async ({ accounts, sessions: all }) => {
         if (everyone) return printEnded(json, await all.revokeEveryone(why), 'everyone')
         if (user !== undefined) {

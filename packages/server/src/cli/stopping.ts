@@ -12,19 +12,25 @@ const CLOSE_MS = 4_000
 /** All of it together, for people. */
 export const STOP_SECONDS = Math.ceil((NOTICE_MS + DRAIN_MS + CLOSE_MS) / 1_000)
 
-/** What is to be stopped. */
+/** What is to be stopped, or told to look at its keys again. */
 export interface Running {
   readonly app: FastifyInstance
   readonly service: Service
   readonly log: Logger
-  /** Called first, when the signal comes. */
+  /** Called for SIGHUP. */
+  reload(): void
+  /** Called first, when the signal to stop comes. */
   begin(): void
   /** Called last, before the process exits. */
   end(): void
 }
 
-/** Stops once, in this order: notice, no new connections, requests under way, store. The time for each is bounded. */
-export function stopOnSignal({ app, service, log, begin, end }: Running): void {
+/**
+ * SIGTERM and SIGINT stop, once, in this order: notice, no new connections, requests under way, store. The time for each is
+ * bounded. SIGHUP means "read your files again", unless the log goes to a terminal: then that has gone, and nobody is
+ * there to stop us later.
+ */
+export function actOnSignals({ app, service, log, reload, begin, end }: Running): void {
   let stopping = false
   const stop = async (why: string, status: number) => {
     if (stopping) return
@@ -48,6 +54,7 @@ export function stopOnSignal({ app, service, log, begin, end }: Running): void {
   }
   process.on('SIGTERM', () => void stop('SIGTERM', EXIT.ok))
   process.on('SIGINT', () => void stop('SIGINT', EXIT.ok))
+  process.on('SIGHUP', () => (process.stderr.isTTY ? void stop('SIGHUP', EXIT.ok) : reload()))
   // A promise that nobody waited for has harmed nobody yet; an exception nobody caught may have left anything half done.
   process.on('unhandledRejection', (error) => log.error({ event: 'unhandled_rejection', err: error }))
   process.on('uncaughtException', (error) => {

@@ -3,7 +3,7 @@ import type { AccountRefused, Accounts, AccountView } from 'countersign/accounts
 import { ACCOUNT_ANSWERS } from '../http/problems.ts'
 import { isoTime } from '../http/views.ts'
 import { EXIT, Exit } from './exit.ts'
-import { print, printEnded, table } from './output.ts'
+import { print, printEnded, table, warnOfDurability } from './output.ts'
 import { readPassword } from './secret-input.ts'
 import { addSettings, withService } from './settings.ts'
 
@@ -55,6 +55,7 @@ export function usersCommand(): Command {
         print(options.json, view, [
           `${identifier} has ${roles.join(', ') || 'no roles'}; ${view.changed} sessions changed`,
         ])
+        if (done.ended) warnOfDurability(done.ended)
       })
     })
 
@@ -80,6 +81,7 @@ export function usersCommand(): Command {
         const done = await accounts.unban(subject, { context: BY })
         if (!done.ok) throw refused(done)
         print(options.json, { subject, blocked: null }, [`${identifier} may log in again`])
+        if (done.ended) warnOfDurability(done.ended)
       })
     })
   return users

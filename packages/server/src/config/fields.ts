@@ -86,7 +86,7 @@ export const FIELDS = {
   store: field<StoreLocation>({
     flag: '--store <location>',
     env: ['COUNTERSIGN_STORE', 'REDIS_URL'],
-    help: 'sqlite, sqlite:FILE, redis://…, postgres://…, or memory (gone when the process ends)',
+    help: 'sqlite, sqlite:FILE, redis://…, redis-cluster://…, redis-sentinel://…?name=…, postgres://…, or memory (gone when the process ends)',
     read: storeLocation,
     fallback: { kind: 'sqlite' },
     print: describeStore,
@@ -106,6 +106,12 @@ export const FIELDS = {
     help: 'keyring file; needed with Redis and Postgres, made on the first start with SQLite',
     read: text(),
     storage: true,
+  }),
+  journal: field<string | undefined>({
+    flag: '--journal <file>',
+    env: ['COUNTERSIGN_JOURNAL'],
+    help: 'file of this server alone, for revocations that wait for the store or that a failover could undo',
+    read: text(),
   }),
   strategy: field<'allowlist' | 'opaque'>({
     flag: '--strategy <name>',

@@ -1,5 +1,6 @@
 import { allowlist, CountersignError, createSessions, generateKeyring, loadKeyring, opaque } from 'countersign'
 import { memoryStore } from 'countersign/stores/memory'
+import { redisStore } from 'countersign/stores/redis'
 import type { FieldName, Settings } from './fields.ts'
 
 /**
@@ -14,12 +15,18 @@ export async function probe(settings: Partial<Settings>): Promise<ReadonlyMap<Fi
       make()
     } catch (error) {
       if (!(error instanceof CountersignError)) throw error
-      // The library's message names its own option in quotes; here the setting is named in front.
-      problems.set(name, error.message.replace(/^"[^"]*" /, ''))
+      // The library's message names its own option in quotes; here the setting is named in front. Of a store that is a
+      // part of the setting.
+      problems.set(name, name === 'store' ? error.message : error.message.replace(/^"[^"]*" /, ''))
     }
   }
 
-  const { accessLifetime, refreshLifetime, grace, audience, idle, absolute, roles } = settings
+  const { accessLifetime, refreshLifetime, grace, audience, idle, absolute, roles, store } = settings
+  // Nothing connects before it is asked for.
+  if (store?.kind === 'redis-cluster' || store?.kind === 'redis-sentinel') {
+    const { kind: _kind, ...options } = store
+    attempt('store', () => redisStore(options))
+  }
   const base = { issuer: 'probe', audience: 'probe' }
   attempt('audience', () => allowlist({ ...base, audience: audience! }))
   attempt('accessLifetime', () => allowlist({ ...base, accessLifetime: accessLifetime! }))

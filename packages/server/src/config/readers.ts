@@ -1,6 +1,7 @@
 // How one setting is read, from the text of a flag or environment variable or from a value of the JSON file. A reader
 // throws an `Error` whose message goes on after the name of the setting, and never repeats the value: it may be a secret.
 import { isIP } from 'node:net'
+import { describeRedisGroup, type RedisGroup, redisGroupIn, redisGroupOf } from './redis-location.ts'
 
 export type Reader<T> = (value: unknown) => T
 
@@ -90,7 +91,9 @@ export const addresses: Reader<string> = (value) => {
 export type StoreLocation =
   | { readonly kind: 'sqlite'; readonly file?: string }
   | { readonly kind: 'memory' }
-  | { readonly kind: 'redis' | 'postgres'; readonly url: string }
+  | { readonly kind: 'redis'; readonly url: string }
+  | { readonly kind: 'postgres'; readonly url: string }
+  | RedisGroup
 
 export const storeLocation: Reader<StoreLocation> = (value) => {
   if (typeof value === 'string') {
@@ -101,8 +104,15 @@ export const storeLocation: Reader<StoreLocation> = (value) => {
     // Without a host: that of a Unix socket is a parameter.
     if (/^postgres(ql)?:\/\/./.test(value) && URL.canParse(value)) return { kind: 'postgres', url: value }
   }
+  const group =
+    typeof value === 'string'
+      ? redisGroupOf(value)
+      : typeof value === 'object' && value !== null
+        ? redisGroupIn(value)
+        : undefined
+  if (group) return group
   throw new Error(
-    'must be sqlite, sqlite:FILE, memory, or an address such as redis://127.0.0.1:6379 or postgres://127.0.0.1/auth',
+    'must be sqlite, sqlite:FILE, memory, or an address such as redis://127.0.0.1:6379, postgres://127.0.0.1/auth, redis-cluster://HOST:PORT,HOST:PORT or redis-sentinel://HOST:PORT,HOST:PORT?name=NAME',
   )
 }
 
@@ -110,6 +120,7 @@ export const storeLocation: Reader<StoreLocation> = (value) => {
 export function describeStore(store: StoreLocation): string {
   if (store.kind === 'memory') return 'memory'
   if (store.kind === 'sqlite') return store.file === undefined ? 'sqlite' : `sqlite:${store.file}`
+  if (!('url' in store)) return describeRedisGroup(store)
   const url = new URL(store.url)
   // The user name too: with some providers it is the key. And the query: it may hold anything.
   const login = url.username || url.password ? '***@' : ''

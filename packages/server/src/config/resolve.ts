@@ -145,10 +145,10 @@ function crossCheck(values: Partial<Settings>): [FieldName, string][] {
   if (mailCommand !== undefined && publicUrl === undefined && linkUrl === undefined) {
     problems.push(['linkUrl', 'is missing: links in mails need it, or "publicUrl"; they are never made from a request'])
   }
-  if (store !== undefined && 'url' in store && keys === undefined) {
+  if (store !== undefined && store.kind !== 'sqlite' && store.kind !== 'memory' && keys === undefined) {
     problems.push([
       'keys',
-      `is missing: with ${store.kind === 'redis' ? 'Redis' : 'Postgres'} all servers must share one keyring file. Make it once with: countersign keys generate --out keys.json`,
+      `is missing: with ${store.kind === 'postgres' ? 'Postgres' : 'Redis'} all servers must share one keyring file. Make it once with: countersign keys generate --out keys.json`,
     ])
   }
   return problems

@@ -42,3 +42,14 @@ export const ProblemSchema = Type.Object(
   { description: 'application/problem+json' },
 )
 export const Nothing = Type.Null({ description: 'no content' })
+
+/** What ending sessions did. 202: nothing yet. The store does not take it; this server refuses them and goes on asking. */
+export const EndedSchema = Type.Object(
+  {
+    ended: Type.Integer(),
+    effectiveAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], { description: 'null while queued' }),
+    durability: Type.String({ description: 'replicated, fsynced, local; queued with 202' }),
+    replicas: Type.Optional(Type.Integer({ description: 'how many have it, where there are any' })),
+  },
+  closed,
+)

@@ -1,4 +1,5 @@
 // Apart from their schemas, so that a command does not load a schema library to print a session.
+import type { Ended } from 'countersign'
 import type { AccountView } from 'countersign/accounts'
 import type { ServerSession } from './kit.ts'
 import type { AccountAnswer, SessionView } from './view-schemas.ts'
@@ -35,4 +36,10 @@ export function accountView(account: AccountView): AccountAnswer {
   const { subject, identifier, emailVerifiedAtMs, roles, createdAtMs } = account
   const emailVerified = emailVerifiedAtMs !== null
   return { subject, identifier, emailVerified, roles: [...roles], createdAt: isoTime(createdAtMs) }
+}
+
+/** What ending sessions did, and how sure it is to last. */
+export function endedView({ ended, effectiveAtMs, durability, replicas }: Ended) {
+  const effectiveAt = effectiveAtMs === null ? null : isoTime(effectiveAtMs)
+  return { ended, effectiveAt, durability, ...(replicas !== undefined && { replicas }) }
 }

@@ -1,4 +1,4 @@
-import type { Explanation, Refused, SessionId } from 'countersign'
+import type { Ended, Explanation, Refused, SessionId } from 'countersign'
 import {
   allCookies,
   type Credentials,
@@ -14,8 +14,9 @@ import { clearBrowser } from '../http/deliver.ts'
 import { contextOf, factsOf } from '../http/facts.ts'
 import type { Kit } from '../http/kit.ts'
 import { sendProblem } from '../http/problems.ts'
-import { type App, closed, NoQuery, Nothing, ProblemSchema } from '../http/schemas.ts'
+import { type App, closed, EndedSchema, NoQuery, Nothing, ProblemSchema } from '../http/schemas.ts'
 import { sessionsBehind } from '../http/sessions-behind.ts'
+import { endedView } from '../http/views.ts'
 
 /**
  * `POST /auth/logout`: ends the session of every credential that is genuine, access token or refresh token, and empties
@@ -27,7 +28,7 @@ export function logout(app: App, kit: Kit): void {
     summary: 'End this session',
     body: Type.Object({ refreshToken: Type.Optional(Type.String({ minLength: 1 })) }, closed),
     querystring: NoQuery,
-    response: { 204: Nothing, '4xx': ProblemSchema, '5xx': ProblemSchema },
+    response: { 202: EndedSchema, 204: Nothing, '4xx': ProblemSchema, '5xx': ProblemSchema },
   }
   app.post('/auth/logout', { schema, config: { bearerBy: 'header_or_refresh_token' } }, async (request, reply) => {
     const { refreshToken } = request.body
@@ -45,9 +46,14 @@ export function logout(app: App, kit: Kit): void {
         return sendProblem(reply, problemOf(refuseRequest('origin_unproven')))
       }
     }
-    for (const id of named.ids) await kit.sessions.revoke(id, { reason: 'logout', context: contextOf(request) })
+    let queued: Ended | undefined
+    for (const id of named.ids) {
+      const done = await kit.sessions.revoke(id, { reason: 'logout', context: contextOf(request) })
+      if (done.durability === 'queued') queued = done
+    }
     clearBrowser(kit, request, reply)
-    return reply.code(204).send(null)
+    // This server refuses it from now on, and goes on asking the store: accepted, and not done.
+    return queued ? reply.code(202).send(endedView(queued)) : reply.code(204).send(null)
   })
 }
 

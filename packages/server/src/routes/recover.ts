@@ -4,7 +4,18 @@ import { contextOf } from '../http/facts.ts'
 import { callerOf } from '../http/guard.ts'
 import type { Kit } from '../http/kit.ts'
 import { accountProblem, sendProblem } from '../http/problems.ts'
-import { type App, closed, Identifier, NoBody, NoQuery, Nothing, Password, ProblemSchema } from '../http/schemas.ts'
+import {
+  type App,
+  closed,
+  EndedSchema,
+  Identifier,
+  NoBody,
+  NoQuery,
+  Nothing,
+  Password,
+  ProblemSchema,
+} from '../http/schemas.ts'
+import { endedView } from '../http/views.ts'
 
 /** A link for a new password, the new password, and the same for showing that an address is the account's. */
 export function recover(app: App, kit: Kit): void {
@@ -32,12 +43,13 @@ export function recover(app: App, kit: Kit): void {
     summary: 'Set a new password by a link: ends every session and opens none',
     body: Type.Object({ token: Token, newPassword: Password }, closed),
     querystring: NoQuery,
-    response: { 204: Nothing, ...problems },
+    response: { 202: EndedSchema, 204: Nothing, ...problems },
   }
   app.post('/auth/password/reset', { schema: resetSchema }, async (request, reply) => {
     const { token, newPassword } = request.body
     const done = await kit.accounts.resetPassword({ token, next: newPassword, context: contextOf(request) })
-    return done.ok ? reply.code(204).send(null) : sendProblem(reply, accountProblem(done))
+    if (!done.ok) return sendProblem(reply, accountProblem(done))
+    return done.ended.durability === 'queued' ? reply.code(202).send(endedView(done.ended)) : reply.code(204).send(null)
   })
 
   const verifySchema = {

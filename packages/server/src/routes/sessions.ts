@@ -7,9 +7,9 @@ import { contextOf } from '../http/facts.ts'
 import { callerOf, RECENT, RECENT_CHALLENGE } from '../http/guard.ts'
 import type { Kit } from '../http/kit.ts'
 import { ownProblem, sendProblem } from '../http/problems.ts'
-import { type App, closed, NoQuery, Nothing, ProblemSchema } from '../http/schemas.ts'
+import { type App, closed, EndedSchema, NoQuery, Nothing, ProblemSchema } from '../http/schemas.ts'
 import { SessionSchema } from '../http/view-schemas.ts'
-import { isoTime, sessionView } from '../http/views.ts'
+import { endedView, sessionView } from '../http/views.ts'
 
 const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema }
 const DEFAULT_PAGE = 100
@@ -67,7 +67,7 @@ export function sessions(app: App, kit: Kit): void {
     summary: 'End one session of the caller',
     params: Type.Object({ id: Type.String() }, closed),
     querystring: NoQuery,
-    response: { 204: Nothing, ...problems },
+    response: { 202: EndedSchema, 204: Nothing, ...problems },
   }
   app.delete('/auth/sessions/:id', { schema: endSchema }, async (request, reply) => {
     const caller = await callerOf(kit, request, { maxAge: RECENT })
@@ -77,6 +77,7 @@ export function sessions(app: App, kit: Kit): void {
     const { tag } = subjectRef(kit.keyring, ownerOf(caller.session))
     const isOwn = id?.startsWith(tag) ?? false
     const done = isOwn ? await kit.sessions.revoke(id!, { reason: 'logout', context: contextOf(request) }) : undefined
+    if (done?.durability === 'queued') return reply.code(202).send(endedView(done))
     // Somebody else's and one that is not there look the same.
     if (!done || done.ended === 0) return sendProblem(reply, ownProblem('not_found'))
     if (id === caller.session.sessionId) clearBrowser(kit, request, reply)
@@ -87,17 +88,7 @@ export function sessions(app: App, kit: Kit): void {
     summary: 'End all sessions of the caller',
     body: Type.Object({ keepCurrent: Type.Optional(Type.Boolean({ description: 'default false' })) }, closed),
     querystring: NoQuery,
-    response: {
-      200: Type.Object(
-        {
-          ended: Type.Integer(),
-          effectiveAt: Type.String({ format: 'date-time' }),
-          durability: Type.String({ description: 'replicated, fsynced or local' }),
-        },
-        closed,
-      ),
-      ...problems,
-    },
+    response: { 200: EndedSchema, 202: EndedSchema, ...problems },
   }
   app.post('/auth/sessions/revoke-all', { schema: endAllSchema }, async (request, reply) => {
     const caller = await callerOf(kit, request, { maxAge: RECENT })
@@ -110,8 +101,7 @@ export function sessions(app: App, kit: Kit): void {
       context: contextOf(request),
     })
     if (!request.body.keepCurrent) clearBrowser(kit, request, reply)
-    const { ended, effectiveAtMs, durability } = done
-    return reply.send({ ended, effectiveAt: isoTime(effectiveAtMs), durability })
+    return reply.code(done.durability === 'queued' ? 202 : 200).send(endedView(done))
   })
 }
 

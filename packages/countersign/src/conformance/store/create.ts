@@ -182,7 +182,7 @@ export function createCases({ store, test }: Bench): void {
 
   test('ifEpoch: a login that read the epoch before it moved is refused', async () => {
     const ref = subjectRef()
-    equals(await sessions.subject(ref, T), { epoch: 0, blocked: false, live: 0 })
+    matches(await sessions.subject(ref, T), { epoch: 0, blocked: false, live: 0 })
     matches(await sessions.create(recordOf(ref), { ...createRule, ifEpoch: 0 }, T), { is: 'created' })
     const { epoch } = await sessions.endSubject(ref, 'password_changed', {}, T + 1)
     equals(await sessions.create(recordOf(ref), { ...createRule, ifEpoch: 0 }, T + 2), { is: 'stale_epoch' })

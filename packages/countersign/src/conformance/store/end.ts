@@ -79,7 +79,7 @@ export function endCases({ store, test }: Bench): void {
     equals(done.epoch, T + SECOND)
     for (const { id } of [...mine, expired]) equals(await endedBy(store, id), 'password_changed')
     equals(await live(store, theirs.id), theirs)
-    equals(await sessions.subject(ref, T + SECOND), { epoch: T + SECOND, blocked: false, live: 0 })
+    matches(await sessions.subject(ref, T + SECOND), { epoch: T + SECOND, blocked: false, live: 0 })
   })
 
   test('endSubject: all but one, also when that one is named by an id that it replaced', async () => {
@@ -98,7 +98,7 @@ export function endCases({ store, test }: Bench): void {
   test('endSubject: of a subject that nobody knows moves its epoch', async () => {
     const ref = subjectRef()
     matches(await sessions.endSubject(ref, 'banned', { block: true }, T), { ids: [], epoch: T })
-    equals(await sessions.subject(ref, T), { epoch: T, blocked: true, live: 0 })
+    matches(await sessions.subject(ref, T), { epoch: T, blocked: true, live: 0 })
   })
 
   test('endSubject: 500 sessions in one call', async () => {

@@ -146,7 +146,7 @@ export function rotateCases({ store, test }: Bench): void {
     const id = await rotatedOnce()
     matches(await refresh(store, id, 1, R + HOUR), { is: 'rotated' })
     const before = await live(store, id)
-    equals(await refresh(store, id, 0, R + HOUR + 1), { is: 'reused', record: before })
+    matches(await refresh(store, id, 0, R + HOUR + 1), { is: 'reused', record: before })
     equals(await endedBy(store, id), 'reused')
   })
 
@@ -156,7 +156,7 @@ export function rotateCases({ store, test }: Bench): void {
       const record = await live(store, id)
       const fork = presented(generation, 'of another branch')
       const done = await sessions.rotate(id, fork, successorOf(generation), rotationRule, R + HOUR)
-      equals(done, { is: 'rolled_back', record })
+      matches(done, { is: 'rolled_back', record })
       equals(await endedBy(store, id), 'rolled_back')
     })
   }
@@ -164,7 +164,7 @@ export function rotateCases({ store, test }: Bench): void {
   test('row 8: a newer token than the stored one means that the store was rolled back', async () => {
     const id = await rotatedOnce()
     const record = await live(store, id)
-    equals(await refresh(store, id, 2, R + HOUR), { is: 'rolled_back', record })
+    matches(await refresh(store, id, 2, R + HOUR), { is: 'rolled_back', record })
     equals(await endedBy(store, id), 'rolled_back')
   })
 

@@ -3,6 +3,7 @@ import { refuseUnknown } from '../../strategies/options.ts'
 import { equals } from '../checks.ts'
 import { declareSuite, type Group, type Runner, type Skip } from '../runner.ts'
 import { accountCases } from './accounts.ts'
+import { additionCases } from './additions.ts'
 import { type Bench, begin, collect, laterStore, type OpenedStore, type Part } from './bench.ts'
 import { changeCases } from './change.ts'
 import { createCases } from './create.ts'
@@ -36,7 +37,11 @@ const OPTIONS = new Set(['runner', 'name', 'open', 'parts', 'skip', 'rounds'])
 export const ALL_PARTS: readonly Part[] = ['sessions', 'revocations', 'accounts', 'once', 'lifecycle']
 
 const FILES: readonly { title: string; needs: readonly Part[]; files: readonly ((bench: Bench) => void)[] }[] = [
-  { title: 'sessions', needs: ['sessions'], files: [createCases, changeCases, rotateCases, endCases, valueCases] },
+  {
+    title: 'sessions',
+    needs: ['sessions'],
+    files: [createCases, changeCases, rotateCases, endCases, additionCases, valueCases],
+  },
   { title: 'revocations', needs: ['sessions', 'revocations'], files: [revocationCases] },
   { title: 'accounts', needs: ['accounts'], files: [accountCases] },
   { title: 'once', needs: ['once'], files: [onceCases] },

@@ -82,7 +82,7 @@ export function verbCases({ name, readsRecord, renews, atOnce }: Traits, test: D
       // Promise 2: in `stateless` at `exp`, and the answer of the call says so.
       equals(await t.refusalOf(issued.accessToken), 'accepted')
       equals(ended.effectiveAtMs, t.clock.nowMs() + 10 * MINUTE)
-      t.clock.advanceMs(ended.effectiveAtMs - t.clock.nowMs())
+      t.clock.advanceMs(ended.effectiveAtMs! - t.clock.nowMs())
       equals(await t.refusalOf(issued.accessToken), 'expired')
     }
     if (renews) {
@@ -139,7 +139,7 @@ export function verbCases({ name, readsRecord, renews, atOnce }: Traits, test: D
     const ended = await t.sessions.revokeEveryone({ reason: 'admin' })
     t.clock.advanceMs(SECOND)
     if (atOnce) {
-      ok(ended.effectiveAtMs - t.clock.nowMs() <= 0)
+      ok(ended.effectiveAtMs! - t.clock.nowMs() <= 0)
       matches(await t.sessions.verify(mine.accessToken), { reason: 'ended', endedBy: 'admin' })
       equals(await t.refusalOf(theirs.accessToken), 'ended')
     }

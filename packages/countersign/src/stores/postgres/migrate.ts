@@ -1,25 +1,28 @@
 import { createHash } from 'node:crypto'
 import { toBase64url } from '../../internal/bytes.ts'
 import type { Runtime } from '../../internal/runtime.ts'
-import type { PgClient } from './driver.ts'
+import { judgeSchema, schemaProblem } from '../shared/schema-version.ts'
+import type { PgClient, Row } from './driver.ts'
 import { misconfiguredFault } from './faults.ts'
 import { migrations } from './migrations.generated.ts'
-import { inSchema } from './statements.ts'
+import { inSchema, READ_SCHEMA } from './statements.ts'
 
 /** How long a start waits for other processes that migrate, and for its own migrations. */
 export const MIGRATE_WITHIN_MS = 60_000
 
 /**
- * Whether a database that had `applied` migrations is up to date.
+ * Whether a database is up to date, by the row of the statement `readSchema`.
  *
- * @throws CountersignError `ERR_STORE_MISCONFIGURED` when a newer release has been at it.
+ * @throws CountersignError `ERR_STORE_MISCONFIGURED` when a newer release has changed what this one depends on.
  */
-export function isUpToDate(applied: number): boolean {
-  if (applied > migrations.length) {
-    const known = `schema ${applied}, and this release knows ${migrations.length}`
-    throw misconfiguredFault(`has data of a newer release of Countersign (${known})`)
+export function isUpToDate(row: Row | undefined): boolean {
+  const version = { applied: Number(row?.applied), readableFrom: Number(row?.readable_from) }
+  const verdict = judgeSchema(version, migrations.length)
+  if (verdict === 'refused') {
+    const why = schemaProblem(version, migrations.length)
+    throw misconfiguredFault(`has data of a newer release of Countersign (${why})`)
   }
-  return applied === migrations.length
+  return verdict === 'current'
 }
 
 /**
@@ -37,14 +40,14 @@ export async function migrate(client: PgClient, schema: string, runtime: Runtime
   const [found] = await run(`SELECT to_regnamespace('"${schema}"')::text AS name`)
   if (found?.name == null) await run(`CREATE SCHEMA "${schema}"`)
   await run(`CREATE TABLE IF NOT EXISTS countersign.migrations (
-    id integer PRIMARY KEY, name text NOT NULL, applied_at_ms bigint NOT NULL)`)
-  const [last] = await run('SELECT coalesce(max(id), 0)::text AS applied FROM countersign.migrations')
-  const applied = Number(last?.applied)
-  if (!isUpToDate(applied)) {
+    id integer PRIMARY KEY, name text NOT NULL, applied_at_ms bigint NOT NULL, readable_from integer NOT NULL)`)
+  const [last] = await run(`SELECT ${READ_SCHEMA}`)
+  if (!isUpToDate(last)) {
     const atMs = Math.floor(runtime.clock.nowMs())
-    for (const { id, name, sql } of migrations.slice(applied)) {
+    for (const { id, name, readableFrom, sql } of migrations.slice(Number(last?.applied))) {
       await run(sql)
-      await run(`INSERT INTO countersign.migrations (id, name, applied_at_ms) VALUES (${id}, '${name}', ${atMs})`)
+      await run(`INSERT INTO countersign.migrations (id, name, applied_at_ms, readable_from)
+        VALUES (${id}, '${name}', ${atMs}, ${readableFrom})`)
     }
   }
   await run('COMMIT')

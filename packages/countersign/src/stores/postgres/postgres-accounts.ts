@@ -1,3 +1,4 @@
+import { isKnownFormat, unknownFormat } from '../../internal/format.ts'
 import { RECORD_FORMAT } from '../../session/record.ts'
 import type { Account, AccountStore, IdentifierRef } from '../contract.ts'
 import { checkTag, int } from '../shared/arguments.ts'
@@ -57,9 +58,8 @@ function encodeAccount(account: Account): string {
 }
 
 function decodeAccount(row: Row): Account {
-  if (row.format !== RECORD_FORMAT) {
-    throw corruptFault(`an account of format ${Number(row.format)} (this release knows ${RECORD_FORMAT})`)
-  }
+  const format = row.format as number
+  if (!isKnownFormat(format, RECORD_FORMAT)) throw unknownFormat('an account', format, RECORD_FORMAT, 'postgres')
   return {
     ...subjectIn(row),
     identifier: unkey(row.identifier as string),

@@ -73,8 +73,7 @@ export class PostgresLifecycle implements Lifecycle {
   async #makeReady(placement: string): Promise<void> {
     const server = await this.#reach()
     checkServer(server)
-    const isCurrent =
-      server.has_schema === true && isUpToDate((await this.#one(this.#sql.readSchema)).applied as number)
+    const isCurrent = server.has_schema === true && isUpToDate(await this.#one(this.#sql.readSchema))
     if (!isCurrent) {
       const work = this.#executor.session(
         (client) => migrate(client, this.#options.schema, this.#runtime),

@@ -74,10 +74,11 @@ export function postgresSessions({ executor, sql, durability }: PostgresContext)
       return decodeFound((await executor.run(sql.readSession, [id]))[0])
     },
 
-    async update(id, { data, operationId }, expectedVersion, nowMs) {
+    async update(id, { data, dataVersion, operationId }, expectedVersion, nowMs) {
       const row = await write(tagOf(id), sql.updateSession, [
         id,
         encodeData(data),
+        dataVersion === undefined ? null : int(dataVersion, 'dataVersion'),
         operationId === undefined ? null : key(operationId),
         int(expectedVersion, 'expectedVersion'),
         int(nowMs, 'nowMs'),

@@ -1,3 +1,4 @@
+import { isKnownFormat, unknownFormat } from '../../internal/format.ts'
 import type { SessionId } from '../../session/ids.ts'
 import { type Origin, RECORD_FORMAT, type SessionIdentity, type SessionRecord } from '../../session/record.ts'
 import type { Found, Gone } from '../contract.ts'
@@ -23,7 +24,8 @@ export function encodeRecord(record: SessionRecord): { readonly row: string; rea
   const row = {
     id: record.id,
     tag: tagOf(record.id),
-    format: RECORD_FORMAT,
+    format: record.more?.format ?? RECORD_FORMAT,
+    more: record.more?.text ? key(record.more.text) : null,
     subject: key(record.subject),
     tenant: record.tenant === undefined ? null : key(record.tenant),
     // As text, because Postgres takes no NUL inside JSON, not even an escaped one.
@@ -32,6 +34,7 @@ export function encodeRecord(record: SessionRecord): { readonly row: string; rea
     persistent: record.persistent,
     stamped: record.stamped,
     version: number('version'),
+    data_version: record.dataVersion === undefined ? null : number('dataVersion'),
     operations: record.operations.map(key),
     roles: record.roles.map(key),
     pending_roles: record.pendingRoles?.map(key) ?? null,
@@ -83,12 +86,11 @@ export function decodeGone(row: Row): Gone {
 /**
  * The live session in a row. Types and constraints of the table stand for the rest; JSON and format are looked at.
  *
- * @throws CountersignError `ERR_STORE_CORRUPT`
+ * @throws CountersignError `ERR_STORE_CORRUPT`, `ERR_FORMAT_UNKNOWN`
  */
 export function decodeRecord(row: Row): SessionRecord {
-  if (row.format !== RECORD_FORMAT) {
-    throw corruptFault(`${WHAT} of format ${Number(row.format)} (this release knows ${RECORD_FORMAT})`)
-  }
+  const format = row.format as number
+  if (!isKnownFormat(format, RECORD_FORMAT)) throw unknownFormat(WHAT, format, RECORD_FORMAT, 'postgres')
   const number = (column: string) => row[column] as number
   return {
     id: row.id as SessionId,
@@ -100,6 +102,7 @@ export function decodeRecord(row: Row): SessionRecord {
     stamped: row.stamped as boolean,
     version: number('version'),
     data: row.data === null ? null : (row.data as Buffer).toString(),
+    ...(row.data_version !== null && { dataVersion: number('data_version') }),
     operations: (row.operations as string[]).map(unkey),
     roles: (row.roles as string[]).map(unkey),
     pendingRoles: row.pending_roles === null ? null : (row.pending_roles as string[]).map(unkey),
@@ -120,6 +123,9 @@ export function decodeRecord(row: Row): SessionRecord {
     confirmedAtMs: number('confirmed_at_ms'),
     replays: number('replays'),
     origin: decodeOrigin(row.origin),
+    ...((format > RECORD_FORMAT || row.more !== null) && {
+      more: { format, text: row.more === null ? '' : unkey(row.more as string) },
+    }),
   }
 }
 

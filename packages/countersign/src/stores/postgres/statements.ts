@@ -13,6 +13,7 @@ export interface Statement {
 const SESSION = [
   ...['id', 'format', 'keep_until_ms', 'ended_at_ms', 'why', 'replaced_by'],
   ...['subject', 'tenant', 'identity', 'auth_time_ms', 'persistent', 'stamped', 'version', 'data'],
+  ...['data_version', 'more'],
   ...['roles_generation', 'created_at_ms', 'last_seen_at_ms', 'idle_at_ms', 'absolute_at_ms', 'refresh_at_ms'],
   ...['last_exp_ms', 'generation', 'hash', 'previous_hash', 'rotation_key', 'mac_key', 'rotated_at_ms'],
   ...['handed_out_at_ms', 'confirmed_at_ms', 'replays', 'origin'],
@@ -38,10 +39,14 @@ const LIVE = 's.ended_at_ms IS NULL'
 const DEADLINE = 'least(s.idle_at_ms, s.absolute_at_ms)'
 const DURABLE = 'r.epoch, to_json(r.ids) AS ids'
 
+/** How far the schema came: `shared/schema-version.ts`. */
+export const READ_SCHEMA =
+  'coalesce(max(id), 0) AS applied, coalesce(max(readable_from), 0) AS readable_from FROM countersign.migrations'
+
 /** `countersign.` stands for the schema. Steps are functions of `migrations/0002-steps.sql`, with their parameters. */
 const TEXTS = {
   createSession: write(step('create_session', 8, 'r.outcome, r.stamp, to_json(r.ids) AS ids')),
-  updateSession: write(step('update_session', 5, `r.outcome, ${session('(r.session)')}`)),
+  updateSession: write(step('update_session', 6, `r.outcome, ${session('(r.session)')}`)),
   touchSession: write(`SELECT ${call('touch_session', 4)}`),
   rotateSession: write(step('rotate_session', 16, `r.outcome, r.stamp, r.previous_origin, ${session('(r.session)')}`)),
   replaceSession: write(step('replace_session', 5, `r.outcome, r.stamp, ${session('(r.session)')}`)),
@@ -108,7 +113,7 @@ const TEXTS = {
   readServer: read(`SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS is_standby,
     current_setting('server_encoding') AS encoding, current_setting('transaction_isolation') AS isolation,
     to_regclass('countersign.migrations') IS NOT NULL AS has_schema`),
-  readSchema: read('SELECT coalesce(max(id), 0) AS applied FROM countersign.migrations'),
+  readSchema: read(`SELECT ${READ_SCHEMA}`),
 } as const
 
 export type Statements = { readonly [K in keyof typeof TEXTS]: Statement }

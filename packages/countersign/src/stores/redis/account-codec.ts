@@ -1,3 +1,4 @@
+import { isKnownFormat, unknownFormat } from '../../internal/format.ts'
 import type { SubjectRef } from '../../session/ids.ts'
 import type { Account } from '../contract.ts'
 import { utf8 } from '../shared/arguments.ts'
@@ -29,27 +30,14 @@ export function encodeAccount(account: Account): Buffer {
 /** @throws CountersignError `ERR_STORE_CORRUPT` when it is no account that this release can read. */
 export function decodeAccount(tag: string, bytes: Buffer): Account {
   const cursor = new Cursor(bytes, WHAT)
-  if (cursor.uint(1) !== ACCOUNT_FORMAT) cursor.fail()
+  const format = cursor.uint(1)
+  if (!isKnownFormat(format, ACCOUNT_FORMAT)) throw unknownFormat(`${WHAT} in Redis`, format, ACCOUNT_FORMAT, 'redis')
   const version = cursor.uint(4)
   const identifier = cursor.segment()
   const stored = parse(cursor.rest())
   if (!isStored(stored)) throw corrupt(WHAT)
-  const { subject, tenant, passwordHash, passwordChangedAtMs, roles, blocked } = stored
-  const { createdAtMs, emailVerifiedAtMs, unsettled } = stored
-  return {
-    tag,
-    subject,
-    ...(tenant !== undefined && { tenant }),
-    identifier,
-    version,
-    passwordHash,
-    passwordChangedAtMs,
-    roles,
-    blocked,
-    createdAtMs,
-    ...(emailVerifiedAtMs !== undefined && { emailVerifiedAtMs }),
-    unsettled,
-  }
+  // With members that a newer release has added: whoever changes the account writes them back.
+  return { ...stored, tag, identifier, version }
 }
 
 const UNSETTLED: readonly unknown[] = [null, 'password_changed', 'banned', 'roles'] satisfies Account['unsettled'][]

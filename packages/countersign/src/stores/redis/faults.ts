@@ -1,4 +1,6 @@
 import { CountersignError, type ErrorCode } from '../../internal/errors.ts'
+import { unknownFormat } from '../../internal/format.ts'
+import { RECORD_FORMAT } from '../../session/record.ts'
 
 /** What an error reply of the server means, by its first word. All but the last group: nothing was executed. */
 interface Refusal {
@@ -53,6 +55,8 @@ export function passesSoon(reply: Error): boolean {
  * are hashes and session ids. Our own word for a kind of error is enough to look it up.
  */
 export function replyFault(reply: Error): CountersignError {
+  const [, format] = /^CSFORMAT (\d+)/.exec(reply.message) ?? []
+  if (format !== undefined) return unknownFormat('a value in Redis', Number(format), RECORD_FORMAT, 'redis')
   const { code, says, executed } = refusalOf(reply)
   const word = /^[A-Z]{2,16}\b/.exec(reply.message)?.[0] ?? 'ERR'
   const where = /user_script:\d+/.exec(reply.message)?.[0]
@@ -62,6 +66,15 @@ export function replyFault(reply: Error): CountersignError {
   })
 }
 
+/** The other side could not show who it is, or does not speak TLS: that does not get better by waiting. */
+export function tlsFault(error: unknown): CountersignError | undefined {
+  const code = (error as { code?: unknown } | null)?.code
+  if (typeof code !== 'string' || !/^(ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/.test(code))
+    return undefined
+  const message = `Redis: the connection over TLS was not made (${code}); "tls" takes the certificate of an authority of your own`
+  return new CountersignError('ERR_STORE_MISCONFIGURED', message, { store: 'redis', cause: error })
+}
+
 /** Not connected: nothing was sent. */
 export function offlineFault(cause?: unknown): CountersignError {
   return new CountersignError('ERR_STORE_UNAVAILABLE', 'Redis: there is no connection', {
@@ -69,6 +82,18 @@ export function offlineFault(cause?: unknown): CountersignError {
     retryable: true,
     ...(cause !== undefined && { cause }),
   })
+}
+
+/** Every node says that another one has the slot: nothing was executed. */
+export function disputedFault(): CountersignError {
+  return new CountersignError(
+    'ERR_STORE_UNAVAILABLE',
+    'Redis: the nodes of the cluster disagree about who has the slot',
+    {
+      store: 'redis',
+      retryable: true,
+    },
+  )
 }
 
 /** The connection broke with the request under way: whether it was executed is unknown. */

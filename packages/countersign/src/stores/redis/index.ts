@@ -1,3 +1,5 @@
+export type { RedisTls } from './endpoint.ts'
+export type { IoredisClient } from './ioredis.ts'
 export type { NodeRedisClient } from './node-redis.ts'
-export type { RedisStoreOptions } from './options.ts'
+export type { RedisSentinels, RedisStoreOptions } from './options.ts'
 export { redisStore } from './redis-store.ts'

@@ -20,6 +20,8 @@ export interface Keys {
   readonly floor: string
   /** What a key is about, if its change matters to a copy. */
   parse(key: string): Parsed | undefined
+  /** Where `confirm` leaves its mark: in the slot of a subject, or of the floor. */
+  mark(tag: string | null): string
 }
 export type Parsed =
   | { readonly is: 'session'; readonly id: SessionId }
@@ -44,6 +46,7 @@ export function keysWith(prefix: string): Keys {
       const id = rest.slice(4)
       return isSessionId(id) && key === this.session(id) ? { is: 'session', id } : undefined
     },
+    mark: (tag) => `${prefix}:{${tag === null ? 'floor' : checkTag(tag)}}:w`,
   }
 }
 

@@ -1,226 +1,267 @@
 import { CountersignError } from '../../internal/errors.ts'
 import type { Runtime } from '../../internal/runtime.ts'
+import type { Incarnation } from '../contract.ts'
 import { Deadlines } from '../shared/deadlines.ts'
-import type { Argument, Executor, Reply, Script } from './executor.ts'
-import { closedFault, lostFault, offlineFault, passesSoon, replyFault, timeoutFault } from './faults.ts'
-import { jitterMs, type NodeRedisClient, type NodeRedisErrors, nodeRedisErrors } from './node-redis.ts'
+import type { Connection } from './connection.ts'
+import type { Argument, Confirmed, ConfirmRule, Executor, Primary, Reply, Script } from './executor.ts'
+import { closedFault, disputedFault, offlineFault, passesSoon, replyFault, timeoutFault } from './faults.ts'
+import { jitterMs } from './node-redis.ts'
+import { MAX_WITHIN_MS, ReplicaWait, UNCONFIRMED } from './replica-wait.ts'
+import { standaloneTopology } from './standalone-topology.ts'
+import { redirectOf, type Topology } from './topology.ts'
+import type { WriteFence } from './write-fence.ts'
 
-/** How long `connect` tries before it gives up. */
-export const CONNECT_WITHIN_MS = 10_000
-/** Tries of a request that the server refuses for a reason that passes (a slot on the move, data being loaded). */
+/** Tries of a request that the only server there is refuses for a reason that passes (data being loaded, no replicas). */
 const TRIES = 4
-/** `$` in RESP: bulk strings come as buffers. A time-out of the client's own would cost more than the call. */
-const OPTIONS = { typeMapping: { 36: Buffer }, timeout: undefined }
+/** Between two tries, doubled from the first on. */
+const FIRST_WAIT_MS = 40
+const LONGEST_WAIT_MS = 160
+/** Redirections of one request that are followed at once. Two servers may point at each other while a slot moves. */
+const REDIRECTIONS = 8
+/** Commands that change nothing. Of those that may be lost on the way they can be sent again. */
+const READS: ReadonlySet<Argument | undefined> = new Set(['GET', 'HGETALL'])
 
 export interface NodeRedisOptions {
-  /** Makes a client. Called again when a connection has fallen silent and is given up. */
-  readonly create: () => Promise<NodeRedisClient>
-  /** False for a client that belongs to the application: it is neither replaced nor closed. */
-  readonly owned: boolean
+  readonly topology: Topology
   readonly deadlineMs: number
   readonly runtime: Runtime
-  /** Host of the URL, for messages. */
-  readonly host: string
+  /** Where a server that has been replaced goes on answering reads: what tells that it has not. */
+  readonly fence?: WriteFence
 }
 
-interface Waiting {
-  readonly up: () => void
-  readonly failed: (fault: CountersignError) => void
+interface Request {
+  readonly key: string | undefined
+  readonly command: readonly Argument[]
+  /** Sent when the server does not know the script. */
+  readonly source: string | undefined
+  readonly isRead: boolean
+  readonly untilMs: number
+  attempt: number
+  redirections: number
+  connection: Connection | undefined
+  sentAtMs: number
+  /** Why it has not been answered so far, when nothing is under way. */
+  refusal: CountersignError | undefined
 }
 
-/** The executor on one connection to one server, by the package `redis`. */
+/** The executor by the package `redis`: finds the server for each request, and tries again where nothing was executed. */
 export class NodeRedisExecutor implements Executor {
-  readonly #options: NodeRedisOptions
+  readonly #topology: Topology
+  readonly #runtime: Runtime
+  readonly #deadlineMs: number
   readonly #deadlines: Deadlines
-  readonly #listeners: ((is: 'up' | 'down') => void)[] = []
-  readonly #waiting = new Set<Waiting>()
-  #errors: NodeRedisErrors | undefined
-  #client: NodeRedisClient | undefined
-  #opening: Promise<void> | undefined
-  #lastError: unknown
-  #answeredAtMs = Number.NEGATIVE_INFINITY
+  readonly #fence: WriteFence | undefined
+  readonly #connectionListeners: ((is: 'up' | 'down', primary: Primary) => void)[] = []
+  readonly #topologyListeners: (() => void)[] = []
+  readonly #primaries = new WeakMap<Connection, Primary>()
+  /** By the server that is waited for. */
+  readonly #waits = new Map<Connection, ReplicaWait>()
   #closed = false
 
-  constructor(options: NodeRedisOptions) {
-    this.#options = options
-    this.#deadlines = new Deadlines(options.runtime, options.deadlineMs)
+  constructor({ topology, runtime, deadlineMs, fence }: NodeRedisOptions) {
+    this.#topology = topology
+    this.#runtime = runtime
+    this.#deadlineMs = deadlineMs
+    this.#deadlines = new Deadlines(runtime, deadlineMs)
+    this.#fence = fence
+    topology.listen({
+      connection: (is, connection) => {
+        for (const listener of this.#connectionListeners) listener(is, this.#primaryBy(connection))
+      },
+      changed: () => {
+        this.#forgetWaits()
+        for (const listener of this.#topologyListeners) listener()
+      },
+    })
   }
 
   get isUp(): boolean {
-    return !this.#closed && this.#client?.isReady === true
+    return !this.#closed && this.#topology.isUp
   }
 
-  onConnection(listener: (is: 'up' | 'down') => void): void {
-    this.#listeners.push(listener)
+  primaries(): readonly Primary[] {
+    return this.#topology.primaries().map((connection) => this.#primaryBy(connection))
+  }
+
+  primaryOf(key: string): Primary | undefined {
+    const connection = this.#topology.connectionFor(key)
+    return connection && this.#primaryBy(connection)
+  }
+
+  #primaryBy(connection: Connection): Primary {
+    const known = this.#primaries.get(connection)
+    if (known) return known
+    const { id, open } = connection
+    const isUp = () => !this.#closed && connection.isUp
+    const primary: Primary = {
+      id,
+      get isUp() {
+        return isUp()
+      },
+      send: (command) => this.#request({ connection, command }),
+      ...(open && { open }),
+    }
+    this.#primaries.set(connection, primary)
+    return primary
+  }
+
+  onConnection(listener: (is: 'up' | 'down', primary: Primary) => void): void {
+    this.#connectionListeners.push(listener)
+  }
+
+  onTopology(listener: () => void): void {
+    this.#topologyListeners.push(listener)
   }
 
   get(key: string): Promise<Buffer | null> {
-    return this.#request(['GET', key]) as Promise<Buffer | null>
+    return this.#request({ key, command: ['GET', key] }) as Promise<Buffer | null>
   }
 
-  send(_key: string | null, command: readonly [string, ...Argument[]]): Promise<Reply> {
-    return this.#request(command)
+  send(key: string, command: readonly [string, ...Argument[]]): Promise<Reply> {
+    return this.#request({ key, command })
   }
 
   run({ sha1, source }: Script, keys: readonly string[], args: readonly Argument[]): Promise<Reply> {
-    const rest = [String(keys.length), ...keys, ...args]
-    return this.#request(['EVALSHA', sha1, ...rest], source)
+    const command = ['EVALSHA', sha1, String(keys.length), ...keys, ...args]
+    return this.#request({ key: keys[0]!, command, source })
   }
 
-  /** `source` is sent when the server does not know the script. */
-  #request(command: readonly Argument[], source?: string): Promise<Reply> {
+  confirm(key: string, by: Incarnation, rule: ConfirmRule): Promise<Confirmed> {
+    const connection = this.#topology.connectionFor(key)
+    // There is no second connection where the client belongs to the application, and its only one must not be held up.
+    if (this.#closed || !connection?.open) return Promise.resolve(UNCONFIRMED)
+    let wait = this.#waits.get(connection)
+    if (!wait) {
+      wait = this.#waitFor(connection)
+      this.#waits.set(connection, wait)
+    }
+    return wait.confirm(key, by, rule)
+  }
+
+  #waitFor({ id, open }: Connection): ReplicaWait {
+    const runtime = this.#runtime
+    // During a WAIT the server says nothing, and a ping gets no answer.
+    const patientMs = MAX_WITHIN_MS + this.#deadlineMs
+    const create = () => open!({ socket: { socketTimeout: patientMs } })
+    const line = () =>
+      new NodeRedisExecutor({
+        topology: standaloneTopology({ id, create, owned: true, runtime }),
+        runtime,
+        deadlineMs: patientMs,
+      })
+    return new ReplicaWait(line, runtime.timers, this.#deadlineMs)
+  }
+
+  /** Waits of servers that have gone. */
+  #forgetWaits(): void {
+    const connections = this.#topology.primaries()
+    for (const [connection, wait] of this.#waits) {
+      if (connections.includes(connection)) continue
+      this.#waits.delete(connection)
+      void wait.close()
+    }
+  }
+
+  /** To the server of `key`, or to the one at the other end of `connection`. */
+  #request(asked: {
+    readonly key?: string
+    readonly connection?: Connection
+    readonly command: readonly Argument[]
+    readonly source?: string
+  }): Promise<Reply> {
     if (this.#closed) return Promise.reject(closedFault())
-    const client = this.#client
-    if (!client?.isReady) return Promise.reject(offlineFault(this.#lastError))
-    const startedAtMs = this.#options.runtime.clock.monotonicMs()
-    return this.#deadlines.within(this.#attempt(client, command, source, 1), () => {
-      if (this.#answeredAtMs < startedAtMs) this.#giveUp(client)
-      return timeoutFault()
-    })
+    const { command, source } = asked
+    const nowMs = this.#runtime.clock.monotonicMs()
+    const request: Request = {
+      key: asked.key,
+      command,
+      source,
+      isRead: source === undefined ? READS.has(command[0]) : source.startsWith('#!lua flags=no-writes'),
+      untilMs: nowMs + this.#deadlineMs,
+      attempt: 1,
+      redirections: 0,
+      connection: asked.connection,
+      sentAtMs: nowMs,
+      refusal: undefined,
+    }
+    return this.#deadlines.within(this.#attempt(request), () => this.#late(request))
   }
 
-  #attempt(
-    client: NodeRedisClient,
-    command: readonly Argument[],
-    source: string | undefined,
-    attempt: number,
-  ): Promise<Reply> {
-    return client.sendCommand(command, OPTIONS).then(
-      (reply) => {
-        this.#answeredAtMs = this.#options.runtime.clock.monotonicMs()
-        return reply as Reply
-      },
-      (error: unknown) => this.#failed(client, command, source, attempt, error),
-    )
+  #attempt(request: Request, redirected?: Connection, asking = false): Promise<Reply> {
+    const { key } = request
+    const connection = redirected ?? (key === undefined ? request.connection : this.#topology.connectionFor(key))
+    if (!connection?.isUp) return this.#again(request, connection?.offline() ?? offlineFault())
+    request.connection = connection
+    request.sentAtMs = this.#runtime.clock.monotonicMs()
+    request.refusal = undefined
+    const waiting = request.isRead && key !== undefined ? this.#fence?.pass(connection) : undefined
+    const answer = waiting
+      ? waiting.then(() => connection.send(request.command, asking))
+      : connection.send(request.command, asking)
+    return answer.catch((error: unknown) => this.#failed(request, connection, asking, error))
   }
 
-  async #failed(
-    client: NodeRedisClient,
-    command: readonly Argument[],
-    source: string | undefined,
-    attempt: number,
-    error: unknown,
-  ): Promise<Reply> {
-    if (!this.#isReply(error)) {
-      const isSilent = error instanceof this.#errors!.SocketTimeoutError || client !== this.#client
-      throw isSilent && !this.#closed ? timeoutFault() : lostFault(error)
+  #failed(request: Request, connection: Connection, asking: boolean, error: unknown): Promise<Reply> {
+    if (error instanceof CountersignError) {
+      this.#topology.doubt?.()
+      if (error.retryable === true || (request.isRead && this.#topology.heals)) return this.#again(request, error)
+      throw error
     }
-    const { clock, timers, random } = this.#options.runtime
-    this.#answeredAtMs = clock.monotonicMs()
-    if (source !== undefined && error.message.startsWith('NOSCRIPT')) {
-      return this.#attempt(client, ['EVAL', source, ...command.slice(2)], undefined, attempt)
+    const reply = error as Error
+    if (request.source !== undefined && reply.message.startsWith('NOSCRIPT')) {
+      const inFull: Request = Object.assign(request, {
+        command: ['EVAL', request.source, ...request.command.slice(2)],
+        source: undefined,
+      })
+      return this.#attempt(inFull, connection, asking)
     }
-    if (!passesSoon(error) || attempt >= TRIES) throw replyFault(error)
-    const waitMs = 20 * 2 ** attempt + jitterMs(random, 40)
+    const redirect = redirectOf(reply, connection)
+    const next = redirect && request.key !== undefined ? this.#topology.redirected?.(redirect) : undefined
+    if (next) {
+      if (++request.redirections > REDIRECTIONS) return this.#again(request, disputedFault())
+      if (next.isUp) return this.#attempt(request, next, redirect!.is === 'ASK')
+      return this.#again(request, next.offline())
+    }
+    if (!passesSoon(reply)) throw replyFault(reply)
+    this.#topology.doubt?.()
+    return this.#again(request, replyFault(reply))
+  }
+
+  /** Nothing was executed, or it was a read: the same again after a while, unless the deadline comes first. */
+  async #again(request: Request, fault: CountersignError): Promise<Reply> {
+    const { clock, timers, random } = this.#runtime
+    const waitMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (request.attempt - 1)) + jitterMs(random, 40)
+    const isPatient = this.#topology.heals && request.key !== undefined
+    const isLast = isPatient
+      ? clock.monotonicMs() + waitMs >= request.untilMs
+      : request.attempt >= TRIES || !request.connection?.isUp
+    if (isLast || this.#closed) throw fault
+    request.refusal = fault
+    request.attempt++
     await new Promise<void>((resolve) => timers.setTimeout(resolve, waitMs))
-    if (this.#closed || !client.isReady) throw replyFault(error)
-    return this.#attempt(client, command, source, attempt + 1)
+    if (this.#closed) throw fault
+    return this.#attempt(request)
   }
 
-  #isReply(error: unknown): error is Error {
-    return this.#errors !== undefined && error instanceof this.#errors.ErrorReply
-  }
-
-  /**
-   * A connection that has answered nothing since a request that is overdue is dead, whatever the socket says: its own
-   * time-out begins again with every write, so under load it never comes (half-open connections, lost routes).
-   */
-  #giveUp(silent: NodeRedisClient): void {
-    if (!this.#options.owned || this.#closed || this.#client !== silent) return
-    this.#client = undefined
-    silent.destroy()
-    this.#tell('down')
-    this.#open().catch((error: unknown) => {
-      this.#lastError = error
-    })
-  }
-
-  #open(): Promise<void> {
-    this.#opening ??= this.#openOnce().finally(() => {
-      this.#opening = undefined
-    })
-    return this.#opening
-  }
-
-  async #openOnce(): Promise<void> {
-    this.#errors ??= await nodeRedisErrors()
-    const client = await this.#options.create()
-    if (this.#closed) throw closedFault()
-    this.#client = client
-    const isCurrent = () => this.#client === client && !this.#closed
-    // Without a listener an error event would end the process. Every attempt to reconnect that fails is one.
-    client.on('error', (error) => {
-      if (isCurrent()) this.#notice(error)
-    })
-    client.on('ready', () => {
-      if (isCurrent()) this.#tell('up')
-    })
-    if (client.isReady) this.#tell('up')
-    else if (!client.isOpen) client.connect().catch((error: unknown) => isCurrent() && this.#notice(error))
-  }
-
-  #notice(error: unknown): void {
-    this.#lastError = error
-    if (!this.#client?.isReady) this.#tell('down')
-    if (!this.#isReply(error)) return
-    // A wrong password does not get better by waiting.
-    const fault = replyFault(error)
-    if (fault.code !== 'ERR_STORE_MISCONFIGURED') return
-    const named = new CountersignError(fault.code, `${fault.message}, at ${this.#options.host}`, { store: 'redis' })
-    for (const waiting of this.#waiting) waiting.failed(named)
-  }
-
-  #tell(is: 'up' | 'down'): void {
-    if (is === 'up') for (const waiting of this.#waiting) waiting.up()
-    for (const listener of this.#listeners) listener(is)
+  #late(request: Request): CountersignError {
+    if (request.refusal) return request.refusal
+    // One that was tried again late has not waited long enough to say that the connection is dead.
+    if (this.#runtime.clock.monotonicMs() - request.sentAtMs >= this.#deadlineMs * 0.9)
+      request.connection?.giveUpIfSilentSince?.(request.sentAtMs)
+    this.#topology.doubt?.()
+    return timeoutFault()
   }
 
   async connect(): Promise<void> {
     if (this.#closed) throw closedFault()
-    if (this.isUp) return
-    // Loading the package may take a busy machine longer than a server takes to answer, and is not the server's fault.
-    this.#errors ??= await nodeRedisErrors()
-    const { timers } = this.#options.runtime
-    let timer: unknown
-    const waiting: { entry?: Waiting } = {}
-    try {
-      const connected = new Promise<void>((up, failed) => {
-        waiting.entry = { up, failed }
-        this.#waiting.add(waiting.entry)
-        timer = timers.setTimeout(() => failed(this.#unreachable()), CONNECT_WITHIN_MS)
-      })
-      connected.catch(() => {})
-      if (!this.#client) await this.#open()
-      await connected
-    } catch (fault) {
-      // The next call starts afresh.
-      const client = this.#client
-      if (this.#options.owned && client && !client.isReady) {
-        this.#client = undefined
-        client.destroy()
-      }
-      throw fault
-    } finally {
-      timers.clearTimeout(timer)
-      this.#waiting.delete(waiting.entry!)
-    }
-  }
-
-  #unreachable(): CountersignError {
-    const message = `Redis at ${this.#options.host} could not be reached within ${CONNECT_WITHIN_MS / 1_000} s`
-    return new CountersignError('ERR_STORE_UNAVAILABLE', message, {
-      store: 'redis',
-      retryable: true,
-      ...(this.#lastError !== undefined && { cause: this.#lastError }),
-    })
+    await this.#topology.connect()
   }
 
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    for (const waiting of this.#waiting) waiting.failed(closedFault())
+    await Promise.all([...this.#waits.values()].map((wait) => wait.close()))
     await this.#deadlines.idle()
-    if (this.#options.owned) this.#client?.destroy()
-    this.#client = undefined
+    this.#topology.close()
   }
 }

@@ -1,5 +1,6 @@
 import { CountersignError } from '../../internal/errors.ts'
 import type { Runtime } from '../../internal/runtime.ts'
+import type { Endpoint } from './endpoint.ts'
 
 /** The part of a node-redis client (`redis` 6.3 or newer) that is used. */
 export interface NodeRedisClient {
@@ -9,6 +10,8 @@ export interface NodeRedisClient {
   connect(): Promise<unknown>
   destroy(): void
   on(event: 'ready' | 'error', listener: (error: unknown) => void): unknown
+  /** Only asked of clients that are made here. */
+  subscribe?(channel: string, listener: () => void): Promise<unknown>
 }
 
 /** A client whose connection is tracked: it tells of keys that it has read and that are others now, `null` for all of them. */
@@ -17,54 +20,70 @@ export interface TrackedClient extends NodeRedisClient {
   on(event: 'invalidate', listener: (key: Buffer | string | null) => void): unknown
 }
 
+/** Options of node-redis. */
+export interface MoreOptions {
+  readonly socket?: object
+  readonly [option: string]: unknown
+}
+
 /** The classes of the package by which its errors are told apart. */
 export interface NodeRedisErrors {
   readonly ErrorReply: abstract new (...args: never[]) => Error
   readonly SocketTimeoutError: abstract new (...args: never[]) => Error
+  readonly ClientOfflineError: abstract new (...args: never[]) => Error
 }
+
+/** Silence after which a connection is given up, unless requests may wait longer for their answer. */
+export const SILENT_MS = 1_000
 
 /**
  * Makes a client with the settings that the promises depend on (`redis-and-reliability.md` §1.7). They are not options:
  * the defaults cost three quarters of the throughput, wait for ever on a silent connection, and stay closed after a
  * time-out.
+ *
+ * @param more - Options of node-redis on top of them, for connections that have another purpose than commands.
  */
-export async function createNodeRedis(url: string, random: Runtime['random']): Promise<NodeRedisClient> {
+export async function createNodeRedis(
+  { host, port, login }: Endpoint,
+  random: Runtime['random'],
+  { socket, ...more }: MoreOptions = {},
+): Promise<NodeRedisClient> {
   const { createClient } = await loadRedis()
+  const { username, password, database, tls } = login
   const client: unknown = createClient({
-    url,
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(database !== undefined && { database }),
     RESP: 3,
     maintNotifications: 'disabled',
     disableOfflineQueue: true,
     // Switches off an AbortSignal per command; the deadlines are our own.
     commandOptions: { timeout: undefined } as object,
     pingInterval: 400,
+    ...more,
     socket: {
+      host,
+      port,
+      ...(tls && { ...tls, tls: true }),
       connectTimeout: 1_000,
-      socketTimeout: 1_000,
+      socketTimeout: SILENT_MS,
       keepAliveInitialDelay: 5_000,
       reconnectStrategy: (attempt: number) => Math.min(50 * 2 ** attempt, 1_000) + jitterMs(random, 200),
+      ...socket,
     },
-  })
+  } as object)
   return client as NodeRedisClient
 }
 
 /**
- * Makes a client for one tracked connection. It does not come back when it breaks: whatever was read over it is void then,
- * and a new one is made. No pings: the fences are some, and while nobody asks for those nothing is served either.
+ * For one tracked connection. It does not come back when it breaks: whatever was read over it is void then, and a new one is
+ * made. No pings: the fences are some, and while nobody asks for those nothing is served either.
  */
-export async function createTrackedNodeRedis(url: string): Promise<TrackedClient> {
-  const { createClient } = await loadRedis()
-  const client: unknown = createClient({
-    url,
-    RESP: 3,
-    // Sends CLIENT TRACKING ON with the handshake.
-    emitInvalidate: true,
-    maintNotifications: 'disabled',
-    disableOfflineQueue: true,
-    commandOptions: { timeout: undefined } as object,
-    socket: { connectTimeout: 1_000, keepAliveInitialDelay: 5_000, reconnectStrategy: false },
-  })
-  return client as TrackedClient
+export const TRACKED = {
+  // Sends CLIENT TRACKING ON with the handshake.
+  emitInvalidate: true,
+  pingInterval: undefined,
+  socket: { socketTimeout: undefined, reconnectStrategy: false },
 }
 
 export async function nodeRedisErrors(): Promise<NodeRedisErrors> {

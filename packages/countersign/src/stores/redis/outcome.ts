@@ -1,5 +1,5 @@
 import type { SessionId } from '../../session/ids.ts'
-import type { Gone } from '../contract.ts'
+import type { Gone, Incarnation } from '../contract.ts'
 import type { Reply } from './executor.ts'
 import { decodeKept } from './record-codec.ts'
 import { corrupt } from './segments.ts'
@@ -27,6 +27,14 @@ export const OUTCOMES = [
 ] as const
 export type Outcome = (typeof OUTCOMES)[number]
 
+/** Who ran a script, as `scripts/includes/primary.lua` tells it. */
+export interface Writer {
+  /** Absent where the user may not ask. */
+  readonly by?: Incarnation
+  /** Replicas connected to it. */
+  readonly replicas: number
+}
+
 /** A reply of a script, taken apart. What does not have the shape that the script promises is `ERR_STORE_CORRUPT`. */
 export class Answer {
   readonly #parts: readonly Reply[]
@@ -52,9 +60,13 @@ export class Answer {
   text(at: number): string {
     return this.bytes(at).toString()
   }
-  /** The ids from `at` to the end. */
-  ids(at: number): SessionId[] {
-    return this.#parts.slice(at).map((_part, index) => this.text(at + index) as SessionId)
+  /** The ids from `at` to the end, or up to `end`. */
+  ids(at: number, end = this.length): SessionId[] {
+    return this.#parts.slice(at, end).map((_part, index) => this.text(at + index) as SessionId)
+  }
+  writer(at: number): Writer {
+    const [by = '', replicas = '0'] = this.text(at).split(' ')
+    return { ...(by !== '' && { by }), replicas: Number(replicas) }
   }
   /** The live record of the session `id`. */
   record(at: number, id: SessionId) {

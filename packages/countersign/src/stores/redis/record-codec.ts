@@ -1,4 +1,5 @@
-import { CountersignError, invalidInput } from '../../internal/errors.ts'
+import { invalidInput } from '../../internal/errors.ts'
+import { isKnownFormat, unknownFormat } from '../../internal/format.ts'
 import type { SessionId } from '../../session/ids.ts'
 import { RECORD_FORMAT, type SessionRecord, type Tombstone } from '../../session/record.ts'
 import { utf8 } from '../shared/arguments.ts'
@@ -28,6 +29,8 @@ const FLAG = {
   data: 2048,
   stamped: 4096,
   persistent: 8192,
+  dataVersion: 16384,
+  more: 32768,
 } as const
 /** In the order in which they are stored, as differences to `createdAtMs`. */
 const TIMES = ['lastSeenAtMs', 'idleAtMs', 'refreshAtMs', 'lastExpMs', 'confirmedAtMs', 'authTimeMs'] as const
@@ -61,12 +64,18 @@ export function encodeRecord(record: SessionRecord): Buffer {
     (record.operations.length > 0 ? FLAG.operations : 0) |
     (record.data !== null ? FLAG.data : 0) |
     (record.stamped ? FLAG.stamped : 0) |
-    (record.persistent ? FLAG.persistent : 0)
+    (record.persistent ? FLAG.persistent : 0) |
+    (record.dataVersion !== undefined ? FLAG.dataVersion : 0) |
+    (record.more?.text ? FLAG.more : 0)
 
   const head = new Head(record)
-  head.uint(RECORD_FORMAT, 1).uint(LIVE, 1).uint(flags, 2)
+  head
+    .uint(record.more?.format ?? RECORD_FORMAT, 1)
+    .uint(LIVE, 1)
+    .uint(flags, 2)
   head.field('macKey', 1).field('createdAtMs', 6).time('absoluteAtMs').hash(record.hash, 'hash')
   if (flags & FLAG.version) head.field('version', 4)
+  if (record.dataVersion !== undefined) head.uint(unsigned(record.dataVersion, 2, 'dataVersion'), 2)
   for (const name of times) head.time(name)
   if (isRotated) {
     head.field('generation', 4).field('rolesGeneration', 4).field('replays', 2).field('rotationKey', 1)
@@ -86,6 +95,7 @@ export function encodeRecord(record: SessionRecord): Buffer {
     parts.push(segment(Buffer.concat(record.operations.map((id) => segment(utf8(id, 'operationId'))))))
   }
   if (record.data !== null) parts.push(segment(utf8(record.data, 'data')))
+  if (record.more?.text) parts.push(segment(utf8(record.more.text, 'more')))
   return Buffer.concat(parts)
 }
 
@@ -107,23 +117,17 @@ function wasRotated(record: SessionRecord): boolean {
 /**
  * The session or the tombstone that a key holds.
  *
- * @throws CountersignError `ERR_STORE_CORRUPT` when it is neither, or when a newer release wrote it in a form that this
- * one does not know.
+ * @throws CountersignError `ERR_STORE_CORRUPT` when it is neither; `ERR_FORMAT_UNKNOWN` when another release wrote it in a
+ * format that this one does not know.
  */
 export function decodeKept(id: SessionId, bytes: Buffer): Kept {
   const cursor = new Cursor(bytes, 'a session record')
   const format = cursor.uint(1)
-  if (format > RECORD_FORMAT) {
-    throw new CountersignError(
-      'ERR_STORE_CORRUPT',
-      `a session record in Redis has format ${format}, which a newer release wrote; this one reads up to ${RECORD_FORMAT}`,
-      { store: 'redis' },
-    )
-  }
-  if (format !== RECORD_FORMAT) cursor.fail()
+  if (!isKnownFormat(format, RECORD_FORMAT))
+    throw unknownFormat('a session record in Redis', format, RECORD_FORMAT, 'redis')
   switch (cursor.uint(1)) {
     case LIVE:
-      return { is: 'live', record: decodeLive(id, cursor) }
+      return { is: 'live', record: decodeLive(id, format, cursor) }
     case ENDED:
       return { is: 'ended', tombstone: decodeEnded(id, cursor) }
     default:
@@ -133,7 +137,7 @@ export function decodeKept(id: SessionId, bytes: Buffer): Kept {
 
 type Changing<T> = { -readonly [K in keyof T]: T[K] }
 
-function decodeLive(id: SessionId, cursor: Cursor): SessionRecord {
+function decodeLive(id: SessionId, format: number, cursor: Cursor): SessionRecord {
   const flags = cursor.uint(2)
   const macKey = cursor.uint(1)
   const createdAtMs = cursor.uint(6)
@@ -174,6 +178,7 @@ function decodeLive(id: SessionId, cursor: Cursor): SessionRecord {
     origin: NO_ORIGIN,
   }
   if (flags & FLAG.version) record.version = cursor.uint(4)
+  if (flags & FLAG.dataVersion) record.dataVersion = cursor.uint(2)
   // Written out: a loop over names would double the time that a record takes.
   if (flags & FLAG.lastSeenAtMs) record.lastSeenAtMs = createdAtMs + cursor.int(5)
   if (flags & FLAG.idleAtMs) record.idleAtMs = createdAtMs + cursor.int(5)
@@ -192,6 +197,8 @@ function decodeLive(id: SessionId, cursor: Cursor): SessionRecord {
   if (flags & FLAG.pending) record.pendingRoles = decodeRoles(cursor.segment())
   if (flags & FLAG.operations) record.operations = decodeOperations(cursor.segmentBytes())
   if (flags & FLAG.data) record.data = cursor.segment()
+  if (flags & FLAG.more) record.more = { format, text: cursor.segment() }
+  else if (format > RECORD_FORMAT) record.more = { format, text: '' }
   if (!cursor.isAtEnd) cursor.fail()
   return record
 }

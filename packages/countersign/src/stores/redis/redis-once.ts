@@ -1,4 +1,5 @@
 import { equalBytes } from '../../internal/bytes.ts'
+import { isKnownFormat, unknownFormat } from '../../internal/format.ts'
 import type { OnceStore } from '../contract.ts'
 import { int } from '../shared/arguments.ts'
 import { checkClaim, checkHash, checkPlace, checkValue } from '../steps/once.ts'
@@ -44,7 +45,8 @@ export function redisOnce({ executor, keys }: Pick<RedisContext, 'executor' | 'k
 
 function decode(kept: Buffer) {
   const cursor = new Cursor(kept, WHAT)
-  if (cursor.uint(1) !== FORMAT) cursor.fail()
+  const format = cursor.uint(1)
+  if (!isKnownFormat(format, FORMAT)) throw unknownFormat(`${WHAT} in Redis`, format, FORMAT, 'redis')
   const untilMs = cursor.uint(6)
   const hash = cursor.bytes(HASH_BYTES)
   return { untilMs, hash, bytes: new Uint8Array(kept.subarray(1 + 6 + HASH_BYTES)) }

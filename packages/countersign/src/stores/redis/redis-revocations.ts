@@ -11,7 +11,7 @@ import { Cursor, corrupt } from './segments.ts'
 const WHAT = 'a revocation record'
 
 /** The revocation record of a subject: a hash that the session scripts write as well. `includes/revocations.lua`. */
-export function redisRevocations({ executor, keys, durability }: RedisContext): RevocationStore {
+export function redisRevocations({ executor, keys, confirmed }: RedisContext): RevocationStore {
   return {
     async deny({ tag, subject, tenant = '' }, jti, untilMs, nowMs) {
       const args = [
@@ -22,7 +22,7 @@ export function redisRevocations({ executor, keys, durability }: RedisContext): 
         utf8(tenant, 'tenant'),
       ]
       const answer = new Answer(await executor.run(scripts.denyToken, [keys.subject(tag), keys.revocations(tag)], args))
-      return { ids: [], epoch: answer.number(0), durability: durability() }
+      return { ids: [], epoch: answer.number(0), ...(await confirmed(tag, answer.writer(1))) }
     },
 
     async read(tag) {

@@ -1,11 +1,11 @@
 import { invalidInput } from '../../internal/errors.ts'
 import type { SessionId, SubjectRef } from '../../session/ids.ts'
-import type { Durable, Found, SessionStore, StoreDurability } from '../contract.ts'
+import type { Durable, Found, SessionStore, Written } from '../contract.ts'
 import { int, isSessionId, tagOf, utf8 } from '../shared/arguments.ts'
 import type { Reply, Requests } from './executor.ts'
 import { decodeOrigin, encodeOrigin } from './identity-codec.ts'
 import type { Keys } from './keys.ts'
-import { Answer, goneOf } from './outcome.ts'
+import { Answer, goneOf, type Writer } from './outcome.ts'
 import { decodeKept, encodeRecord, encodeRoles } from './record-codec.ts'
 import { scripts } from './scripts.generated.ts'
 import { corrupt } from './segments.ts'
@@ -15,26 +15,31 @@ export interface RedisContext {
   readonly executor: Requests
   readonly keys: Keys
   /** What an acknowledged write is worth, as far as the server's settings prove it. */
-  readonly durability: () => StoreDurability
+  written(writer: Writer): Written
+  /** The same after waiting for replicas, where there are any. `null`: the floor. */
+  confirmed(tag: string | null, writer: Writer): Promise<Written>
 }
 
-type SubjectSteps = Omit<SessionStore, 'floor' | 'raiseFloor'>
+type SubjectSteps = Omit<SessionStore, 'floor' | 'raiseFloor' | 'failovers'>
 
 /** The session store: one script and one request per method, `read` a plain GET. */
-export function redisSessions({ executor, keys, durability }: RedisContext): SubjectSteps {
+export function redisSessions({ executor, keys, written, confirmed }: RedisContext): SubjectSteps {
   /** Keys of scripts about one session that also read or write the revocation record. */
   const wide = (id: SessionId) => [...narrow(id).slice(0, 1), keys.revocations(tagOf(id)), keys.session(id)]
   const narrow = (id: SessionId) => [keys.subject(tagOf(id)), keys.session(id)]
-  const durable = (answer: Answer): Durable => ({
-    epoch: answer.number(0),
-    ids: answer.ids(1),
-    durability: durability(),
-  })
+  /** The answer of a script that ends sessions: {epoch, primary, n, n ids, ids known to have ended}. */
+  const ended = async (tag: string, answer: Answer): Promise<Durable> => {
+    const split = 3 + answer.number(2)
+    const [ids, known] = [answer.ids(3, split), answer.ids(split)]
+    return { epoch: answer.number(0), ids, ended: known, ...(await confirmed(tag, answer.writer(1))) }
+  }
+  const wished = (id: SessionId, writer: Writer, durable: 'replicated' | undefined) =>
+    durable === undefined ? written(writer) : confirmed(tagOf(id), writer)
   const subjectKeys = ({ tag }: SubjectRef) => [keys.subject(tag), keys.revocations(tag)]
 
   return {
     async create(record, rule, nowMs) {
-      const { limit, ifEpoch, floorMs, accessMs } = rule
+      const { limit, ifEpoch, ifPrimary, floorMs, accessMs } = rule
       const answer = new Answer(
         await executor.run(scripts.createSession, wide(record.id), [
           int(nowMs, 'nowMs'),
@@ -44,12 +49,15 @@ export function redisSessions({ executor, keys, durability }: RedisContext): Sub
           ifEpoch === null ? '' : int(ifEpoch, 'ifEpoch'),
           int(floorMs, 'floorMs'),
           int(accessMs, 'accessMs'),
+          ifPrimary === undefined ? '' : int(ifPrimary, 'ifPrimary'),
         ]),
       )
       const is = answer.outcome()
       switch (is) {
-        case 'created':
-          return { is, stamp: answer.number(1), evicted: answer.ids(2), durability: durability() }
+        case 'created': {
+          const done = await wished(record.id, answer.writer(2), rule.durable)
+          return { is, stamp: answer.number(1), evicted: answer.ids(3), ...done }
+        }
         case 'limit':
         case 'blocked':
         case 'stale_epoch':
@@ -65,7 +73,7 @@ export function redisSessions({ executor, keys, durability }: RedisContext): Sub
       return foundOf(id, await executor.get(keys.session(id)))
     },
 
-    async update(id, { data, operationId }, expectedVersion, nowMs) {
+    async update(id, { data, dataVersion, operationId, durable }, expectedVersion, nowMs) {
       if (operationId === '') throw invalidInput('operationId', 'must not be empty')
       const answer = new Answer(
         await executor.run(scripts.updateSession, narrow(id), [
@@ -73,13 +81,14 @@ export function redisSessions({ executor, keys, durability }: RedisContext): Sub
           int(expectedVersion, 'expectedVersion'),
           utf8(data, 'data'),
           utf8(operationId ?? '', 'operationId'),
+          dataVersion === undefined ? '' : int(dataVersion, 'dataVersion'),
         ]),
       )
       const is = answer.outcome()
       switch (is) {
         case 'stored':
         case 'repeated':
-          return { is, record: answer.record(1, id), durability: durability() }
+          return { is, record: answer.record(1, id), ...(await wished(id, answer.writer(2), durable)) }
         case 'conflict':
         case 'expired':
           return { is, record: answer.record(1, id) }
@@ -120,10 +129,14 @@ export function redisSessions({ executor, keys, durability }: RedisContext): Sub
         case 'current': {
           const previousOrigin = decodeOrigin(answer.text(3)) ?? unexpected()
           const record = answer.record(1, id)
-          return { is, record, previousOrigin, stamp: answer.number(2), durability: durability() }
+          const done = await wished(id, answer.writer(4), rule.durable)
+          return { is, record, previousOrigin, stamp: answer.number(2), ...done }
         }
         case 'reused':
-        case 'rolled_back':
+        case 'rolled_back': {
+          const { by } = answer.writer(2)
+          return { is, record: answer.record(1, id), ...(by !== undefined && { by }) }
+        }
         case 'expired':
         case 'too_many_replays':
           return { is, record: answer.record(1, id) }
@@ -132,14 +145,16 @@ export function redisSessions({ executor, keys, durability }: RedisContext): Sub
       }
     },
 
-    async replace(old, next, { accessMs, floorMs }, nowMs) {
+    async replace(old, next, { accessMs, floorMs, durable }, nowMs) {
       if (tagOf(next.id) !== tagOf(old)) throw invalidInput('next.id', 'must belong to the same subject')
       const args = [int(nowMs, 'nowMs'), encodeRecord(next), int(accessMs, 'accessMs'), int(floorMs, 'floorMs')]
       const answer = new Answer(await executor.run(scripts.replaceSession, [...wide(old), keys.session(next.id)], args))
       const is = answer.outcome()
       switch (is) {
-        case 'replaced':
-          return { is, record: answer.record(1, next.id), stamp: answer.number(2), durability: durability() }
+        case 'replaced': {
+          const done = await wished(old, answer.writer(3), durable)
+          return { is, record: answer.record(1, next.id), stamp: answer.number(2), ...done }
+        }
         case 'expired':
           return { is, record: answer.record(1, old) }
         case 'blocked':
@@ -157,7 +172,7 @@ export function redisSessions({ executor, keys, durability }: RedisContext): Sub
         int(unknownUntilMs, 'unknownUntilMs'),
         stamped ? '1' : '0',
       ]
-      return durable(new Answer(await executor.run(scripts.endSession, wide(id), args)))
+      return ended(tagOf(id), new Answer(await executor.run(scripts.endSession, wide(id), args)))
     },
 
     async endSubject(subject, why, { except, block }, nowMs) {
@@ -165,18 +180,22 @@ export function redisSessions({ executor, keys, durability }: RedisContext): Sub
       const spared = except !== undefined && tagOf(except) === subject.tag ? except : ''
       const blocks = block === undefined ? '' : block ? '1' : '0'
       const args = [int(nowMs, 'nowMs'), utf8(why, 'reason'), spared, blocks]
-      return durable(new Answer(await executor.run(scripts.endSubject, subjectKeys(subject), args)))
+      return ended(subject.tag, new Answer(await executor.run(scripts.endSubject, subjectKeys(subject), args)))
     },
 
     async setRoles(subject, roles, nowMs) {
       const args = [int(nowMs, 'nowMs'), encodeRoles(roles)]
-      return durable(new Answer(await executor.run(scripts.setRoles, subjectKeys(subject), args)))
+      const answer = new Answer(await executor.run(scripts.setRoles, subjectKeys(subject), args))
+      const done = await confirmed(subject.tag, answer.writer(1))
+      return { epoch: answer.number(0), ids: answer.ids(2), ...done }
     },
 
     async subject({ tag }, nowMs) {
       const reply = await executor.run(scripts.readSubject, [keys.subject(tag)], [int(nowMs, 'nowMs')])
       const answer = new Answer(reply)
-      return { epoch: answer.number(0), blocked: answer.number(1) === 1, live: answer.number(2) }
+      const { by } = answer.writer(3)
+      const gate = { epoch: answer.number(0), blocked: answer.number(1) === 1, live: answer.number(2) }
+      return { ...gate, ...(by !== undefined && { by }) }
     },
 
     async list({ tag }, after, { limit, floorMs }, nowMs) {

@@ -17,7 +17,7 @@ return 1
   createSession: {
     name: 'create-session',
     keys: 3,
-    sha1: '44ecfd78016728fffcf83c74e09d1a2727fae7b0',
+    sha1: '9ca46137ac70b95e3c68af63c0cf160388538625',
     source: `#!lua
 local outcome = {
 unknown = 0,
@@ -39,6 +39,17 @@ rolled_back = 15,
 too_many_replays = 16,
 replaced = 17,
 }
+local function primary()
+local info = redis.pcall('INFO', 'replication')
+if type(info) ~= 'string' then
+return ''
+end
+local id = string.match(info, 'master_replid:(%x+)') or ''
+return string.sub(id, 1, 16) .. ' ' .. (string.match(info, 'connected_slaves:(%d+)') or '0')
+end
+local function number_of(id)
+return math.floor((tonumber(string.sub(id, 1, 3), 16) or 0) / 2)
+end
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
@@ -60,8 +71,19 @@ end
 end
 return #a < #b
 end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
+end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT % MINOR then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -80,7 +102,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -98,6 +120,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -108,7 +132,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -121,6 +145,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -148,6 +175,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -167,6 +195,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -194,8 +225,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -210,7 +244,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -221,6 +255,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -241,17 +276,17 @@ if access_ms ~= 0 then
 r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
 end
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6BI6I6'
 local function read_gate()
 local packed = redis.call('HGET', index_key, 'gate')
 if not packed then
-return { epoch = 0, moved_at = 0, blocked = false }
+return { epoch = 0, moved_at = 0, blocked = false, roles_at = 0, block_at = 0 }
 end
-if #packed ~= 13 then
+if #packed ~= 25 then
 corrupt()
 end
-local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local epoch, moved_at, blocked, roles_at, block_at = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1, roles_at = roles_at, block_at = block_at }
 end
 local function read_members()
 local flat, members = redis.call('HGETALL', index_key), {}
@@ -264,12 +299,22 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
 end
 local function is_kept(member)
 return redis.call('EXISTS', session_key(member.tail)) == 1
+end
+local function append_ended(answer)
+for _, member in ipairs(read_members()) do
+if member.ended_at then
+answer[#answer + 1] = tag .. member.tail
+end
+end
+return answer
 end
 local MAX_TOMBSTONES, EPOCH_KEEP_MS = 64, 86400000
 local function keep_index(until_ms)
@@ -281,19 +326,27 @@ if expires_at < until_ms then
 redis.call('PEXPIREAT', index_key, whole(until_ms))
 end
 end
-local function move_epoch(now, blocked)
-local gate = read_gate()
-local epoch = math.max(now, gate.epoch + 1)
-if blocked == nil then
-blocked = gate.blocked
-end
-redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
-if blocked then
+local function write_gate(gate)
+local blocked = gate.blocked and 1 or 0
+local packed = struct.pack(GATE, gate.epoch, gate.moved_at, blocked, gate.roles_at, gate.block_at)
+redis.call('HSET', index_key, 'gate', packed)
+if gate.blocked then
 redis.call('PERSIST', index_key)
 else
-keep_index(now + EPOCH_KEEP_MS)
+keep_index(gate.moved_at + EPOCH_KEEP_MS)
 end
-return epoch
+end
+local function move_epoch(now, blocked, sets_roles)
+local gate = read_gate()
+gate.epoch, gate.moved_at = math.max(now, gate.epoch + 1), now
+if blocked ~= nil then
+gate.blocked, gate.block_at = blocked, gate.epoch
+end
+if sets_roles then
+gate.roles_at = gate.epoch
+end
+write_gate(gate)
+return gate.epoch
 end
 local function put(tail, r)
 local keep_until = keep_until_of(r)
@@ -433,11 +486,14 @@ end
 local now, floor = tonumber(ARGV[1]), tonumber(ARGV[6])
 local max_live, overflow = tonumber(ARGV[3]), ARGV[4]
 local record = decode_record(ARGV[2])
-local gate = read_gate()
+local runs_here, gate = primary(), read_gate()
 if gate.blocked then
 return { outcome.blocked }
 end
 if ARGV[5] ~= '' and tonumber(ARGV[5]) ~= gate.epoch then
+return { outcome.stale_epoch }
+end
+if ARGV[8] ~= '' and tonumber(ARGV[8]) ~= number_of(runs_here) then
 return { outcome.stale_epoch }
 end
 if redis.call('EXISTS', KEYS[3]) == 1 then
@@ -462,7 +518,7 @@ local surplus = #live - max_live + 1
 if surplus > 0 and overflow == 'reject' then
 return { outcome.limit }
 end
-local answer = { outcome.created, 0 }
+local answer = { outcome.created, 0, runs_here }
 if surplus > 0 then
 local by = overflow == 'evict_oldest' and 'created_at' or 'last_seen_at'
 table.sort(live, function(a, b)
@@ -505,8 +561,19 @@ return redis.call('DEL', KEYS[1])
   denyToken: {
     name: 'deny-token',
     keys: 2,
-    sha1: '0d2f7fa28a256f473a79cd0afe9122edae6af2f1',
+    sha1: '000ce2408a642d527b2b9f64e9b38e6ac39f6865',
     source: `#!lua flags=allow-oom
+local function primary()
+local info = redis.pcall('INFO', 'replication')
+if type(info) ~= 'string' then
+return ''
+end
+local id = string.match(info, 'master_replid:(%x+)') or ''
+return string.sub(id, 1, 16) .. ' ' .. (string.match(info, 'connected_slaves:(%d+)') or '0')
+end
+local function number_of(id)
+return math.floor((tonumber(string.sub(id, 1, 3), 16) or 0) / 2)
+end
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
@@ -528,8 +595,15 @@ end
 end
 return #a < #b
 end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT % MINOR then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -548,7 +622,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -566,6 +640,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -576,7 +652,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -589,6 +665,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -616,6 +695,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -635,6 +715,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -662,8 +745,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -678,7 +764,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -689,6 +775,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -709,17 +796,17 @@ if access_ms ~= 0 then
 r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
 end
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6BI6I6'
 local function read_gate()
 local packed = redis.call('HGET', index_key, 'gate')
 if not packed then
-return { epoch = 0, moved_at = 0, blocked = false }
+return { epoch = 0, moved_at = 0, blocked = false, roles_at = 0, block_at = 0 }
 end
-if #packed ~= 13 then
+if #packed ~= 25 then
 corrupt()
 end
-local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local epoch, moved_at, blocked, roles_at, block_at = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1, roles_at = roles_at, block_at = block_at }
 end
 local function read_members()
 local flat, members = redis.call('HGETALL', index_key), {}
@@ -732,12 +819,22 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
 end
 local function is_kept(member)
 return redis.call('EXISTS', session_key(member.tail)) == 1
+end
+local function append_ended(answer)
+for _, member in ipairs(read_members()) do
+if member.ended_at then
+answer[#answer + 1] = tag .. member.tail
+end
+end
+return answer
 end
 local revocations_key = KEYS[2]
 local REVOCATIONS_HEAD = '>I6I6I6'
@@ -800,14 +897,25 @@ end
 end
 local subject = { subject = ARGV[4], tenant = ARGV[5] }
 deny(subject, 'j:' .. ARGV[2], tonumber(ARGV[3]), '', tonumber(ARGV[1]))
-return { read_gate().epoch }
+return { read_gate().epoch, primary() }
 ` as string,
   },
   endSession: {
     name: 'end-session',
     keys: 3,
-    sha1: 'f790135905d4a2072b07a363825fa7a5cbca5901',
+    sha1: '3924e7bfb4e78c0be59d8d7b2f155c40541bbedf',
     source: `#!lua flags=allow-oom
+local function primary()
+local info = redis.pcall('INFO', 'replication')
+if type(info) ~= 'string' then
+return ''
+end
+local id = string.match(info, 'master_replid:(%x+)') or ''
+return string.sub(id, 1, 16) .. ' ' .. (string.match(info, 'connected_slaves:(%d+)') or '0')
+end
+local function number_of(id)
+return math.floor((tonumber(string.sub(id, 1, 3), 16) or 0) / 2)
+end
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
@@ -829,8 +937,19 @@ end
 end
 return #a < #b
 end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
+end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT % MINOR then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -849,7 +968,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -867,6 +986,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -877,7 +998,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -890,6 +1011,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -917,6 +1041,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -936,6 +1061,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -963,8 +1091,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -979,7 +1110,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -990,6 +1121,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -1010,17 +1142,17 @@ if access_ms ~= 0 then
 r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
 end
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6BI6I6'
 local function read_gate()
 local packed = redis.call('HGET', index_key, 'gate')
 if not packed then
-return { epoch = 0, moved_at = 0, blocked = false }
+return { epoch = 0, moved_at = 0, blocked = false, roles_at = 0, block_at = 0 }
 end
-if #packed ~= 13 then
+if #packed ~= 25 then
 corrupt()
 end
-local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local epoch, moved_at, blocked, roles_at, block_at = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1, roles_at = roles_at, block_at = block_at }
 end
 local function read_members()
 local flat, members = redis.call('HGETALL', index_key), {}
@@ -1033,12 +1165,22 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
 end
 local function is_kept(member)
 return redis.call('EXISTS', session_key(member.tail)) == 1
+end
+local function append_ended(answer)
+for _, member in ipairs(read_members()) do
+if member.ended_at then
+answer[#answer + 1] = tag .. member.tail
+end
+end
+return answer
 end
 local MAX_TOMBSTONES, EPOCH_KEEP_MS = 64, 86400000
 local function keep_index(until_ms)
@@ -1050,19 +1192,27 @@ if expires_at < until_ms then
 redis.call('PEXPIREAT', index_key, whole(until_ms))
 end
 end
-local function move_epoch(now, blocked)
-local gate = read_gate()
-local epoch = math.max(now, gate.epoch + 1)
-if blocked == nil then
-blocked = gate.blocked
-end
-redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
-if blocked then
+local function write_gate(gate)
+local blocked = gate.blocked and 1 or 0
+local packed = struct.pack(GATE, gate.epoch, gate.moved_at, blocked, gate.roles_at, gate.block_at)
+redis.call('HSET', index_key, 'gate', packed)
+if gate.blocked then
 redis.call('PERSIST', index_key)
 else
-keep_index(now + EPOCH_KEEP_MS)
+keep_index(gate.moved_at + EPOCH_KEEP_MS)
 end
-return epoch
+end
+local function move_epoch(now, blocked, sets_roles)
+local gate = read_gate()
+gate.epoch, gate.moved_at = math.max(now, gate.epoch + 1), now
+if blocked ~= nil then
+gate.blocked, gate.block_at = blocked, gate.epoch
+end
+if sets_roles then
+gate.roles_at = gate.epoch
+end
+write_gate(gate)
+return gate.epoch
 end
 local function put(tail, r)
 local keep_until = keep_until_of(r)
@@ -1200,7 +1350,7 @@ end
 corrupt()
 end
 local now, why, unknown_until = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local answer = { read_gate().epoch }
+local answer = { read_gate().epoch, primary(), 0 }
 local tail = follow(string.sub(KEYS[3], #session_prefix + 1))
 local bytes = redis.call('GET', session_key(tail))
 local kept = bytes and try_decode(bytes)
@@ -1211,22 +1361,33 @@ deny(nil, 's:' .. tail, unknown_until, why, now)
 end
 elseif not kept then
 end_unreadable(tail, why, now)
-answer[2] = tag .. tail
+answer[3], answer[4] = 1, tag .. tail
 elseif kept.state == LIVE then
 end_record(tail, kept, why, now)
 if is_live(kept, now, 0) then
-answer[2] = tag .. tail
+answer[3], answer[4] = 1, tag .. tail
 end
 end
 cap_tombstones(now)
-return answer
+return append_ended(answer)
 ` as string,
   },
   endSubject: {
     name: 'end-subject',
     keys: 2,
-    sha1: 'fad8226199d05bb6550e716617e57166a4684537',
+    sha1: '558b72b3e1917689956117acdd347e298baf1941',
     source: `#!lua flags=allow-oom
+local function primary()
+local info = redis.pcall('INFO', 'replication')
+if type(info) ~= 'string' then
+return ''
+end
+local id = string.match(info, 'master_replid:(%x+)') or ''
+return string.sub(id, 1, 16) .. ' ' .. (string.match(info, 'connected_slaves:(%d+)') or '0')
+end
+local function number_of(id)
+return math.floor((tonumber(string.sub(id, 1, 3), 16) or 0) / 2)
+end
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
@@ -1248,8 +1409,19 @@ end
 end
 return #a < #b
 end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
+end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT % MINOR then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -1268,7 +1440,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -1286,6 +1458,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -1296,7 +1470,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -1309,6 +1483,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -1336,6 +1513,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -1355,6 +1533,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -1382,8 +1563,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -1398,7 +1582,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -1409,6 +1593,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -1429,17 +1614,17 @@ if access_ms ~= 0 then
 r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
 end
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6BI6I6'
 local function read_gate()
 local packed = redis.call('HGET', index_key, 'gate')
 if not packed then
-return { epoch = 0, moved_at = 0, blocked = false }
+return { epoch = 0, moved_at = 0, blocked = false, roles_at = 0, block_at = 0 }
 end
-if #packed ~= 13 then
+if #packed ~= 25 then
 corrupt()
 end
-local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local epoch, moved_at, blocked, roles_at, block_at = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1, roles_at = roles_at, block_at = block_at }
 end
 local function read_members()
 local flat, members = redis.call('HGETALL', index_key), {}
@@ -1452,12 +1637,22 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
 end
 local function is_kept(member)
 return redis.call('EXISTS', session_key(member.tail)) == 1
+end
+local function append_ended(answer)
+for _, member in ipairs(read_members()) do
+if member.ended_at then
+answer[#answer + 1] = tag .. member.tail
+end
+end
+return answer
 end
 local MAX_TOMBSTONES, EPOCH_KEEP_MS = 64, 86400000
 local function keep_index(until_ms)
@@ -1469,19 +1664,27 @@ if expires_at < until_ms then
 redis.call('PEXPIREAT', index_key, whole(until_ms))
 end
 end
-local function move_epoch(now, blocked)
-local gate = read_gate()
-local epoch = math.max(now, gate.epoch + 1)
-if blocked == nil then
-blocked = gate.blocked
-end
-redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
-if blocked then
+local function write_gate(gate)
+local blocked = gate.blocked and 1 or 0
+local packed = struct.pack(GATE, gate.epoch, gate.moved_at, blocked, gate.roles_at, gate.block_at)
+redis.call('HSET', index_key, 'gate', packed)
+if gate.blocked then
 redis.call('PERSIST', index_key)
 else
-keep_index(now + EPOCH_KEEP_MS)
+keep_index(gate.moved_at + EPOCH_KEEP_MS)
 end
-return epoch
+end
+local function move_epoch(now, blocked, sets_roles)
+local gate = read_gate()
+gate.epoch, gate.moved_at = math.max(now, gate.epoch + 1), now
+if blocked ~= nil then
+gate.blocked, gate.block_at = blocked, gate.epoch
+end
+if sets_roles then
+gate.roles_at = gate.epoch
+end
+write_gate(gate)
+return gate.epoch
 end
 local function put(tail, r)
 local keep_until = keep_until_of(r)
@@ -1620,7 +1823,7 @@ corrupt()
 end
 local now, why = tonumber(ARGV[1]), ARGV[2]
 local spared = ARGV[3] ~= '' and follow(tail_of(ARGV[3])) or nil
-local answer, last_until = { 0 }, 0
+local answer, last_until = { 0, primary(), 0 }, 0
 read_gate()
 read_revocations()
 for _, member in ipairs(read_members()) do
@@ -1654,7 +1857,8 @@ blocked = ARGV[4] == '1'
 end
 answer[1] = move_epoch(now, blocked)
 keep_index(last_until)
-return answer
+answer[3] = #answer - 3
+return append_ended(answer)
 ` as string,
   },
   keepIdentifier: {
@@ -1673,7 +1877,7 @@ return 1
   listSessions: {
     name: 'list-sessions',
     keys: 1,
-    sha1: 'dcd4c7fe51c9d380fe872d5c48abac315a4bb2f5',
+    sha1: 'cc75361b693135d6a732e83ebc3da14437338b1a',
     source: `#!lua flags=no-writes
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -1696,8 +1900,19 @@ end
 end
 return #a < #b
 end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
+end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT % MINOR then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -1716,17 +1931,17 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6BI6I6'
 local function read_gate()
 local packed = redis.call('HGET', index_key, 'gate')
 if not packed then
-return { epoch = 0, moved_at = 0, blocked = false }
+return { epoch = 0, moved_at = 0, blocked = false, roles_at = 0, block_at = 0 }
 end
-if #packed ~= 13 then
+if #packed ~= 25 then
 corrupt()
 end
-local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local epoch, moved_at, blocked, roles_at, block_at = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1, roles_at = roles_at, block_at = block_at }
 end
 local function read_members()
 local flat, members = redis.call('HGETALL', index_key), {}
@@ -1739,12 +1954,22 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
 end
 local function is_kept(member)
 return redis.call('EXISTS', session_key(member.tail)) == 1
+end
+local function append_ended(answer)
+for _, member in ipairs(read_members()) do
+if member.ended_at then
+answer[#answer + 1] = tag .. member.tail
+end
+end
+return answer
 end
 local now, after, limit, floor = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local places = {}
@@ -1775,6 +2000,26 @@ end
 return answer
 ` as string,
   },
+  markWrite: {
+    name: 'mark-write',
+    keys: 1,
+    sha1: 'f7471ef6c903c215b1d51ae68d8e3b7dcf27fbb9',
+    source: `#!lua flags=allow-oom
+local function primary()
+local info = redis.pcall('INFO', 'replication')
+if type(info) ~= 'string' then
+return ''
+end
+local id = string.match(info, 'master_replid:(%x+)') or ''
+return string.sub(id, 1, 16) .. ' ' .. (string.match(info, 'connected_slaves:(%d+)') or '0')
+end
+local function number_of(id)
+return math.floor((tonumber(string.sub(id, 1, 3), 16) or 0) / 2)
+end
+redis.call('SET', KEYS[1], '', 'PX', 1000)
+return primary()
+` as string,
+  },
   openStore: {
     name: 'open-store',
     keys: 1,
@@ -1788,34 +2033,76 @@ redis.call('HSETNX', KEYS[1], 'placement', ARGV[1])
 return redis.call('HGET', KEYS[1], 'placement') == ARGV[1] and 1 or 0
 ` as string,
   },
+  passFence: {
+    name: 'pass-fence',
+    keys: 0,
+    sha1: '84517e9590dc322e9293ea65c4b5eeaa8e85507b',
+    source: `#!lua flags=allow-oom
+return 1
+` as string,
+  },
   raiseFloor: {
     name: 'raise-floor',
     keys: 1,
-    sha1: '5809fa65f34bb14658e7272a828b3aa6ceab8230',
+    sha1: '633aba3d8b5c4606ea7e6a1fcd879ddc7ab42244',
     source: `#!lua flags=allow-oom
+local function primary()
+local info = redis.pcall('INFO', 'replication')
+if type(info) ~= 'string' then
+return ''
+end
+local id = string.match(info, 'master_replid:(%x+)') or ''
+return string.sub(id, 1, 16) .. ' ' .. (string.match(info, 'connected_slaves:(%d+)') or '0')
+end
+local function number_of(id)
+return math.floor((tonumber(string.sub(id, 1, 3), 16) or 0) / 2)
+end
 local not_before = tonumber(redis.call('HGET', KEYS[1], 'notBeforeMs') or '0') or 0
 if tonumber(ARGV[1]) <= not_before then
-return not_before
+return { not_before, primary() }
 end
 redis.call('HSET', KEYS[1], 'notBeforeMs', ARGV[1], 'why', ARGV[2])
-return tonumber(ARGV[1])
+return { tonumber(ARGV[1]), primary() }
 ` as string,
   },
   readFloor: {
     name: 'read-floor',
     keys: 1,
-    sha1: '6aa92615d315b26ab063a3e00df2a5d675493528',
+    sha1: '0363b49e5b0c55746f9a201c01b6c8fcd47985a1',
     source: `#!lua flags=no-writes
+local function primary()
+local info = redis.pcall('INFO', 'replication')
+if type(info) ~= 'string' then
+return ''
+end
+local id = string.match(info, 'master_replid:(%x+)') or ''
+return string.sub(id, 1, 16) .. ' ' .. (string.match(info, 'connected_slaves:(%d+)') or '0')
+end
+local function number_of(id)
+return math.floor((tonumber(string.sub(id, 1, 3), 16) or 0) / 2)
+end
 local floor = redis.call('HMGET', KEYS[1], 'marker', 'notBeforeMs', 'why')
 local time = redis.call('TIME')
-return { floor[1] or '', tonumber(floor[2] or '0'), floor[3] or 'admin', tonumber(time[1]), tonumber(time[2]) }
+local not_before, why = tonumber(floor[2] or '0'), floor[3] or 'admin'
+return { floor[1] or '', not_before, why, tonumber(time[1]), tonumber(time[2]), primary() }
 ` as string,
   },
   readSubject: {
     name: 'read-subject',
     keys: 1,
-    sha1: '3c925e5c5a2c2a4ebdab897087a6d75d97e67300',
+    sha1: '436a092060587c0dcb8f1421cd7d673037185324',
     source: `#!lua flags=no-writes
+local function primary()
+local info = redis.pcall('INFO', 'replication')
+if type(info) ~= 'string' then
+return ''
+end
+local id = string.match(info, 'master_replid:(%x+)') or ''
+return string.sub(id, 1, 16) .. ' ' .. (string.match(info, 'connected_slaves:(%d+)') or '0')
+end
+local function number_of(id)
+return math.floor((tonumber(string.sub(id, 1, 3), 16) or 0) / 2)
+end
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
@@ -1837,8 +2124,19 @@ end
 end
 return #a < #b
 end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
+end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT % MINOR then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -1857,17 +2155,17 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6BI6I6'
 local function read_gate()
 local packed = redis.call('HGET', index_key, 'gate')
 if not packed then
-return { epoch = 0, moved_at = 0, blocked = false }
+return { epoch = 0, moved_at = 0, blocked = false, roles_at = 0, block_at = 0 }
 end
-if #packed ~= 13 then
+if #packed ~= 25 then
 corrupt()
 end
-local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local epoch, moved_at, blocked, roles_at, block_at = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1, roles_at = roles_at, block_at = block_at }
 end
 local function read_members()
 local flat, members = redis.call('HGETALL', index_key), {}
@@ -1880,12 +2178,22 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
 end
 local function is_kept(member)
 return redis.call('EXISTS', session_key(member.tail)) == 1
+end
+local function append_ended(answer)
+for _, member in ipairs(read_members()) do
+if member.ended_at then
+answer[#answer + 1] = tag .. member.tail
+end
+end
+return answer
 end
 local now, live = tonumber(ARGV[1]), 0
 for _, member in ipairs(read_members()) do
@@ -1894,74 +2202,25 @@ live = live + 1
 end
 end
 local gate = read_gate()
-return { gate.epoch, gate.blocked and 1 or 0, live }
+return { gate.epoch, gate.blocked and 1 or 0, live, primary() }
 ` as string,
   },
-  replaceAccount: {
-    name: 'replace-account',
-    keys: 1,
-    sha1: 'd2abc76d2d574ec4ccd25c918010da6ed9d113b2',
+  reapplyRevocations: {
+    name: 'reapply-revocations',
+    keys: 2,
+    sha1: 'd5a1b71f1210b2708ac54b0adb34744d78bacba9',
     source: `#!lua flags=allow-oom
-local function corrupt()
-error({ err = 'CSCORRUPT stored content cannot be read' })
+local function primary()
+local info = redis.pcall('INFO', 'replication')
+if type(info) ~= 'string' then
+return ''
 end
-local function take(bytes, at)
-local size = string.byte(bytes, at)
-at = at + 1
-if size == 255 then
-size, at = struct.unpack('>I4', bytes, at)
+local id = string.match(info, 'master_replid:(%x+)') or ''
+return string.sub(id, 1, 16) .. ' ' .. (string.match(info, 'connected_slaves:(%d+)') or '0')
 end
-if at + size - 1 > #bytes then
-corrupt()
+local function number_of(id)
+return math.floor((tonumber(string.sub(id, 1, 3), 16) or 0) / 2)
 end
-return string.sub(bytes, at, at + size - 1), at + size
-end
-local function segment(text)
-if #text < 255 then
-return string.char(#text) .. text
-end
-return string.char(255) .. struct.pack('>I4', #text) .. text
-end
-local kept = redis.call('GET', KEYS[1])
-if not kept then
-return -1
-end
-if #kept < 6 or string.byte(kept) ~= 1 then
-corrupt()
-end
-local version, at = struct.unpack('>I4', kept, 2)
-if version ~= tonumber(ARGV[1]) then
-return 0
-end
-redis.call('SET', KEYS[1], ARGV[2] .. segment((take(kept, at))) .. ARGV[3])
-return 1
-` as string,
-  },
-  replaceSession: {
-    name: 'replace-session',
-    keys: 4,
-    sha1: '5234a60f844ed5c2db36bbca059a1865a016f2de',
-    source: `#!lua flags=allow-oom
-local outcome = {
-unknown = 0,
-ended = 1,
-created = 2,
-limit = 3,
-blocked = 4,
-stale_epoch = 5,
-exists = 6,
-stored = 7,
-repeated = 8,
-conflict = 9,
-expired = 10,
-rotated = 11,
-replayed = 12,
-current = 13,
-reused = 14,
-rolled_back = 15,
-too_many_replays = 16,
-replaced = 17,
-}
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
@@ -1983,8 +2242,19 @@ end
 end
 return #a < #b
 end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
+end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT % MINOR then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -2003,7 +2273,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -2021,6 +2291,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -2031,7 +2303,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -2044,6 +2316,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -2071,6 +2346,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -2090,6 +2366,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -2117,8 +2396,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -2133,7 +2415,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -2144,6 +2426,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -2164,17 +2447,17 @@ if access_ms ~= 0 then
 r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
 end
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6BI6I6'
 local function read_gate()
 local packed = redis.call('HGET', index_key, 'gate')
 if not packed then
-return { epoch = 0, moved_at = 0, blocked = false }
+return { epoch = 0, moved_at = 0, blocked = false, roles_at = 0, block_at = 0 }
 end
-if #packed ~= 13 then
+if #packed ~= 25 then
 corrupt()
 end
-local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local epoch, moved_at, blocked, roles_at, block_at = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1, roles_at = roles_at, block_at = block_at }
 end
 local function read_members()
 local flat, members = redis.call('HGETALL', index_key), {}
@@ -2187,12 +2470,22 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
 end
 local function is_kept(member)
 return redis.call('EXISTS', session_key(member.tail)) == 1
+end
+local function append_ended(answer)
+for _, member in ipairs(read_members()) do
+if member.ended_at then
+answer[#answer + 1] = tag .. member.tail
+end
+end
+return answer
 end
 local MAX_TOMBSTONES, EPOCH_KEEP_MS = 64, 86400000
 local function keep_index(until_ms)
@@ -2204,19 +2497,630 @@ if expires_at < until_ms then
 redis.call('PEXPIREAT', index_key, whole(until_ms))
 end
 end
-local function move_epoch(now, blocked)
-local gate = read_gate()
-local epoch = math.max(now, gate.epoch + 1)
-if blocked == nil then
-blocked = gate.blocked
-end
-redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
-if blocked then
+local function write_gate(gate)
+local blocked = gate.blocked and 1 or 0
+local packed = struct.pack(GATE, gate.epoch, gate.moved_at, blocked, gate.roles_at, gate.block_at)
+redis.call('HSET', index_key, 'gate', packed)
+if gate.blocked then
 redis.call('PERSIST', index_key)
 else
-keep_index(now + EPOCH_KEEP_MS)
+keep_index(gate.moved_at + EPOCH_KEEP_MS)
 end
-return epoch
+end
+local function move_epoch(now, blocked, sets_roles)
+local gate = read_gate()
+gate.epoch, gate.moved_at = math.max(now, gate.epoch + 1), now
+if blocked ~= nil then
+gate.blocked, gate.block_at = blocked, gate.epoch
+end
+if sets_roles then
+gate.roles_at = gate.epoch
+end
+write_gate(gate)
+return gate.epoch
+end
+local function put(tail, r)
+local keep_until = keep_until_of(r)
+redis.call('SET', session_key(tail), encode_record(r), 'PXAT', whole(math.max(1, keep_until)))
+local seen, deadline = r.last_seen_at - r.created_at, deadline_of(r) - r.created_at
+redis.call('HSET', index_key, tail, struct.pack(LIVE_ENTRY, r.created_at, seen, deadline))
+keep_index(keep_until)
+end
+local function forget(tail)
+redis.call('DEL', session_key(tail))
+redis.call('HDEL', index_key, tail)
+end
+local function bury(tail, why, now, keep_until, replaced_by)
+if keep_until <= now then
+return forget(tail)
+end
+redis.call('SET', session_key(tail), encode_tombstone(now, keep_until, why, replaced_by), 'PXAT', whole(keep_until))
+redis.call('HSET', index_key, tail, struct.pack(ENDED_ENTRY, now, keep_until))
+keep_index(keep_until)
+end
+local function prune(members, now)
+local kept = {}
+for _, member in ipairs(members) do
+if (member.deadline or member.keep_until) > now or is_kept(member) then
+kept[#kept + 1] = member
+else
+redis.call('HDEL', index_key, member.tail)
+end
+end
+return kept
+end
+local function cap_tombstones(now)
+if redis.call('HLEN', index_key) <= MAX_TOMBSTONES then
+return
+end
+local ended = {}
+for _, member in ipairs(prune(read_members(), now)) do
+if member.ended_at then
+ended[#ended + 1] = member
+end
+end
+table.sort(ended, function(a, b)
+if a.ended_at ~= b.ended_at then
+return a.ended_at < b.ended_at
+end
+return less(a.tail, b.tail)
+end)
+for i = 1, #ended - MAX_TOMBSTONES do
+forget(ended[i].tail)
+end
+end
+local revocations_key = KEYS[2]
+local REVOCATIONS_HEAD = '>I6I6I6'
+local function read_revocations()
+local head = redis.call('HGET', revocations_key, 'head')
+if not head then
+return nil
+end
+if #head < 20 then
+corrupt()
+end
+local state, at = {}
+state.not_before, state.last_stamp, state.until_ms, at = struct.unpack(REVOCATIONS_HEAD, head)
+state.named = string.sub(head, at)
+return state
+end
+local function write_revocations(state, field, entry)
+local head = struct.pack(REVOCATIONS_HEAD, state.not_before, state.last_stamp, state.until_ms) .. state.named
+redis.call('HSET', revocations_key, 'head', head, unpack(field and { field, entry } or {}))
+redis.call('PEXPIREAT', revocations_key, whole(math.max(1, state.until_ms)))
+end
+local function revocations_of(subject, now)
+local state = read_revocations()
+if not state then
+local named = segment(subject.subject) .. segment(subject.tenant or '')
+return { not_before = now - 1, last_stamp = 0, until_ms = 0, named = named }
+end
+local flat = redis.call('HGETALL', revocations_key)
+for i = 1, #flat, 2 do
+if flat[i] ~= 'head' and #flat[i + 1] >= 6 and struct.unpack('>I6', flat[i + 1]) <= now then
+redis.call('HDEL', revocations_key, flat[i])
+end
+end
+return state
+end
+local function stamp_of(r, floor, now)
+local state = r.stamped and read_revocations()
+return math.max(now, floor + 1, (state and state.not_before or 0) + 1)
+end
+local function note_stamp(r, stamp, now)
+if not r.stamped then
+return
+end
+local state = revocations_of(r, now)
+state.last_stamp = math.max(state.last_stamp, stamp)
+state.until_ms = math.max(state.until_ms, r.last_exp + MAX_LEEWAY_MS)
+write_revocations(state)
+end
+local function deny(subject, field, until_ms, why, now)
+local state = revocations_of(subject, now)
+state.until_ms = math.max(state.until_ms, until_ms)
+write_revocations(state, field, struct.pack('>I6', until_ms) .. why)
+end
+local function raise_not_before(now)
+local state = read_revocations()
+if state then
+state.not_before = math.max(now, state.not_before + 1, state.last_stamp)
+write_revocations(state)
+end
+end
+local function end_record(tail, r, why, now, replaced_by)
+if r.stamped then
+deny(r, 's:' .. tail, r.last_exp + MAX_LEEWAY_MS, why, now)
+end
+bury(tail, why, now, keep_until_of(r), replaced_by)
+end
+local function end_unreadable(tail, why, now)
+local keep_until = redis.call('PEXPIRETIME', session_key(tail))
+local state = read_revocations()
+if state then
+state.until_ms = math.max(state.until_ms, keep_until + MAX_LEEWAY_MS)
+write_revocations(state, 's:' .. tail, struct.pack('>I6', keep_until + MAX_LEEWAY_MS) .. why)
+end
+bury(tail, why, now, keep_until)
+end
+local function follow(tail)
+for _ = 1, 1000 do
+local bytes = redis.call('GET', session_key(tail))
+local kept = bytes and try_decode(bytes)
+if not kept or kept.state == LIVE or kept.replaced_by == '' then
+return tail
+end
+tail = tail_of(kept.replaced_by)
+end
+corrupt()
+end
+local function apply_roles(roles, now, answer)
+local wanted, records, changed = {}, {}, false
+for role in string.gmatch(roles, '[^,]+') do
+wanted[role] = true
+end
+for _, member in ipairs(read_members()) do
+local record = member.deadline and find(member.tail)
+if record and record.state == LIVE then
+records[#records + 1] = { tail = member.tail, record = record }
+end
+end
+for _, entry in ipairs(records) do
+local record = entry.record
+local kept, has, loses, gains = {}, {}, false, false
+for role in string.gmatch(record.roles, '[^,]+') do
+if wanted[role] then
+kept[#kept + 1] = role
+has[role] = true
+else
+loses = true
+end
+end
+for role in pairs(wanted) do
+gains = gains or not has[role]
+end
+local pending = gains and roles or nil
+if loses or pending ~= record.pending then
+record.roles, record.pending = table.concat(kept, ','), pending
+put(entry.tail, record)
+changed = true
+if is_live(record, now, 0) then
+answer[#answer + 1] = tag .. entry.tail
+end
+end
+end
+return changed
+end
+local now, unknown_until, epoch = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local roles_at, block_at = tonumber(ARGV[4]), tonumber(ARGV[6])
+local last_session = 8 + 2 * tonumber(ARGV[8])
+local answer = { primary(), 0 }
+local gate, state = read_gate(), read_revocations()
+local lost, changed_roles = gate.epoch < epoch, {}
+if roles_at > gate.roles_at then
+apply_roles(ARGV[5], now, changed_roles)
+gate.roles_at, lost = roles_at, true
+end
+if block_at > gate.block_at then
+gate.blocked, gate.block_at, lost = ARGV[7] == '1', block_at, true
+end
+for at = 9, last_session, 2 do
+local tail, why = tail_of(ARGV[at]), ARGV[at + 1]
+local bytes = redis.call('GET', session_key(tail))
+local kept = bytes and try_decode(bytes)
+if not bytes then
+bury(tail, why, now, unknown_until)
+if state then
+deny(nil, 's:' .. tail, unknown_until, why, now)
+end
+elseif not kept then
+end_unreadable(tail, why, now)
+answer[#answer + 1] = tag .. tail
+lost = true
+elseif kept.state == LIVE then
+end_record(tail, kept, why, now)
+if is_live(kept, now, 0) then
+answer[#answer + 1] = tag .. tail
+end
+lost = true
+end
+end
+cap_tombstones(now)
+for at = last_session + 1, #ARGV, 2 do
+if state then
+deny(nil, 'j:' .. ARGV[at], tonumber(ARGV[at + 1]), '', now)
+end
+end
+if lost then
+raise_not_before(now)
+gate.epoch, gate.moved_at = math.max(gate.epoch, epoch), now
+write_gate(gate)
+answer[2] = 1
+end
+return answer
+` as string,
+  },
+  replaceAccount: {
+    name: 'replace-account',
+    keys: 1,
+    sha1: '8fc75a84fb108cb0b986b6fbff879a3c1625ab08',
+    source: `#!lua flags=allow-oom
+local FORMAT, MINOR = 1, 16
+local function corrupt()
+error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT % MINOR then
+error({ err = 'CSFORMAT ' .. format })
+end
+end
+local function take(bytes, at)
+local size = string.byte(bytes, at)
+at = at + 1
+if size == 255 then
+size, at = struct.unpack('>I4', bytes, at)
+end
+if at + size - 1 > #bytes then
+corrupt()
+end
+return string.sub(bytes, at, at + size - 1), at + size
+end
+local function segment(text)
+if #text < 255 then
+return string.char(#text) .. text
+end
+return string.char(255) .. struct.pack('>I4', #text) .. text
+end
+local kept = redis.call('GET', KEYS[1])
+if not kept then
+return -1
+end
+check_format(kept)
+if #kept < 6 then
+corrupt()
+end
+local version, at = struct.unpack('>I4', kept, 2)
+if version ~= tonumber(ARGV[1]) then
+return 0
+end
+redis.call('SET', KEYS[1], ARGV[2] .. segment((take(kept, at))) .. ARGV[3])
+return 1
+` as string,
+  },
+  replaceSession: {
+    name: 'replace-session',
+    keys: 4,
+    sha1: '2b5b71ed8412a4c666eb3f7554aacfae18eda4ed',
+    source: `#!lua flags=allow-oom
+local outcome = {
+unknown = 0,
+ended = 1,
+created = 2,
+limit = 3,
+blocked = 4,
+stale_epoch = 5,
+exists = 6,
+stored = 7,
+repeated = 8,
+conflict = 9,
+expired = 10,
+rotated = 11,
+replayed = 12,
+current = 13,
+reused = 14,
+rolled_back = 15,
+too_many_replays = 16,
+replaced = 17,
+}
+local function primary()
+local info = redis.pcall('INFO', 'replication')
+if type(info) ~= 'string' then
+return ''
+end
+local id = string.match(info, 'master_replid:(%x+)') or ''
+return string.sub(id, 1, 16) .. ' ' .. (string.match(info, 'connected_slaves:(%d+)') or '0')
+end
+local function number_of(id)
+return math.floor((tonumber(string.sub(id, 1, 3), 16) or 0) / 2)
+end
+local index_key = KEYS[1]
+local tag = string.match(index_key, '{([^}]*)}')
+local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
+local function session_key(tail)
+return session_prefix .. tail
+end
+local function tail_of(id)
+return string.sub(id, #tag + 1)
+end
+local function whole(number)
+return string.format('%.0f', number)
+end
+local function less(a, b)
+for i = 1, math.min(#a, #b) do
+local x, y = string.byte(a, i), string.byte(b, i)
+if x ~= y then
+return x < y
+end
+end
+return #a < #b
+end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
+end
+local FORMAT, MINOR = 1, 16
+local function corrupt()
+error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT % MINOR then
+error({ err = 'CSFORMAT ' .. format })
+end
+end
+local function take(bytes, at)
+local size = string.byte(bytes, at)
+at = at + 1
+if size == 255 then
+size, at = struct.unpack('>I4', bytes, at)
+end
+if at + size - 1 > #bytes then
+corrupt()
+end
+return string.sub(bytes, at, at + size - 1), at + size
+end
+local function segment(text)
+if #text < 255 then
+return string.char(#text) .. text
+end
+return string.char(255) .. struct.pack('>I4', #text) .. text
+end
+local LIVE, ENDED = 1, 2
+local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
+local MAX_LEEWAY_MS = 300000
+local FLAG = {
+version = 1,
+last_seen_at = 2,
+idle_at = 4,
+refresh_at = 8,
+last_exp = 16,
+confirmed_at = 32,
+auth_time = 64,
+rotation = 128,
+tenant = 256,
+pending = 512,
+operations = 1024,
+data = 2048,
+stamped = 4096,
+persistent = 8192,
+data_version = 16384,
+more = 32768,
+}
+local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
+local function default_time(r, name)
+if name == 'idle_at' or name == 'refresh_at' then
+return r.absolute_at
+end
+return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
+end
+local function decode_record(bytes)
+local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+local function has(name)
+return bit.band(flags, FLAG[name]) ~= 0
+end
+local function text(name, always)
+if always or has(name) then
+r[name], at = take(bytes, at)
+end
+end
+r.absolute_at = r.created_at + r.absolute_at
+r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
+if has('version') then
+r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
+end
+for _, name in ipairs(TIMES) do
+r[name] = default_time(r, name)
+if has(name) then
+r[name], at = struct.unpack('>i5', bytes, at)
+r[name] = r.created_at + r[name]
+end
+end
+r.generation, r.roles_generation, r.replays, r.rotation_key = 0, 0, 0, 0
+r.rotated_at, r.handed_out_at = r.created_at, r.created_at
+if has('rotation') then
+r.generation, r.roles_generation, r.replays, r.rotation_key, r.rotated_at, r.handed_out_at, previous, at =
+struct.unpack(ROTATION, bytes, at)
+r.rotated_at, r.handed_out_at = r.created_at + r.rotated_at, r.created_at + r.handed_out_at
+if previous == 1 then
+r.previous_hash, at = struct.unpack('c32', bytes, at)
+end
+end
+r.operations = ''
+text('subject', true)
+text('tenant')
+text('identity', true)
+text('origin', true)
+text('roles', true)
+text('pending')
+text('operations')
+text('data')
+text('more')
+if at ~= #bytes + 1 then
+corrupt()
+end
+return r
+end
+local function encode_record(r)
+local flags, parts = 0, { '' }
+local function put(name, bytes)
+flags = flags + FLAG[name]
+parts[#parts + 1] = bytes
+end
+if r.stamped then
+put('stamped', '')
+end
+if r.persistent then
+put('persistent', '')
+end
+if r.version ~= 1 then
+put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
+end
+for _, name in ipairs(TIMES) do
+if r[name] ~= default_time(r, name) then
+put(name, struct.pack('>i5', r[name] - r.created_at))
+end
+end
+local counters = r.generation + r.roles_generation + r.replays + r.rotation_key
+if counters > 0 or r.rotated_at ~= r.created_at or r.handed_out_at ~= r.created_at or r.previous_hash then
+local rotated, handed_out = r.rotated_at - r.created_at, r.handed_out_at - r.created_at
+local previous = r.previous_hash and 1 or 0
+put('rotation', struct.pack(ROTATION, r.generation, r.roles_generation, r.replays, r.rotation_key, rotated, handed_out,
+previous) .. (r.previous_hash or ''))
+end
+parts[#parts + 1] = segment(r.subject)
+if r.tenant then
+put('tenant', segment(r.tenant))
+end
+parts[#parts + 1] = segment(r.identity) .. segment(r.origin) .. segment(r.roles)
+if r.pending then
+put('pending', segment(r.pending))
+end
+if r.operations ~= '' then
+put('operations', segment(r.operations))
+end
+if r.data then
+put('data', segment(r.data))
+end
+if r.more then
+put('more', segment(r.more))
+end
+local absolute = r.absolute_at - r.created_at
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+r.bytes = table.concat(parts)
+return r.bytes
+end
+local function decode_tombstone(bytes)
+local t, at, _ = { state = ENDED, bytes = bytes }
+_, _, t.ended_at, t.keep_until, at = struct.unpack('>BBI6I6', bytes)
+t.replaced_by = take(bytes, at)
+return t
+end
+local function encode_tombstone(ended_at, keep_until, why, replaced_by)
+return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(replaced_by or '') .. why
+end
+local function try_decode(bytes)
+local format, state = string.byte(bytes, 1, 2)
+if not format or format % MINOR ~= FORMAT % MINOR then
+return nil
+end
+local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
+return ok and (state == LIVE or state == ENDED) and kept or nil
+end
+local function find(tail)
+local bytes = redis.call('GET', session_key(tail))
+if not bytes then
+return nil
+end
+check_format(bytes)
+return try_decode(bytes) or corrupt()
+end
+local function deadline_of(r)
+return math.min(r.idle_at, r.absolute_at)
+end
+local function keep_until_of(r)
+return math.max(deadline_of(r), r.refresh_at, r.stamped and r.last_exp + MAX_LEEWAY_MS or r.last_exp)
+end
+local function is_live(r, now, floor)
+return deadline_of(r) > now and r.created_at > floor
+end
+local function move_forward(r, idle_at, now)
+r.last_seen_at = math.max(r.last_seen_at, now)
+r.idle_at = math.max(r.idle_at, math.min(idle_at, r.absolute_at))
+end
+local function add_access(r, stamp, access_ms)
+if access_ms ~= 0 then
+r.last_exp = math.max(r.last_exp, stamp + access_ms)
+end
+end
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6BI6I6'
+local function read_gate()
+local packed = redis.call('HGET', index_key, 'gate')
+if not packed then
+return { epoch = 0, moved_at = 0, blocked = false, roles_at = 0, block_at = 0 }
+end
+if #packed ~= 25 then
+corrupt()
+end
+local epoch, moved_at, blocked, roles_at, block_at = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1, roles_at = roles_at, block_at = block_at }
+end
+local function read_members()
+local flat, members = redis.call('HGETALL', index_key), {}
+for i = 1, #flat, 2 do
+local member, packed = { tail = flat[i] }, flat[i + 1]
+if #packed == 16 then
+local created_at, seen, deadline = struct.unpack(LIVE_ENTRY, packed)
+member.created_at, member.last_seen_at, member.deadline = created_at, created_at + seen, created_at + deadline
+members[#members + 1] = member
+elseif #packed == 12 then
+member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
+members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
+end
+end
+return members
+end
+local function is_kept(member)
+return redis.call('EXISTS', session_key(member.tail)) == 1
+end
+local function append_ended(answer)
+for _, member in ipairs(read_members()) do
+if member.ended_at then
+answer[#answer + 1] = tag .. member.tail
+end
+end
+return answer
+end
+local MAX_TOMBSTONES, EPOCH_KEEP_MS = 64, 86400000
+local function keep_index(until_ms)
+local expires_at = redis.call('PEXPIRETIME', index_key)
+if expires_at == -1 and read_gate().blocked then
+return
+end
+if expires_at < until_ms then
+redis.call('PEXPIREAT', index_key, whole(until_ms))
+end
+end
+local function write_gate(gate)
+local blocked = gate.blocked and 1 or 0
+local packed = struct.pack(GATE, gate.epoch, gate.moved_at, blocked, gate.roles_at, gate.block_at)
+redis.call('HSET', index_key, 'gate', packed)
+if gate.blocked then
+redis.call('PERSIST', index_key)
+else
+keep_index(gate.moved_at + EPOCH_KEEP_MS)
+end
+end
+local function move_epoch(now, blocked, sets_roles)
+local gate = read_gate()
+gate.epoch, gate.moved_at = math.max(now, gate.epoch + 1), now
+if blocked ~= nil then
+gate.blocked, gate.block_at = blocked, gate.epoch
+end
+if sets_roles then
+gate.roles_at = gate.epoch
+end
+write_gate(gate)
+return gate.epoch
 end
 local function put(tail, r)
 local keep_until = keep_until_of(r)
@@ -2372,7 +3276,11 @@ end
 if redis.call('EXISTS', KEYS[4]) == 1 then
 return { outcome.exists }
 end
-record.data, record.version, record.operations = old.data, old.version, old.operations
+if old.more or old.format > FORMAT then
+record.more, record.format = old.more, old.format
+end
+record.data, record.data_version = old.data, old.data_version
+record.version, record.operations = old.version, old.operations
 record.roles, record.pending, record.roles_generation = old.pending or old.roles, nil, 0
 record.created_at, record.absolute_at = old.created_at, old.absolute_at
 record.idle_at = math.min(record.idle_at, old.absolute_at)
@@ -2383,13 +3291,13 @@ put(new_tail, record)
 note_stamp(record, stamp, now)
 end_record(old_tail, old, 'replaced', now, tag .. new_tail)
 cap_tombstones(now)
-return { outcome.replaced, record.bytes, stamp }
+return { outcome.replaced, record.bytes, stamp, primary() }
 ` as string,
   },
   rotateSession: {
     name: 'rotate-session',
     keys: 3,
-    sha1: '9e8a7ea5181b8cff15b08b05515307bd34502878',
+    sha1: '9f18551aca946e41330fc6824c68015ad8d3f4ba',
     source: `#!lua flags=allow-oom
 local outcome = {
 unknown = 0,
@@ -2411,6 +3319,17 @@ rolled_back = 15,
 too_many_replays = 16,
 replaced = 17,
 }
+local function primary()
+local info = redis.pcall('INFO', 'replication')
+if type(info) ~= 'string' then
+return ''
+end
+local id = string.match(info, 'master_replid:(%x+)') or ''
+return string.sub(id, 1, 16) .. ' ' .. (string.match(info, 'connected_slaves:(%d+)') or '0')
+end
+local function number_of(id)
+return math.floor((tonumber(string.sub(id, 1, 3), 16) or 0) / 2)
+end
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
@@ -2432,8 +3351,19 @@ end
 end
 return #a < #b
 end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
+end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT % MINOR then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -2452,7 +3382,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -2470,6 +3400,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -2480,7 +3412,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -2493,6 +3425,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -2520,6 +3455,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -2539,6 +3475,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -2566,8 +3505,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -2582,7 +3524,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -2593,6 +3535,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -2613,17 +3556,17 @@ if access_ms ~= 0 then
 r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
 end
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6BI6I6'
 local function read_gate()
 local packed = redis.call('HGET', index_key, 'gate')
 if not packed then
-return { epoch = 0, moved_at = 0, blocked = false }
+return { epoch = 0, moved_at = 0, blocked = false, roles_at = 0, block_at = 0 }
 end
-if #packed ~= 13 then
+if #packed ~= 25 then
 corrupt()
 end
-local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local epoch, moved_at, blocked, roles_at, block_at = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1, roles_at = roles_at, block_at = block_at }
 end
 local function read_members()
 local flat, members = redis.call('HGETALL', index_key), {}
@@ -2636,12 +3579,22 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
 end
 local function is_kept(member)
 return redis.call('EXISTS', session_key(member.tail)) == 1
+end
+local function append_ended(answer)
+for _, member in ipairs(read_members()) do
+if member.ended_at then
+answer[#answer + 1] = tag .. member.tail
+end
+end
+return answer
 end
 local MAX_TOMBSTONES, EPOCH_KEEP_MS = 64, 86400000
 local function keep_index(until_ms)
@@ -2653,19 +3606,27 @@ if expires_at < until_ms then
 redis.call('PEXPIREAT', index_key, whole(until_ms))
 end
 end
-local function move_epoch(now, blocked)
-local gate = read_gate()
-local epoch = math.max(now, gate.epoch + 1)
-if blocked == nil then
-blocked = gate.blocked
-end
-redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
-if blocked then
+local function write_gate(gate)
+local blocked = gate.blocked and 1 or 0
+local packed = struct.pack(GATE, gate.epoch, gate.moved_at, blocked, gate.roles_at, gate.block_at)
+redis.call('HSET', index_key, 'gate', packed)
+if gate.blocked then
 redis.call('PERSIST', index_key)
 else
-keep_index(now + EPOCH_KEEP_MS)
+keep_index(gate.moved_at + EPOCH_KEEP_MS)
 end
-return epoch
+end
+local function move_epoch(now, blocked, sets_roles)
+local gate = read_gate()
+gate.epoch, gate.moved_at = math.max(now, gate.epoch + 1), now
+if blocked ~= nil then
+gate.blocked, gate.block_at = blocked, gate.epoch
+end
+if sets_roles then
+gate.roles_at = gate.epoch
+end
+write_gate(gate)
+return gate.epoch
 end
 local function put(tail, r)
 local keep_until = keep_until_of(r)
@@ -2820,7 +3781,7 @@ local previous_origin = record.origin
 local function finish(is)
 end_record(tail, record, is, now)
 cap_tombstones(now)
-return { outcome[is], record.bytes }
+return { outcome[is], record.bytes, primary() }
 end
 local function hand(is)
 if ARGV[14] ~= '' then
@@ -2830,7 +3791,7 @@ local stamp = stamp_of(record, floor, now)
 add_access(record, stamp, tonumber(ARGV[12]))
 put(tail, record)
 note_stamp(record, stamp, now)
-return { outcome[is], record.bytes, stamp, previous_origin }
+return { outcome[is], record.bytes, stamp, previous_origin, primary() }
 end
 if presented > record.generation then
 return finish('rolled_back')
@@ -2879,8 +3840,19 @@ return hand('replayed')
   setRoles: {
     name: 'set-roles',
     keys: 2,
-    sha1: '3667ac95b600d85ee0cb33ffa8aea07f53dc9756',
+    sha1: '1f624c50d27ac447ef0c1d410813d9e123fb98e3',
     source: `#!lua flags=allow-oom
+local function primary()
+local info = redis.pcall('INFO', 'replication')
+if type(info) ~= 'string' then
+return ''
+end
+local id = string.match(info, 'master_replid:(%x+)') or ''
+return string.sub(id, 1, 16) .. ' ' .. (string.match(info, 'connected_slaves:(%d+)') or '0')
+end
+local function number_of(id)
+return math.floor((tonumber(string.sub(id, 1, 3), 16) or 0) / 2)
+end
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
@@ -2902,8 +3874,19 @@ end
 end
 return #a < #b
 end
+local unmoved = redis.pcall('EXISTS', index_key .. '-', index_key .. '+')
+if type(unmoved) == 'table' then
+error({ err = 'TRYAGAIN the slot is on the move' })
+end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT % MINOR then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -2922,7 +3905,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -2940,6 +3923,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -2950,7 +3935,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -2963,6 +3948,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -2990,6 +3978,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -3009,6 +3998,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -3036,8 +4028,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -3052,7 +4047,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -3063,6 +4058,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -3083,17 +4079,17 @@ if access_ms ~= 0 then
 r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
 end
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6BI6I6'
 local function read_gate()
 local packed = redis.call('HGET', index_key, 'gate')
 if not packed then
-return { epoch = 0, moved_at = 0, blocked = false }
+return { epoch = 0, moved_at = 0, blocked = false, roles_at = 0, block_at = 0 }
 end
-if #packed ~= 13 then
+if #packed ~= 25 then
 corrupt()
 end
-local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local epoch, moved_at, blocked, roles_at, block_at = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1, roles_at = roles_at, block_at = block_at }
 end
 local function read_members()
 local flat, members = redis.call('HGETALL', index_key), {}
@@ -3106,12 +4102,22 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
 end
 local function is_kept(member)
 return redis.call('EXISTS', session_key(member.tail)) == 1
+end
+local function append_ended(answer)
+for _, member in ipairs(read_members()) do
+if member.ended_at then
+answer[#answer + 1] = tag .. member.tail
+end
+end
+return answer
 end
 local MAX_TOMBSTONES, EPOCH_KEEP_MS = 64, 86400000
 local function keep_index(until_ms)
@@ -3123,19 +4129,27 @@ if expires_at < until_ms then
 redis.call('PEXPIREAT', index_key, whole(until_ms))
 end
 end
-local function move_epoch(now, blocked)
-local gate = read_gate()
-local epoch = math.max(now, gate.epoch + 1)
-if blocked == nil then
-blocked = gate.blocked
-end
-redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
-if blocked then
+local function write_gate(gate)
+local blocked = gate.blocked and 1 or 0
+local packed = struct.pack(GATE, gate.epoch, gate.moved_at, blocked, gate.roles_at, gate.block_at)
+redis.call('HSET', index_key, 'gate', packed)
+if gate.blocked then
 redis.call('PERSIST', index_key)
 else
-keep_index(now + EPOCH_KEEP_MS)
+keep_index(gate.moved_at + EPOCH_KEEP_MS)
 end
-return epoch
+end
+local function move_epoch(now, blocked, sets_roles)
+local gate = read_gate()
+gate.epoch, gate.moved_at = math.max(now, gate.epoch + 1), now
+if blocked ~= nil then
+gate.blocked, gate.block_at = blocked, gate.epoch
+end
+if sets_roles then
+gate.roles_at = gate.epoch
+end
+write_gate(gate)
+return gate.epoch
 end
 local function put(tail, r)
 local keep_until = keep_until_of(r)
@@ -3246,21 +4260,17 @@ state.not_before = math.max(now, state.not_before + 1, state.last_stamp)
 write_revocations(state)
 end
 end
-local now, roles = tonumber(ARGV[1]), ARGV[2]
-local wanted = {}
+local function apply_roles(roles, now, answer)
+local wanted, records, changed = {}, {}, false
 for role in string.gmatch(roles, '[^,]+') do
 wanted[role] = true
 end
-read_gate()
-read_revocations()
-local records = {}
 for _, member in ipairs(read_members()) do
 local record = member.deadline and find(member.tail)
 if record and record.state == LIVE then
 records[#records + 1] = { tail = member.tail, record = record }
 end
 end
-local answer, changed = { 0 }, false
 for _, entry in ipairs(records) do
 local record = entry.record
 local kept, has, loses, gains = {}, {}, false, false
@@ -3285,20 +4295,32 @@ answer[#answer + 1] = tag .. entry.tail
 end
 end
 end
-if changed then
+return changed
+end
+local now, answer = tonumber(ARGV[1]), { 0, primary() }
+read_gate()
+read_revocations()
+if apply_roles(ARGV[2], now, answer) then
 raise_not_before(now)
 end
-answer[1] = move_epoch(now)
+answer[1] = move_epoch(now, nil, true)
 return answer
 ` as string,
   },
   takeOnce: {
     name: 'take-once',
     keys: 1,
-    sha1: 'cf6c15321998419d35ab71b7fa2bc8a19d76cfdf',
+    sha1: '3a1208133da9d4f33d275cc3fbc008134ff22bdd',
     source: `#!lua flags=allow-oom
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT % MINOR then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -3321,7 +4343,8 @@ local kept = redis.call('GET', KEYS[1])
 if not kept then
 return nil
 end
-if #kept < 39 or string.byte(kept) ~= 1 then
+check_format(kept)
+if #kept < 39 then
 corrupt()
 end
 local high, low = struct.unpack('>I2I4', kept, 2)
@@ -3335,7 +4358,7 @@ return kept
   touchSession: {
     name: 'touch-session',
     keys: 2,
-    sha1: '90cfebbfefe11d178c710a65793ce8388cfd4a07',
+    sha1: '64ff662be97ad18a730f35f9d623f417fc9a864d',
     source: `#!lua flags=allow-oom
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
@@ -3358,8 +4381,15 @@ end
 end
 return #a < #b
 end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT % MINOR then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -3378,7 +4408,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -3396,6 +4426,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -3406,7 +4438,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -3419,6 +4451,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -3446,6 +4481,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -3465,6 +4501,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -3492,8 +4531,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -3508,7 +4550,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -3519,6 +4561,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -3539,17 +4582,17 @@ if access_ms ~= 0 then
 r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
 end
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6BI6I6'
 local function read_gate()
 local packed = redis.call('HGET', index_key, 'gate')
 if not packed then
-return { epoch = 0, moved_at = 0, blocked = false }
+return { epoch = 0, moved_at = 0, blocked = false, roles_at = 0, block_at = 0 }
 end
-if #packed ~= 13 then
+if #packed ~= 25 then
 corrupt()
 end
-local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local epoch, moved_at, blocked, roles_at, block_at = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1, roles_at = roles_at, block_at = block_at }
 end
 local function read_members()
 local flat, members = redis.call('HGETALL', index_key), {}
@@ -3562,12 +4605,22 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
 end
 local function is_kept(member)
 return redis.call('EXISTS', session_key(member.tail)) == 1
+end
+local function append_ended(answer)
+for _, member in ipairs(read_members()) do
+if member.ended_at then
+answer[#answer + 1] = tag .. member.tail
+end
+end
+return answer
 end
 local MAX_TOMBSTONES, EPOCH_KEEP_MS = 64, 86400000
 local function keep_index(until_ms)
@@ -3579,19 +4632,27 @@ if expires_at < until_ms then
 redis.call('PEXPIREAT', index_key, whole(until_ms))
 end
 end
-local function move_epoch(now, blocked)
-local gate = read_gate()
-local epoch = math.max(now, gate.epoch + 1)
-if blocked == nil then
-blocked = gate.blocked
-end
-redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
-if blocked then
+local function write_gate(gate)
+local blocked = gate.blocked and 1 or 0
+local packed = struct.pack(GATE, gate.epoch, gate.moved_at, blocked, gate.roles_at, gate.block_at)
+redis.call('HSET', index_key, 'gate', packed)
+if gate.blocked then
 redis.call('PERSIST', index_key)
 else
-keep_index(now + EPOCH_KEEP_MS)
+keep_index(gate.moved_at + EPOCH_KEEP_MS)
 end
-return epoch
+end
+local function move_epoch(now, blocked, sets_roles)
+local gate = read_gate()
+gate.epoch, gate.moved_at = math.max(now, gate.epoch + 1), now
+if blocked ~= nil then
+gate.blocked, gate.block_at = blocked, gate.epoch
+end
+if sets_roles then
+gate.roles_at = gate.epoch
+end
+write_gate(gate)
+return gate.epoch
 end
 local function put(tail, r)
 local keep_until = keep_until_of(r)
@@ -3660,7 +4721,7 @@ return 1
   updateSession: {
     name: 'update-session',
     keys: 2,
-    sha1: 'e05c19ec49c6bc5d14ba2319a8a73355f31678bc',
+    sha1: '1acdf51d38ad7d86e0cc86652c78743139b200cb',
     source: `#!lua
 local outcome = {
 unknown = 0,
@@ -3682,6 +4743,17 @@ rolled_back = 15,
 too_many_replays = 16,
 replaced = 17,
 }
+local function primary()
+local info = redis.pcall('INFO', 'replication')
+if type(info) ~= 'string' then
+return ''
+end
+local id = string.match(info, 'master_replid:(%x+)') or ''
+return string.sub(id, 1, 16) .. ' ' .. (string.match(info, 'connected_slaves:(%d+)') or '0')
+end
+local function number_of(id)
+return math.floor((tonumber(string.sub(id, 1, 3), 16) or 0) / 2)
+end
 local index_key = KEYS[1]
 local tag = string.match(index_key, '{([^}]*)}')
 local session_prefix = string.sub(index_key, 1, -2) .. 's:' .. tag
@@ -3703,8 +4775,15 @@ end
 end
 return #a < #b
 end
+local FORMAT, MINOR = 1, 16
 local function corrupt()
 error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+local function check_format(bytes)
+local format = string.byte(bytes)
+if format and format % MINOR ~= FORMAT % MINOR then
+error({ err = 'CSFORMAT ' .. format })
+end
 end
 local function take(bytes, at)
 local size = string.byte(bytes, at)
@@ -3723,7 +4802,7 @@ return string.char(#text) .. text
 end
 return string.char(255) .. struct.pack('>I4', #text) .. text
 end
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -3741,6 +4820,8 @@ operations = 1024,
 data = 2048,
 stamped = 4096,
 persistent = 8192,
+data_version = 16384,
+more = 32768,
 }
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
 local function default_time(r, name)
@@ -3751,7 +4832,7 @@ return (name == 'last_exp' or name == 'confirmed_at') and 0 or r.created_at
 end
 local function decode_record(bytes)
 local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-_, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
 local function has(name)
 return bit.band(flags, FLAG[name]) ~= 0
 end
@@ -3764,6 +4845,9 @@ r.absolute_at = r.created_at + r.absolute_at
 r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
 if has('version') then
 r.version, at = struct.unpack('>I4', bytes, at)
+end
+if has('data_version') then
+r.data_version, at = struct.unpack('>I2', bytes, at)
 end
 for _, name in ipairs(TIMES) do
 r[name] = default_time(r, name)
@@ -3791,6 +4875,7 @@ text('roles', true)
 text('pending')
 text('operations')
 text('data')
+text('more')
 if at ~= #bytes + 1 then
 corrupt()
 end
@@ -3810,6 +4895,9 @@ put('persistent', '')
 end
 if r.version ~= 1 then
 put('version', struct.pack('>I4', r.version))
+end
+if r.data_version then
+put('data_version', struct.pack('>I2', r.data_version))
 end
 for _, name in ipairs(TIMES) do
 if r[name] ~= default_time(r, name) then
@@ -3837,8 +4925,11 @@ end
 if r.data then
 put('data', segment(r.data))
 end
+if r.more then
+put('more', segment(r.more))
+end
 local absolute = r.absolute_at - r.created_at
-parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
 r.bytes = table.concat(parts)
 return r.bytes
 end
@@ -3853,7 +4944,7 @@ return struct.pack('>BBI6I6', FORMAT, ENDED, ended_at, keep_until) .. segment(re
 end
 local function try_decode(bytes)
 local format, state = string.byte(bytes, 1, 2)
-if format ~= FORMAT then
+if not format or format % MINOR ~= FORMAT % MINOR then
 return nil
 end
 local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -3864,6 +4955,7 @@ local bytes = redis.call('GET', session_key(tail))
 if not bytes then
 return nil
 end
+check_format(bytes)
 return try_decode(bytes) or corrupt()
 end
 local function deadline_of(r)
@@ -3884,17 +4976,17 @@ if access_ms ~= 0 then
 r.last_exp = math.max(r.last_exp, stamp + access_ms)
 end
 end
-local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6B'
+local LIVE_ENTRY, ENDED_ENTRY, GATE = '>I6i5i5', '>I6I6', '>I6I6BI6I6'
 local function read_gate()
 local packed = redis.call('HGET', index_key, 'gate')
 if not packed then
-return { epoch = 0, moved_at = 0, blocked = false }
+return { epoch = 0, moved_at = 0, blocked = false, roles_at = 0, block_at = 0 }
 end
-if #packed ~= 13 then
+if #packed ~= 25 then
 corrupt()
 end
-local epoch, moved_at, blocked = struct.unpack(GATE, packed)
-return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1 }
+local epoch, moved_at, blocked, roles_at, block_at = struct.unpack(GATE, packed)
+return { epoch = epoch, moved_at = moved_at, blocked = blocked == 1, roles_at = roles_at, block_at = block_at }
 end
 local function read_members()
 local flat, members = redis.call('HGETALL', index_key), {}
@@ -3907,12 +4999,22 @@ members[#members + 1] = member
 elseif #packed == 12 then
 member.ended_at, member.keep_until = struct.unpack(ENDED_ENTRY, packed)
 members[#members + 1] = member
+elseif flat[i] ~= 'gate' then
+corrupt()
 end
 end
 return members
 end
 local function is_kept(member)
 return redis.call('EXISTS', session_key(member.tail)) == 1
+end
+local function append_ended(answer)
+for _, member in ipairs(read_members()) do
+if member.ended_at then
+answer[#answer + 1] = tag .. member.tail
+end
+end
+return answer
 end
 local MAX_TOMBSTONES, EPOCH_KEEP_MS = 64, 86400000
 local function keep_index(until_ms)
@@ -3924,19 +5026,27 @@ if expires_at < until_ms then
 redis.call('PEXPIREAT', index_key, whole(until_ms))
 end
 end
-local function move_epoch(now, blocked)
-local gate = read_gate()
-local epoch = math.max(now, gate.epoch + 1)
-if blocked == nil then
-blocked = gate.blocked
-end
-redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
-if blocked then
+local function write_gate(gate)
+local blocked = gate.blocked and 1 or 0
+local packed = struct.pack(GATE, gate.epoch, gate.moved_at, blocked, gate.roles_at, gate.block_at)
+redis.call('HSET', index_key, 'gate', packed)
+if gate.blocked then
 redis.call('PERSIST', index_key)
 else
-keep_index(now + EPOCH_KEEP_MS)
+keep_index(gate.moved_at + EPOCH_KEEP_MS)
 end
-return epoch
+end
+local function move_epoch(now, blocked, sets_roles)
+local gate = read_gate()
+gate.epoch, gate.moved_at = math.max(now, gate.epoch + 1), now
+if blocked ~= nil then
+gate.blocked, gate.block_at = blocked, gate.epoch
+end
+if sets_roles then
+gate.roles_at = gate.epoch
+end
+write_gate(gate)
+return gate.epoch
 end
 local function put(tail, r)
 local keep_until = keep_until_of(r)
@@ -4008,7 +5118,7 @@ end
 if operation ~= '' then
 for _, done in ipairs(operations) do
 if done == operation then
-return { outcome.repeated, record.bytes }
+return { outcome.repeated, record.bytes, primary() }
 end
 end
 end
@@ -4022,10 +5132,10 @@ for i = math.max(1, #operations - MAX_OPERATIONS + 1), #operations do
 record.operations = record.operations .. segment(operations[i])
 end
 end
-record.data = ARGV[3]
+record.data, record.data_version = ARGV[3], tonumber(ARGV[5])
 record.version = record.version + 1
 put(tail, record)
-return { outcome.stored, record.bytes }
+return { outcome.stored, record.bytes, primary() }
 ` as string,
   },
 } as const

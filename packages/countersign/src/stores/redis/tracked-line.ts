@@ -30,9 +30,9 @@ export interface LineRequests {
 
 /**
  * What proves that the server at the other end is the one whose answers may be kept: asked every 200 ms, behind a check
- * that tracking is on. Answers false when it is not that server now; throws when it did not say.
+ * that tracking is on. Answers with the reason when it is not that server now; throws when it did not say.
  */
-export type Fence = (requests: LineRequests, asked: Moment) => Promise<boolean>
+export type Fence = (requests: LineRequests, asked: Moment) => Promise<string | undefined>
 
 /** Who a line reports to. Called in the order of the bytes, before any reply that comes after them is seen. */
 export interface LineOwner {
@@ -67,8 +67,8 @@ export class TrackedLine implements Line, LineRequests {
   #isOver = false
   /** When the fence was sent that has not been answered yet. */
   #askedAt: Moment | undefined
-  /** The last fence said that this is the right server. */
-  #isProven = false
+  /** What the last fence said against this server. */
+  #whyNot: string | undefined = 'connecting'
 
   constructor(parts: LineParts) {
     this.#parts = parts
@@ -92,8 +92,13 @@ export class TrackedLine implements Line, LineRequests {
 
   /** Whether reads may go over it: proven, and in no doubt. */
   get isOpen(): boolean {
-    if (this.#isOver || !this.#isProven) return false
+    if (this.#isOver || this.#whyNot !== undefined) return false
     return this.#askedAt === undefined || elapsedMs(this.#parts.runtime.clock, this.#askedAt) <= DOUBT_AFTER_MS
+  }
+
+  /** Why it is not open, where the server is not the right one. */
+  get whyNot(): string | undefined {
+    return this.#whyNot
   }
 
   get fenceAgeMs(): number {
@@ -111,12 +116,12 @@ export class TrackedLine implements Line, LineRequests {
     const tracked = client.sendCommand(['CLIENT', 'TRACKINGINFO'], TEXTS)
     const proven = fence(this, asked)
     Promise.all([tracked, proven]).then(
-      ([info, isProven]) => this.#answered(asked, isTracking(info), isProven),
+      ([info, whyNot]) => this.#answered(asked, isTracking(info), whyNot),
       (error: unknown) => this.#unanswered(error),
     )
   }
 
-  #answered(asked: Moment, isTracking: boolean, isProven: boolean): void {
+  #answered(asked: Moment, isTracking: boolean, whyNot: string | undefined): void {
     if (this.#isOver) return
     this.#askedAt = undefined
     if (!isTracking) {
@@ -125,9 +130,9 @@ export class TrackedLine implements Line, LineRequests {
       this.#end(misconfigured('the server does not track what this connection reads'), !wasTracked)
       return
     }
-    if (!isProven && this.#isProven) this.#parts.owner.reset(this)
-    this.#isProven = isProven
-    if (!isProven) return
+    if (whyNot !== undefined && this.#whyNot === undefined) this.#parts.owner.reset(this)
+    this.#whyNot = whyNot
+    if (whyNot !== undefined) return
     this.fencedMonotonicMs = asked.monotonicMs
     this.fencedWallMs = asked.wallMs
   }

@@ -71,7 +71,7 @@ export class TrackedPrimary {
   status(): FeedStatus['lines'][number] & { readonly why: string | undefined } {
     const isOpen = this.#line?.isOpen ?? false
     const fenceAgeMs = this.#line?.fenceAgeMs ?? Number.POSITIVE_INFINITY
-    return { name: this.#parts.name, isOpen, fenceAgeMs, why: isOpen ? undefined : this.#why }
+    return { name: this.#parts.name, isOpen, fenceAgeMs, why: isOpen ? undefined : (this.#line?.whyNot ?? this.#why) }
   }
 
   async close(): Promise<void> {

@@ -1,27 +1,34 @@
 import { fromBase64url, toBase64url } from '../../internal/bytes.ts'
+import { type Format, isKnownFormat, unknownFormat } from '../../internal/format.ts'
 import { RECORD_FORMAT, type SessionRecord, type Tombstone } from '../../session/record.ts'
 import type { Account } from '../contract.ts'
 import type { RevocationState } from '../steps/shard.ts'
 import { fault } from './faults.ts'
 
 /**
- * A body is JSON text: the format version, then the value, in one list. Members that this release does not know are
- * kept as they are, so that a newer release finds them again after an older one has written the record.
+ * A body is JSON text: the format, then the value, in one list. Members that this release does not know are kept as they
+ * are, so that a newer release finds them again after an older one has written the record.
  */
-function encode(value: object): string {
-  return JSON.stringify([RECORD_FORMAT, value])
+function encode(value: object, format = RECORD_FORMAT): string {
+  return JSON.stringify([format, value])
 }
 
 export function encodeRecord(record: SessionRecord): string {
-  const { hash, previousHash } = record
-  return encode({ ...record, hash: toBase64url(hash), previousHash: previousHash && toBase64url(previousHash) })
+  const { hash, previousHash, more } = record
+  const texts = {
+    hash: toBase64url(hash),
+    previousHash: previousHash && toBase64url(previousHash),
+    more: more?.text || undefined,
+  }
+  return encode({ ...record, ...texts }, more?.format)
 }
 
 export function decodeRecord(body: unknown): SessionRecord {
-  const record = decode(body, 'a session', RECORD)
+  const [record, format] = decodeWithFormat(body, 'a session', RECORD)
   // In place: this is what every request waits for, and copying the record would double it.
   record.hash = digest(record.hash)
   if (record.previousHash !== null) record.previousHash = digest(record.previousHash)
+  if (format > RECORD_FORMAT || record.more !== undefined) record.more = { format, text: record.more ?? '' }
   return record as unknown as SessionRecord
 }
 
@@ -97,6 +104,7 @@ const RECORD = shapeOf<SessionRecord>({
   stamped: flag,
   version: number,
   data: orNull(text),
+  dataVersion: orAbsent(number),
   operations: texts,
   roles: texts,
   pendingRoles: orNull(texts),
@@ -117,6 +125,7 @@ const RECORD = shapeOf<SessionRecord>({
   confirmedAtMs: number,
   replays: number,
   origin: object,
+  more: orAbsent(text),
 })
 const TOMBSTONE = shapeOf<Tombstone>({
   id: text,
@@ -149,8 +158,14 @@ const ACCOUNT = shapeOf<Account>({
   unsettled: orNull(text),
 })
 
-/** @throws CountersignError `ERR_STORE_CORRUPT` that names the kind and the member, never a value. */
 function decode(body: unknown, kind: string, shape: Shape): Record<string, unknown> {
+  return decodeWithFormat(body, kind, shape)[0]
+}
+
+/**
+ * @throws CountersignError `ERR_STORE_CORRUPT` that names the kind and the member, never a value; `ERR_FORMAT_UNKNOWN`.
+ */
+function decodeWithFormat(body: unknown, kind: string, shape: Shape): [Record<string, unknown>, Format] {
   let parsed: unknown
   try {
     parsed = JSON.parse(body as string)
@@ -158,13 +173,16 @@ function decode(body: unknown, kind: string, shape: Shape): Record<string, unkno
     throw corrupt(kind, 'is not JSON')
   }
   const [format, value] = Array.isArray(parsed) ? (parsed as unknown[]) : []
-  if (format !== RECORD_FORMAT) throw corrupt(kind, `has no format that this release knows (it knows ${RECORD_FORMAT})`)
+  if (!isKnownFormat(format, RECORD_FORMAT)) {
+    if (typeof format === 'number') throw unknownFormat(`${kind} in the store`, format, RECORD_FORMAT, 'sqlite')
+    throw corrupt(kind, 'has no format')
+  }
   if (!object(value)) throw corrupt(kind, 'is not an object')
   const members = value as Record<string, unknown>
   for (const [name, isRight] of shape) {
     if (!isRight(members[name])) throw corrupt(kind, `has a wrong "${name}"`)
   }
-  return members
+  return [members, format]
 }
 
 function digest(value: unknown): Uint8Array {

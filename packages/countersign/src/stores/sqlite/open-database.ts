@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { toBase64url } from '../../internal/bytes.ts'
 import type { Runtime } from '../../internal/runtime.ts'
+import { judgeSchema, type SchemaVersion, schemaProblem } from '../shared/schema-version.ts'
 import { Connection } from './connection.ts'
 import { type Database, loadDriver } from './driver.ts'
 import { fault, faultOf, resultCode } from './faults.ts'
@@ -131,25 +132,22 @@ function refuseOthers(database: Database): void {
 
 /** Applies what is missing, each migration once, all in one transaction. Several processes may start at the same time. */
 function migrate(database: Database, runtime: Runtime): void {
-  if (appliedIn(database) === migrations.length) return
+  if (isUpToDate(database)) return
   database.exec('BEGIN IMMEDIATE')
   try {
     refuseOthers(database)
-    const applied = appliedIn(database)
-    if (applied > migrations.length) {
-      const known = `schema ${applied}, and this release knows ${migrations.length}`
-      throw misconfigured(`was written by a newer release of Countersign (${known})`)
-    }
+    const { applied } = schemaIn(database)
     if (applied === 0) {
       database.exec(`PRAGMA application_id=${APPLICATION_ID}`)
-      database.exec(
-        'CREATE TABLE migrations (id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at_ms INTEGER NOT NULL) STRICT',
-      )
+      database.exec(`CREATE TABLE migrations (id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at_ms INTEGER NOT NULL,
+        readable_from INTEGER NOT NULL) STRICT`)
     }
-    for (const { id, name, sql } of migrations.slice(applied)) {
+    const insert = database.prepare(
+      'INSERT INTO migrations (id, name, applied_at_ms, readable_from) VALUES (?, ?, ?, ?)',
+    )
+    for (const { id, name, readableFrom, sql } of migrations.slice(applied)) {
       database.exec(sql)
-      const atMs = Math.floor(runtime.clock.nowMs())
-      database.prepare('INSERT INTO migrations (id, name, applied_at_ms) VALUES (?, ?, ?)').run(id, name, atMs)
+      insert.run(id, name, Math.floor(runtime.clock.nowMs()), readableFrom)
     }
     const marker = toBase64url(runtime.random(12))
     database.prepare('INSERT INTO meta (id, marker) VALUES (1, ?) ON CONFLICT DO NOTHING').run(marker)
@@ -160,10 +158,24 @@ function migrate(database: Database, runtime: Runtime): void {
   }
 }
 
-/** How many migrations the database has had; they are numbered from 1 without a gap. */
-function appliedIn(database: Database): number {
+function isUpToDate(database: Database): boolean {
+  const version = schemaIn(database)
+  const verdict = judgeSchema(version, migrations.length)
+  if (verdict === 'refused') {
+    const why = schemaProblem(version, migrations.length)
+    throw misconfigured(`was written by a newer release of Countersign (${why})`)
+  }
+  return verdict === 'current'
+}
+
+/** Migrations are numbered from 1 without a gap. */
+function schemaIn(database: Database): SchemaVersion {
   const exists = numberFrom(database, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'")
-  return exists === 0 ? 0 : numberFrom(database, 'SELECT coalesce(max(id), 0) FROM migrations')
+  if (exists === 0) return { applied: 0, readableFrom: 0 }
+  return {
+    applied: numberFrom(database, 'SELECT coalesce(max(id), 0) FROM migrations'),
+    readableFrom: numberFrom(database, 'SELECT coalesce(max(readable_from), 0) FROM migrations'),
+  }
 }
 
 function numberFrom(database: Database, sql: string): number {

@@ -48,9 +48,12 @@ export function replace(
   if (gateOf(shard).blocked) return { is: 'blocked' }
   if (shard.find(next.id)) return { is: 'exists' }
 
+  const { dataVersion: _, ...fresh } = next
   const carried: SessionRecord = {
-    ...next,
+    ...fresh,
+    ...(old.more && { more: old.more }),
     data: old.data,
+    ...(old.dataVersion !== undefined && { dataVersion: old.dataVersion }),
     version: old.version,
     operations: old.operations,
     roles: old.pendingRoles ?? old.roles,

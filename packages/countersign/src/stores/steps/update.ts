@@ -29,7 +29,10 @@ export function update(
     change.operationId === undefined
       ? record.operations
       : [...record.operations, change.operationId].slice(-MAX_OPERATIONS)
-  const stored = { ...record, data: change.data, version: record.version + 1, operations }
+  const { dataVersion: _, ...kept } = record
+  const { data, dataVersion } = change
+  const changed = { data, ...(dataVersion !== undefined && { dataVersion }), version: record.version + 1, operations }
+  const stored = { ...kept, ...changed }
   shard.put(stored)
   return { is: 'stored', record: stored }
 }

@@ -93,12 +93,17 @@ test('the database of another application is refused and left as it is', async (
   }
 })
 
-test('the schema of a newer release is refused', async () => {
+test('the schema of a newer release is refused, unless that only added to it', async () => {
   const file = freshFile()
   const store = open(file)
   await store.lifecycle.ready('fingerprint')
   await store.lifecycle.close()
-  await execute(file, "INSERT INTO migrations VALUES (99, 'from-the-future', 0)")
+  await execute(file, `INSERT INTO migrations VALUES (99, 'from-the-future', 0, ${migrations.length})`)
+  const older = open(file)
+  await older.lifecycle.ready('fingerprint')
+  await created(older, subjectRef())
+  await older.lifecycle.close()
+  await execute(file, 'UPDATE migrations SET readable_from = 99 WHERE id = 99')
   await expect(open(file).lifecycle.ready('fingerprint')).rejects.toMatchObject(misconfigured(/newer release/))
 })
 
@@ -120,9 +125,10 @@ test('a file of schema 1 is brought up to date, and what is in it stays', async 
   await execute(
     file,
     `PRAGMA application_id=${0x4353474e};
-     CREATE TABLE migrations (id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at_ms INTEGER NOT NULL) STRICT;
+     CREATE TABLE migrations (id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at_ms INTEGER NOT NULL,
+       readable_from INTEGER NOT NULL) STRICT;
      ${first.sql}
-     INSERT INTO migrations VALUES (1, '${first.name}', 0);
+     INSERT INTO migrations VALUES (1, '${first.name}', 0, 1);
      INSERT INTO meta (id, marker) VALUES (1, 'kept');
      INSERT INTO accounts VALUES ('${account.tag}', '', '${account.identifier}', 1, '${JSON.stringify([1, account])}')`,
   )
@@ -179,7 +185,8 @@ for (const [what, body] of [
     const fine = await created(store, ref)
     await execute(file, `UPDATE sessions SET body = '${body}' WHERE id IN ('${one.id}', '${other.id}')`)
 
-    const corrupt = { code: 'ERR_STORE_CORRUPT', store: 'sqlite' }
+    const code = what === 'a newer format' ? 'ERR_FORMAT_UNKNOWN' : 'ERR_STORE_CORRUPT'
+    const unreadable = { code, store: 'sqlite' }
     const { sessions } = store
     for (const call of [
       () => sessions.read(one.id),
@@ -190,7 +197,7 @@ for (const [what, body] of [
       () => sessions.list(ref, null, { limit: 9, floorMs: 0 }, T),
       () => sessions.setRoles(ref, [], T),
     ]) {
-      await expect(call()).rejects.toMatchObject(corrupt)
+      await expect(call()).rejects.toMatchObject(unreadable)
     }
     expect(await live(store, fine.id)).toEqual(fine)
     // It is one row that is damaged: the store works.

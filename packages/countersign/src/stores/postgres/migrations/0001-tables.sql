@@ -47,6 +47,8 @@ CREATE TABLE countersign.sessions (
   stamped boolean,
   version bigint,
   data bytea,
+  -- Of the application's schema; NULL is 1.
+  data_version bigint,
   operations text[] COLLATE "C",
   roles text[] COLLATE "C",
   pending_roles text[] COLLATE "C",
@@ -67,16 +69,19 @@ CREATE TABLE countersign.sessions (
   confirmed_at_ms bigint,
   replays bigint,
   origin text COLLATE "C",
+  -- What a newer release has added, which this one keeps.
+  more text COLLATE "C",
 
-  -- The first list is what every live session has. Tenant, data, pending roles and the previous hash may be absent.
+  -- The first list is what every live session has. Tenant, data and its version, pending roles, the
+  -- previous hash and what comes from a newer release may be absent.
   CONSTRAINT sessions_live_or_ended CHECK (
     CASE WHEN ended_at_ms IS NULL
       THEN num_nulls(subject, identity, auth_time_ms, persistent, stamped, version, operations, roles,
         roles_generation, created_at_ms, last_seen_at_ms, idle_at_ms, absolute_at_ms, refresh_at_ms, last_exp_ms,
         generation, hash, rotation_key, mac_key, rotated_at_ms, handed_out_at_ms, confirmed_at_ms, replays, origin) = 0
         AND why IS NULL AND replaced_by IS NULL
-      ELSE num_nonnulls(subject, tenant, identity, data, operations, roles, pending_roles, hash, previous_hash, origin) = 0
-        AND why IS NOT NULL
+      ELSE num_nonnulls(subject, tenant, identity, data, operations, roles, pending_roles, hash, previous_hash, origin,
+        more) = 0 AND why IS NOT NULL
     END
   )
 ) WITH (fillfactor = 80);

@@ -143,7 +143,8 @@ BEGIN
       keep_until_ms = excluded.keep_until_ms, ended_at_ms = excluded.ended_at_ms, why = excluded.why,
       replaced_by = excluded.replaced_by,
       subject = NULL, tenant = NULL, identity = NULL, auth_time_ms = NULL, persistent = NULL, stamped = NULL,
-      version = NULL, data = NULL, operations = NULL, roles = NULL, pending_roles = NULL, roles_generation = NULL,
+      version = NULL, data = NULL, data_version = NULL, more = NULL, operations = NULL, roles = NULL,
+      pending_roles = NULL, roles_generation = NULL,
       created_at_ms = NULL, last_seen_at_ms = NULL, idle_at_ms = NULL, absolute_at_ms = NULL, refresh_at_ms = NULL,
       last_exp_ms = NULL, generation = NULL, hash = NULL, previous_hash = NULL, rotation_key = NULL, mac_key = NULL,
       rotated_at_ms = NULL, handed_out_at_ms = NULL, confirmed_at_ms = NULL, replays = NULL, origin = NULL;
@@ -228,12 +229,12 @@ BEGIN
     countersign.keep_until(s.idle_at_ms, s.absolute_at_ms, s.refresh_at_ms, s.last_exp_ms, s.stamped);
   INSERT INTO countersign.sessions (
     id, tag, format, keep_until_ms, subject, tenant, identity, auth_time_ms, persistent, stamped, version, data,
-    operations, roles, pending_roles, roles_generation, created_at_ms, last_seen_at_ms, idle_at_ms, absolute_at_ms,
+    data_version, more, operations, roles, pending_roles, roles_generation, created_at_ms, last_seen_at_ms, idle_at_ms, absolute_at_ms,
     refresh_at_ms, last_exp_ms, generation, hash, previous_hash, rotation_key, mac_key, rotated_at_ms,
     handed_out_at_ms, confirmed_at_ms, replays, origin
   ) VALUES (
     s.id, s.tag, s.format, s.keep_until_ms, s.subject, s.tenant, s.identity, s.auth_time_ms, s.persistent, s.stamped,
-    s.version, s.data, s.operations, s.roles, s.pending_roles, s.roles_generation, s.created_at_ms, s.last_seen_at_ms,
+    s.version, s.data, s.data_version, s.more, s.operations, s.roles, s.pending_roles, s.roles_generation, s.created_at_ms, s.last_seen_at_ms,
     s.idle_at_ms, s.absolute_at_ms, s.refresh_at_ms, s.last_exp_ms, s.generation, s.hash, s.previous_hash,
     s.rotation_key, s.mac_key, s.rotated_at_ms, s.handed_out_at_ms, s.confirmed_at_ms, s.replays, s.origin
   );
@@ -342,7 +343,13 @@ BEGIN
     RETURN answer;
   END IF;
 
+  -- RECORD_FORMAT: a higher one, or something that is kept for it, comes from a newer release.
+  IF old.more IS NOT NULL OR old.format > 1 THEN
+    s.more := old.more;
+    s.format := old.format;
+  END IF;
   s.data := old.data;
+  s.data_version := old.data_version;
   s.version := old.version;
   s.operations := old.operations;
   s.roles := coalesce(old.pending_roles, old.roles);
@@ -359,9 +366,10 @@ BEGIN
 END $$;
 
 -- SessionStore.update. Outcomes: stored, repeated, conflict, expired (all with the session), ended, unknown.
--- Params: p_id; p_data; p_operation its id or NULL; p_expected the version that was read; p_now_ms
+-- Params: p_id; p_data; p_data_version of its schema or NULL for 1; p_operation its id or NULL; p_expected the version that
+-- was read; p_now_ms
 CREATE FUNCTION countersign.update_session(
-  p_id text, p_data bytea, p_operation text, p_expected bigint, p_now_ms bigint
+  p_id text, p_data bytea, p_data_version bigint, p_operation text, p_expected bigint, p_now_ms bigint
 ) RETURNS countersign.outcome
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -392,7 +400,8 @@ BEGIN
       -- MAX_OPERATIONS
       kept := kept[greatest(1, cardinality(kept) - 15):];
     END IF;
-    UPDATE countersign.sessions SET data = p_data, version = version + 1, operations = kept
+    UPDATE countersign.sessions
+      SET data = p_data, data_version = p_data_version, version = version + 1, operations = kept
       WHERE id = p_id RETURNING * INTO s;
   END IF;
   answer.session := s;
@@ -616,7 +625,8 @@ BEGIN
   UPDATE countersign.sessions SET
     ended_at_ms = p_now_ms, why = p_why,
     subject = NULL, tenant = NULL, identity = NULL, auth_time_ms = NULL, persistent = NULL, stamped = NULL,
-    version = NULL, data = NULL, operations = NULL, roles = NULL, pending_roles = NULL, roles_generation = NULL,
+    version = NULL, data = NULL, data_version = NULL, more = NULL, operations = NULL, roles = NULL,
+    pending_roles = NULL, roles_generation = NULL,
     created_at_ms = NULL, last_seen_at_ms = NULL, idle_at_ms = NULL, absolute_at_ms = NULL, refresh_at_ms = NULL,
     last_exp_ms = NULL, generation = NULL, hash = NULL, previous_hash = NULL, rotation_key = NULL, mac_key = NULL,
     rotated_at_ms = NULL, handed_out_at_ms = NULL, confirmed_at_ms = NULL, replays = NULL, origin = NULL

@@ -3,21 +3,26 @@
   KEYS[1] index of the subject   KEYS[2] its revocation record   KEYS[3] the new session
   ARGV[1] now, epoch ms   ARGV[2] record   ARGV[3] most live sessions
   ARGV[4] reject | evict_oldest | evict_least_recent   ARGV[5] epoch expected, or empty   ARGV[6] floor, epoch ms
-  ARGV[7] life of an access token, ms, or 0
-  Returns {created, stamp, id of each evicted} or {limit | blocked | stale_epoch | exists}
+  ARGV[7] life of an access token, ms, or 0   ARGV[8] number of the primary that told that epoch, or empty
+  Returns {created, stamp, primary, id of each evicted} or {limit | blocked | stale_epoch | exists}
 ]]
 --- @include "includes/outcome"
+--- @include "includes/primary"
 --- @include "includes/subject"
 --- @include "includes/ending"
 local now, floor = tonumber(ARGV[1]), tonumber(ARGV[6])
 local max_live, overflow = tonumber(ARGV[3]), ARGV[4]
 local record = decode_record(ARGV[2])
 
-local gate = read_gate()
+local runs_here, gate = primary(), read_gate()
 if gate.blocked then
   return { outcome.blocked }
 end
 if ARGV[5] ~= '' and tonumber(ARGV[5]) ~= gate.epoch then
+  return { outcome.stale_epoch }
+end
+-- The epoch came from a server that is not this one any more: what it forgot since may be the move of the epoch.
+if ARGV[8] ~= '' and tonumber(ARGV[8]) ~= number_of(runs_here) then
   return { outcome.stale_epoch }
 end
 if redis.call('EXISTS', KEYS[3]) == 1 then
@@ -45,7 +50,7 @@ if surplus > 0 and overflow == 'reject' then
   return { outcome.limit }
 end
 
-local answer = { outcome.created, 0 }
+local answer = { outcome.created, 0, runs_here }
 if surplus > 0 then
   local by = overflow == 'evict_oldest' and 'created_at' or 'last_seen_at'
   table.sort(live, function(a, b)

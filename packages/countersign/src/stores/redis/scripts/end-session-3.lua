@@ -2,12 +2,13 @@
   KEYS[1] index of the subject   KEYS[2] its revocation record   KEYS[3] the session
   ARGV[1] now, epoch ms   ARGV[2] reason   ARGV[3] how long an unknown id is remembered, epoch ms
   ARGV[4] 1 when an unknown id is entered in the revocation record as well
-  Returns {epoch, id that this call ended, if it was live}
+  Returns {epoch, primary, 1 or 0, id that this call ended if it was live, id of each session known to have ended}
 ]]
+--- @include "includes/primary"
 --- @include "includes/subject"
 --- @include "includes/ending"
 local now, why, unknown_until = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local answer = { read_gate().epoch }
+local answer = { read_gate().epoch, primary(), 0 }
 
 local tail = follow(string.sub(KEYS[3], #session_prefix + 1))
 local bytes = redis.call('GET', session_key(tail))
@@ -19,12 +20,12 @@ if not bytes then
   end
 elseif not kept then
   end_unreadable(tail, why, now)
-  answer[2] = tag .. tail
+  answer[3], answer[4] = 1, tag .. tail
 elseif kept.state == LIVE then
   end_record(tail, kept, why, now)
   if is_live(kept, now, 0) then
-    answer[2] = tag .. tail
+    answer[3], answer[4] = 1, tag .. tail
   end
 end
 cap_tombstones(now)
-return answer
+return append_ended(answer)

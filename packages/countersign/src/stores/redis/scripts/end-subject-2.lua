@@ -2,13 +2,15 @@
   KEYS[1] index of the subject   KEYS[2] its revocation record
   ARGV[1] now, epoch ms   ARGV[2] reason   ARGV[3] id of the session to spare, or empty
   ARGV[4] 1 blocks, 0 unblocks, empty leaves it
-  Returns {epoch, id of each live session that this call ended}
+  Returns {epoch, primary, number of ids, id of each live session that this call ended,
+    id of each session known to have ended}
 ]]
+--- @include "includes/primary"
 --- @include "includes/subject"
 --- @include "includes/ending"
 local now, why = tonumber(ARGV[1]), ARGV[2]
 local spared = ARGV[3] ~= '' and follow(tail_of(ARGV[3])) or nil
-local answer, last_until = { 0 }, 0
+local answer, last_until = { 0, primary(), 0 }, 0
 
 -- Whatever could fail fails here, before anything is written.
 read_gate()
@@ -47,4 +49,5 @@ end
 answer[1] = move_epoch(now, blocked)
 -- A subject that was blocked had an index without an end; now it needs the right one again.
 keep_index(last_until)
-return answer
+answer[3] = #answer - 3
+return append_ended(answer)

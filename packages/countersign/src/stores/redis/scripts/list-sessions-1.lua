@@ -4,6 +4,7 @@
   Returns {cursor for the next page or empty, then id and record of each session}
 ]]
 --- @include "includes/subject"
+--- @include "includes/whole-slot"
 --- @include "includes/index-read"
 local now, after, limit, floor = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 

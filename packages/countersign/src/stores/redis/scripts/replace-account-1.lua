@@ -8,7 +8,8 @@ local kept = redis.call('GET', KEYS[1])
 if not kept then
   return -1
 end
-if #kept < 6 or string.byte(kept) ~= 1 then
+check_format(kept)
+if #kept < 6 then
   corrupt()
 end
 local version, at = struct.unpack('>I4', kept, 2)

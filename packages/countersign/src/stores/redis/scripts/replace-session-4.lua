@@ -2,9 +2,10 @@
   KEYS[1] index of the subject   KEYS[2] its revocation record   KEYS[3] the old session   KEYS[4] the new one
   ARGV[1] now, epoch ms   ARGV[2] record of the new session   ARGV[3] life of an access token, ms, or 0
   ARGV[4] floor, epoch ms
-  Returns {replaced, record, stamp} or {expired, old record} or {ended, tombstone} or {unknown | blocked | exists}
+  Returns {replaced, record, stamp, primary} or {expired, old record} or {ended, tombstone} or {unknown | blocked | exists}
 ]]
 --- @include "includes/outcome"
+--- @include "includes/primary"
 --- @include "includes/subject"
 --- @include "includes/ending"
 local now, floor = tonumber(ARGV[1]), tonumber(ARGV[4])
@@ -28,7 +29,11 @@ if redis.call('EXISTS', KEYS[4]) == 1 then
   return { outcome.exists }
 end
 
-record.data, record.version, record.operations = old.data, old.version, old.operations
+if old.more or old.format > FORMAT then
+  record.more, record.format = old.more, old.format
+end
+record.data, record.data_version = old.data, old.data_version
+record.version, record.operations = old.version, old.operations
 record.roles, record.pending, record.roles_generation = old.pending or old.roles, nil, 0
 record.created_at, record.absolute_at = old.created_at, old.absolute_at
 record.idle_at = math.min(record.idle_at, old.absolute_at)
@@ -40,4 +45,4 @@ put(new_tail, record)
 note_stamp(record, stamp, now)
 end_record(old_tail, old, 'replaced', now, tag .. new_tail)
 cap_tombstones(now)
-return { outcome.replaced, record.bytes, stamp }
+return { outcome.replaced, record.bytes, stamp, primary() }

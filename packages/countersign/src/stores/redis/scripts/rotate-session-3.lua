@@ -5,10 +5,11 @@
   ARGV[8] origin   ARGV[9] grace, ms   ARGV[10] until_seen | never   ARGV[11] most late repeats
   ARGV[12] life of an access token, ms, or 0   ARGV[13] floor, epoch ms
   ARGV[14] idle deadline where a refresh is activity, epoch ms, or empty   ARGV[15] the same for a persistent session
-  Returns {rotated | replayed | current, record, stamp, previous origin}
-    or {reused | rolled_back | expired | too_many_replays, record} or {ended, tombstone} or {unknown}
+  Returns {rotated | replayed | current, record, stamp, previous origin, primary}
+    or {reused | rolled_back, record, primary} or {expired | too_many_replays, record} or {ended, tombstone} or {unknown}
 ]]
 --- @include "includes/outcome"
+--- @include "includes/primary"
 --- @include "includes/subject"
 --- @include "includes/ending"
 local now, floor = tonumber(ARGV[1]), tonumber(ARGV[13])
@@ -31,7 +32,7 @@ local previous_origin = record.origin
 local function finish(is)
   end_record(tail, record, is, now)
   cap_tombstones(now)
-  return { outcome[is], record.bytes }
+  return { outcome[is], record.bytes, primary() }
 end
 
 local function hand(is)
@@ -42,7 +43,7 @@ local function hand(is)
   add_access(record, stamp, tonumber(ARGV[12]))
   put(tail, record)
   note_stamp(record, stamp, now)
-  return { outcome[is], record.bytes, stamp, previous_origin }
+  return { outcome[is], record.bytes, stamp, previous_origin, primary() }
 end
 
 if presented > record.generation then

@@ -8,7 +8,8 @@ local kept = redis.call('GET', KEYS[1])
 if not kept then
   return nil
 end
-if #kept < 39 or string.byte(kept) ~= 1 then
+check_format(kept)
+if #kept < 39 then
   corrupt()
 end
 local high, low = struct.unpack('>I2I4', kept, 2)

@@ -2,9 +2,11 @@
   @grows: refused when the memory of the server is full.
   KEYS[1] index of the subject   KEYS[2] the session
   ARGV[1] now, epoch ms   ARGV[2] version expected   ARGV[3] data   ARGV[4] id of the operation, or empty for none
-  Returns {stored | repeated | conflict | expired, record} or {ended, tombstone} or {unknown}
+  ARGV[5] version of the schema of the data, or empty for 1
+  Returns {stored | repeated, record, primary} or {conflict | expired, record} or {ended, tombstone} or {unknown}
 ]]
 --- @include "includes/outcome"
+--- @include "includes/primary"
 --- @include "includes/subject"
 --- @include "includes/record"
 --- @include "includes/index-read"
@@ -31,7 +33,7 @@ end
 if operation ~= '' then
   for _, done in ipairs(operations) do
     if done == operation then
-      return { outcome.repeated, record.bytes }
+      return { outcome.repeated, record.bytes, primary() }
     end
   end
 end
@@ -46,7 +48,7 @@ if operation ~= '' then
     record.operations = record.operations .. segment(operations[i])
   end
 end
-record.data = ARGV[3]
+record.data, record.data_version = ARGV[3], tonumber(ARGV[5])
 record.version = record.version + 1
 put(tail, record)
-return { outcome.stored, record.bytes }
+return { outcome.stored, record.bytes, primary() }

@@ -1,3 +1,4 @@
+--- @include "includes/whole-slot"
 --- @include "includes/record"
 --- @include "includes/index-read"
 --- @include "includes/index-write"

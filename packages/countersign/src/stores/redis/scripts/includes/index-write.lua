@@ -12,20 +12,30 @@ local function keep_index(until_ms)
   end
 end
 
--- Moves the epoch forward, whatever the clock says, so that a login that read the old one is refused.
-local function move_epoch(now, blocked)
-  local gate = read_gate()
-  local epoch = math.max(now, gate.epoch + 1)
-  if blocked == nil then
-    blocked = gate.blocked
-  end
-  redis.call('HSET', index_key, 'gate', struct.pack(GATE, epoch, now, blocked and 1 or 0))
-  if blocked then
+local function write_gate(gate)
+  local blocked = gate.blocked and 1 or 0
+  local packed = struct.pack(GATE, gate.epoch, gate.moved_at, blocked, gate.roles_at, gate.block_at)
+  redis.call('HSET', index_key, 'gate', packed)
+  if gate.blocked then
     redis.call('PERSIST', index_key)
   else
-    keep_index(now + EPOCH_KEEP_MS)
+    keep_index(gate.moved_at + EPOCH_KEEP_MS)
   end
-  return epoch
+end
+
+-- Moves the epoch forward, whatever the clock says, so that a login that read the old one is refused. Notes that roles or
+-- block were set at the new one: what is re-applied later must not go back behind it.
+local function move_epoch(now, blocked, sets_roles)
+  local gate = read_gate()
+  gate.epoch, gate.moved_at = math.max(now, gate.epoch + 1), now
+  if blocked ~= nil then
+    gate.blocked, gate.block_at = blocked, gate.epoch
+  end
+  if sets_roles then
+    gate.roles_at = gate.epoch
+  end
+  write_gate(gate)
+  return gate.epoch
 end
 
 local function put(tail, r)

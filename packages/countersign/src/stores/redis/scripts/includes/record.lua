@@ -2,9 +2,10 @@
 --[[ The stored form of a session and of its tombstone; record-codec.ts is the other half, docs/storage-schema.md the
   description. A field that has its default value is left out, and its flag says so. Times besides `created_at` are
   stored as the difference to it. The segments `subject`, `tenant`, `identity`, `origin` and `data` are copied and never
-  looked into: cjson would turn empty arrays into objects and round large numbers.
+  looked into: cjson would turn empty arrays into objects and round large numbers. Nor is `more`, which a newer release has
+  added.
 ]]
-local FORMAT, LIVE, ENDED = 1, 1, 2
+local LIVE, ENDED = 1, 2
 local HEAD, ROTATION = '>BBI2BI6i5c32', '>I4I4I2Bi5i5B'
 local MAX_LEEWAY_MS = 300000
 local FLAG = {
@@ -22,6 +23,8 @@ local FLAG = {
   data = 2048,
   stamped = 4096,
   persistent = 8192,
+  data_version = 16384,
+  more = 32768,
 }
 -- In the order in which they are stored.
 local TIMES = { 'last_seen_at', 'idle_at', 'refresh_at', 'last_exp', 'confirmed_at', 'auth_time' }
@@ -35,7 +38,7 @@ end
 
 local function decode_record(bytes)
   local r, flags, at, previous, _ = { state = LIVE, bytes = bytes }
-  _, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
+  r.format, _, flags, r.mac_key, r.created_at, r.absolute_at, r.hash, at = struct.unpack(HEAD, bytes)
   local function has(name)
     return bit.band(flags, FLAG[name]) ~= 0
   end
@@ -48,6 +51,9 @@ local function decode_record(bytes)
   r.stamped, r.persistent, r.version = has('stamped'), has('persistent'), 1
   if has('version') then
     r.version, at = struct.unpack('>I4', bytes, at)
+  end
+  if has('data_version') then
+    r.data_version, at = struct.unpack('>I2', bytes, at)
   end
   for _, name in ipairs(TIMES) do
     r[name] = default_time(r, name)
@@ -75,6 +81,7 @@ local function decode_record(bytes)
   text('pending')
   text('operations')
   text('data')
+  text('more')
   if at ~= #bytes + 1 then
     corrupt()
   end
@@ -95,6 +102,9 @@ local function encode_record(r)
   end
   if r.version ~= 1 then
     put('version', struct.pack('>I4', r.version))
+  end
+  if r.data_version then
+    put('data_version', struct.pack('>I2', r.data_version))
   end
   for _, name in ipairs(TIMES) do
     if r[name] ~= default_time(r, name) then
@@ -123,8 +133,11 @@ local function encode_record(r)
   if r.data then
     put('data', segment(r.data))
   end
+  if r.more then
+    put('more', segment(r.more))
+  end
   local absolute = r.absolute_at - r.created_at
-  parts[1] = struct.pack(HEAD, FORMAT, LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
+  parts[1] = struct.pack(HEAD, math.max(r.format, FORMAT), LIVE, flags, r.mac_key, r.created_at, absolute, r.hash)
   r.bytes = table.concat(parts)
   return r.bytes
 end
@@ -143,7 +156,7 @@ end
 -- A live record or a tombstone; `nil` when it is neither, or was written by a release that this one does not know.
 local function try_decode(bytes)
   local format, state = string.byte(bytes, 1, 2)
-  if format ~= FORMAT then
+  if not format or format % MINOR ~= FORMAT % MINOR then
     return nil
   end
   local ok, kept = pcall(state == LIVE and decode_record or decode_tombstone, bytes)
@@ -156,6 +169,7 @@ local function find(tail)
   if not bytes then
     return nil
   end
+  check_format(bytes)
   return try_decode(bytes) or corrupt()
 end
 

@@ -1,6 +1,16 @@
--- Length-prefixed pieces of a stored value: one byte of length, or 255 and four bytes.
+-- What every stored value begins with, its format (internal/format.ts says how they are numbered), and its length-prefixed
+-- pieces: one byte of length, or 255 and four bytes.
+local FORMAT, MINOR = 1, 16
+
 local function corrupt()
   error({ err = 'CSCORRUPT stored content cannot be read' })
+end
+
+local function check_format(bytes)
+  local format = string.byte(bytes)
+  if format and format % MINOR ~= FORMAT % MINOR then
+    error({ err = 'CSFORMAT ' .. format })
+  end
 end
 
 local function take(bytes, at)

@@ -1,0 +1,21 @@
+import type { Measure } from '../harness/rounds.ts'
+import { bytes } from './bytes.ts'
+import { commands } from './commands.ts'
+import { heap } from './heap.ts'
+import { http } from './http.ts'
+import { propagation } from './propagation.ts'
+import { scale } from './scale.ts'
+import { verifyHit } from './verify-hit.ts'
+
+/** How each group of `rows.ts` is measured, by its id. */
+export const MEASURES: Readonly<Record<string, Measure>> = {
+  'verify-hit': verifyHit,
+  'http-hit': http('this'),
+  'http-direct': http('this'),
+  'http-middleware': http('24'),
+  commands,
+  propagation,
+  bytes,
+  scale,
+  heap,
+}

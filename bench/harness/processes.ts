@@ -1,0 +1,135 @@
+// Starts the processes that are measured, each on the core of its part, and reads what they write.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { environmentOf, NODES } from '../../tools/matrix/nodes.ts'
+import { type RedisOptions, type RedisServer, startRedis } from '../../tools/test-support/redis-server.ts'
+import type { Ready, Told } from '../sides/serve.ts'
+import { move, on } from './cores.ts'
+import { atEnd } from './ending.ts'
+
+/** `24`: a side needs a newer Node than the oldest that this library runs on. Then both sides of a row have it. */
+export type Runtime = 'this' | '24'
+
+const isNew = Number(process.versions.node.split('.')[0]) >= 24
+
+/** What a row that was measured on this runtime says of it. */
+export const versionOf = (runtime: Runtime): string =>
+  runtime === 'this' || isNew ? process.versions.node : NODES['24']!
+
+async function environment(runtime: Runtime): Promise<{ node: string; env: NodeJS.ProcessEnv }> {
+  if (runtime === 'this' || isNew) return { node: process.execPath, env: process.env }
+  return { node: 'node', env: await environmentOf(NODES['24']!) }
+}
+
+const here = fileURLToPath(new URL('..', import.meta.url))
+/** Files with tokens: readable by nobody else, gone at the end. */
+export const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'))
+atEnd(() => rmSync(folder, { recursive: true, force: true }))
+
+/** A Redis of the bench, on the core of its part. */
+export async function startBenchRedis(options: RedisOptions = {}): Promise<RedisServer> {
+  const redis = await startRedis({ policy: 'noeviction', ...options })
+  const forget = atEnd(() => redis.stop())
+  move(redis.pid, 'redis')
+  return {
+    ...redis,
+    pid: redis.pid,
+    stop() {
+      forget()
+      return redis.stop()
+    },
+  }
+}
+
+export interface ChildOptions {
+  readonly runtime?: Runtime
+  /** Flags of Node. */
+  readonly flags?: readonly string[]
+  readonly part?: 'server' | 'load'
+}
+
+export interface Child {
+  readonly process: ChildProcess
+  /** Resolves at its orderly end; rejects with what it wrote to standard error at any other. */
+  readonly done: Promise<void>
+  stop(): Promise<void>
+}
+
+/** Runs a file of `bench/` in a process of its own. Its input stays open as long as the bench lives. */
+export async function start(
+  file: string,
+  told: object,
+  options: ChildOptions,
+  onLine: (line: string) => void,
+): Promise<Child> {
+  const { node, env } = await environment(options.runtime ?? 'this')
+  const args = [...(options.flags ?? []), '--import', 'tsx', join(here, file), JSON.stringify(told)]
+  const [program, all] = on(options.part ?? 'server', node, args)
+  const child = spawn(program, all, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...env, NODE_ENV: 'production' } })
+  let errors = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors = (errors + text).slice(-4_000)
+  })
+  createInterface({ input: child.stdout }).on('line', onLine)
+  let stopped = false
+  const done = new Promise<void>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => {
+      if (code === 0 || stopped) resolve()
+      else reject(new Error(`${file} ended with ${code ?? signal}:\n${errors}`))
+    })
+  })
+  const stop = async () => {
+    forget()
+    stopped = true
+    child.kill('SIGTERM')
+    const giveUp = setTimeout(() => child.kill('SIGKILL'), 3_000)
+    await done
+    clearTimeout(giveUp)
+  }
+  const forget = atEnd(stop)
+  done.catch(() => {}).then(forget)
+  return { process: child, done, stop }
+}
+
+export interface Server {
+  readonly url: string
+  /** File with a header for each session. */
+  readonly headers: string
+  /** Seconds of processor time that it used so far. */
+  cpuSeconds(): number
+  stop(): Promise<void>
+}
+
+/** Starts a server and waits until it listens, which it does when it has made its sessions. */
+export async function startServer(
+  file: string,
+  told: Omit<Told, 'headers'>,
+  options: ChildOptions = {},
+): Promise<Server> {
+  const headers = join(folder, `${[file, told.variant, told.tuned, Date.now()].join('-').replace(/\W/g, '-')}`)
+  let child: Child | undefined
+  const port = await new Promise<number>((resolve, reject) => {
+    const onLine = (line: string) => {
+      if (line.startsWith('{"port"')) resolve((JSON.parse(line) as Ready).port)
+    }
+    start(file, { ...told, headers }, options, onLine).then((started) => {
+      child = started
+      child.done.then(() => reject(new Error(`${file} ended before it listened`)), reject)
+    }, reject)
+  })
+  const { pid } = child!.process
+  return { url: `http://127.0.0.1:${port}`, headers, cpuSeconds: () => cpuSecondsOf(pid!), stop: child!.stop }
+}
+
+/** User and system time, in ticks of 10 ms; 0 where there is no /proc. */
+function cpuSecondsOf(pid: number): number {
+  if (process.platform !== 'linux') return 0
+  // The name may hold spaces; the numbers come after its bracket.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}

@@ -1,0 +1,46 @@
+import type { RedisServer } from '../../tools/test-support/redis-server.ts'
+import type { Group, Row } from '../rows.ts'
+import type { Progress } from './progress.ts'
+import type { Measured } from './result.ts'
+
+/** What a group gets to work with. */
+export interface Bench {
+  readonly quick: boolean
+  /** Rounds of each comparison. */
+  readonly rounds: number
+  /** Of each side, in each round. */
+  readonly seconds: number
+  readonly progress: Progress
+  /** A Redis for all groups whose keys cannot meet; those that fill one have their own. */
+  redis(): Promise<RedisServer>
+}
+
+/** Measures the rows of one group that are wanted. */
+export interface Measure {
+  /** How long it takes, for the time that is left. */
+  plannedSeconds(bench: Pick<Bench, 'quick' | 'rounds' | 'seconds'>, rows: readonly Row[]): number
+  run(bench: Bench, group: Group): AsyncIterable<Measured>
+}
+
+/**
+ * Every side once in each round, and each round begins with another one: a machine that is slower half-way slows all
+ * alike, and no side always comes after the same other.
+ */
+export async function interleave<S extends string>(
+  bench: Bench,
+  group: Group,
+  sides: readonly S[],
+  measure: (side: S, round: number) => Promise<number>,
+  secondsEach: number,
+): Promise<Readonly<Record<S, readonly number[]>>> {
+  const values = Object.fromEntries(sides.map((side) => [side, [] as number[]])) as Record<S, number[]>
+  for (let round = 0; round < bench.rounds; round++) {
+    for (let turn = 0; turn < sides.length; turn++) {
+      const side = sides[(round + turn) % sides.length]!
+      bench.progress.show(group.id, `round ${round + 1} of ${bench.rounds}, ${side}`)
+      values[side].push(await measure(side, round))
+      bench.progress.done(secondsEach)
+    }
+  }
+  return values
+}

@@ -1,0 +1,40 @@
+// Countersign behind a handler of Fastify. Variants: `opaque`, `allowlist`, `opaque-cookie`; with `-cached` at the end
+// the near cache is on, else every request asks the store.
+import { createSessions } from 'countersign'
+import { readCookies } from 'countersign/http'
+import { redisStore } from 'countersign/stores/redis'
+import { bearerHeader, fastify, serve, told } from './serve.ts'
+import { issueAll, keyring, NEAR_CACHE, NO_NEAR_CACHE, SESSIONS_OPTIONS, strategyOf } from './sessions.ts'
+
+const sessions = createSessions({
+  ...SESSIONS_OPTIONS,
+  strategy: strategyOf(told.variant),
+  keyring: await keyring(told.keyring),
+  // Keys of its own, unless several servers are told to share them.
+  store: redisStore({ url: told.redis, prefix: told.prefix ?? `${told.variant}-${process.pid}` }),
+  ...(told.variant.endsWith('-cached') ? NEAR_CACHE : NO_NEAR_CACHE),
+})
+const tokens = await issueAll(sessions, told.sessions)
+
+const app = fastify()
+if (told.variant.includes('cookie')) {
+  app.get('/', async (request, reply) => {
+    const cookies = readCookies({ method: request.method, header: (name) => request.headers[name] })
+    const token = cookies.ok ? (cookies.access ?? '') : ''
+    const checked = sessions.verifyNow(token) ?? (await sessions.verify(token))
+    if (!checked.ok) return reply.code(401).send({ error: checked.reason })
+    return { subject: checked.session.subject }
+  })
+  await serve(
+    app,
+    tokens.map((token) => `cookie: __Host-access=${token}`),
+  )
+} else {
+  app.get('/', async (request, reply) => {
+    const token = request.headers.authorization?.slice(7) ?? ''
+    const checked = sessions.verifyNow(token) ?? (await sessions.verify(token))
+    if (!checked.ok) return reply.code(401).send({ error: checked.reason })
+    return { subject: checked.session.subject }
+  })
+  await serve(app, tokens.map(bearerHeader))
+}

@@ -1,0 +1,142 @@
+import type { SessionId } from '../session/ids.ts'
+import type { EndReason } from '../session/reasons.ts'
+import type { ChangeFeed, Floor, Gone, RevocationStore, SessionStore } from '../stores/contract.ts'
+import { demoted, deny, denyTokens, ended, endOf, isBlocked } from './denials.ts'
+import type { Queue } from './queue.ts'
+
+/** Told of a session that ended beside what a caller asked for. */
+type NoteEnded = (id: SessionId, why: EndReason, by: string | undefined) => Promise<void>
+
+const tagOf = (id: SessionId) => id.slice(0, 12)
+
+/** What may be done beside ending: the rest is for the revoker alone. */
+export type GuardedSessions = Pick<
+  SessionStore,
+  'create' | 'read' | 'update' | 'touch' | 'rotate' | 'replace' | 'subject' | 'list' | 'floor' | 'failovers'
+>
+export type GuardedRevocations = Pick<RevocationStore, 'read'>
+
+/**
+ * The store as this process may use it: what waits to be ended is not shown, and nothing is written of a subject before
+ * what waits for it. Costs a look into a map while nothing waits.
+ */
+export function guardSessions(sessions: SessionStore, queue: Queue, noteEnded: NoteEnded): GuardedSessions {
+  const { failovers } = sessions
+  return {
+    ...(failovers && { failovers }),
+    async read(id) {
+      const gone = goneById(queue, id)
+      if (gone) return gone
+      const found = await sessions.read(id)
+      // Also what came while the store was asked.
+      return deny(queue.of(tagOf(id)), found)
+    },
+    async create(record, rule, nowMs) {
+      const tag = tagOf(record.id)
+      if (isBlocked(queue.of(tag))) return { is: 'blocked' }
+      await queue.settle(tag)
+      const done = await sessions.create(record, rule, nowMs)
+      if (done.is === 'created') for (const id of done.evicted) await noteEnded(id, 'limit', done.by)
+      return done
+    },
+    async update(id, change, expectedVersion, nowMs) {
+      const gone = goneById(queue, id)
+      if (gone) return gone
+      await queue.settle(tagOf(id))
+      return sessions.update(id, change, expectedVersion, nowMs)
+    },
+    async touch(id, seen, nowMs) {
+      if (!goneById(queue, id)) await sessions.touch(id, seen, nowMs)
+    },
+    async rotate(id, presented, next, rule, nowMs) {
+      const gone = goneById(queue, id)
+      if (gone) return gone
+      await queue.settle(tagOf(id))
+      const done = await sessions.rotate(id, presented, next, rule, nowMs)
+      if (done.is === 'reused' || done.is === 'rolled_back') await noteEnded(id, done.is, done.by)
+      return done
+    },
+    async replace(old, next, rule, nowMs) {
+      const gone = goneById(queue, old)
+      if (gone) return gone
+      await queue.settle(tagOf(old))
+      const done = await sessions.replace(old, next, rule, nowMs)
+      if (done.is === 'replaced') await noteEnded(old, 'replaced', done.by)
+      return done
+    },
+    async subject(subject, nowMs) {
+      await queue.settle(subject.tag)
+      return sessions.subject(subject, nowMs)
+    },
+    async list(subject, after, rule, nowMs) {
+      const page = await sessions.list(subject, after, rule, nowMs)
+      const asked = queue.of(subject.tag)
+      if (asked.length === 0) return page
+      const items = page.items.filter((record) => endOf(asked, record) === undefined)
+      return { ...page, items: items.map((record) => demoted(asked, record)) }
+    },
+    async floor() {
+      return raised(queue, await sessions.floor())
+    },
+  }
+}
+
+export function guardRevocations(revocations: RevocationStore, queue: Queue): GuardedRevocations {
+  return {
+    async read(tag) {
+      const found = await revocations.read(tag)
+      const asked = queue.of(tag)
+      return asked.length === 0 || found.is === 'lost' ? found : denyTokens(asked, found)
+    },
+  }
+}
+
+/** The same for what is read to be kept: a copy must not show what waits to be ended. */
+export function guardChanges(changes: ChangeFeed, queue: Queue): ChangeFeed {
+  return {
+    mode: changes.mode,
+    open(listener, clock) {
+      const feed = changes.open(
+        {
+          sessionChanged: (id) => listener.sessionChanged(id),
+          revocationsChanged: (tag) => listener.revocationsChanged(tag),
+          reset: (line) => listener.reset(line),
+          floorRead: (floor, asked) => listener.floorRead(raised(queue, floor), asked),
+          uses: () => listener.uses(),
+        },
+        clock,
+      )
+      return {
+        async read(id) {
+          const gone = goneById(queue, id)
+          if (gone) return { found: gone }
+          const tracked = await feed.read(id)
+          return { ...tracked, found: deny(queue.of(tagOf(id)), tracked.found) }
+        },
+        async readRevocations(tag) {
+          const tracked = await feed.readRevocations(tag)
+          const asked = queue.of(tag)
+          if (asked.length === 0 || tracked.found.is === 'lost') return tracked
+          return { ...tracked, found: denyTokens(asked, tracked.found) }
+        },
+        status: () => feed.status(),
+        close: () => feed.close(),
+      }
+    },
+  }
+}
+
+/** The session is to end, whatever its record says. */
+function goneById(queue: Queue, id: SessionId): Extract<Gone, { is: 'ended' }> | undefined {
+  const asked = queue.of(tagOf(id))
+  const why = asked.length === 0 ? undefined : endOf(asked, { id })
+  return why === undefined ? undefined : (ended(id, why, asked) as Extract<Gone, { is: 'ended' }>)
+}
+
+function raised(queue: Queue, floor: Floor): Floor {
+  let { notBeforeMs, why } = floor
+  for (const { operation } of queue.of(null)) {
+    if (operation.is === 'everyone' && operation.notBeforeMs > notBeforeMs) ({ notBeforeMs, why } = operation)
+  }
+  return { ...floor, notBeforeMs, why }
+}
