@@ -96,7 +96,11 @@ export const GUARDS: readonly Guard[] = [
     edits: [
       {
         file: 'packages/countersign/src/verbs/verify.ts',
-        find: '    if (isOlder) standing = stand(core, proof, await ask(core, proof), floor, nowMs)\n',
+        find: `    if (isOlder) {
+      found = await ask(core, proof)
+      standing = stand(core, proof, found, floor, nowMs)
+    }
+`,
         replace: '',
       },
     ],

@@ -1,9 +1,24 @@
-import { elsewhere, type Row, tests } from '../scenario.ts'
+import { type Call, lineOf } from '../history.ts'
+import { loadOn } from '../load.ts'
+import { onCluster } from '../places.ts'
+import { type Context, demand, elsewhere, type Row, scenario, tests } from '../scenario.ts'
 
 const wire = 'packages/countersign/test/stores/redis-line-wire.test.ts'
 const redis = 'packages/countersign/test/stores/redis-near.test.ts'
 const unit = 'packages/countersign/test/cache/near-cache.test.ts'
 const own = 'packages/countersign/test/cache/own-writes.test.ts'
+const moves = 'packages/countersign/test/stores/redis-cluster-moves.test.ts'
+
+/** N8. Nothing that is lossless costs a call its answer: the deadline is long enough to try again. */
+async function movingSlots(context: Context): Promise<string> {
+  const place = await onCluster(context, { isGentle: true })
+  const sizes = context.isShort ? { calls: 2_000, atMostMs: 20_000 } : { calls: 100_000, atMostMs: 3_600_000 }
+  const onRound = ({ calls }: { calls: readonly Call[] }) => {
+    const unanswered = calls.filter(({ verb, answer }) => verb === 'verify' && answer.is === 'info')
+    demand(unanswered.length === 0, () => `${unanswered.length} checks were not answered: ${lineOf(unanswered[0]!)}`)
+  }
+  return `${await loadOn(place, context, { ...sizes, onRound })}; every check was answered`
+}
 
 export const near: readonly Row[] = [
   {
@@ -90,7 +105,9 @@ export const near: readonly Row[] = [
     fault: 'slots move (by hand, or atomically), are lost by force, a replica is promoted, all under load',
     passes: 'never stale beyond 1 s, the node timeout and 1 s; no call of one key fails once it was tried again',
     proofs: [
-      { is: 'missing', what: 'slots that move under load, with the near cache' },
+      scenario('slots that move and replicas that take over, under load', movingSlots),
+      tests(moves, 'costs no call its answer, whatever it is'),
+      tests(moves, 'stops to answer, reads too, before anybody else could have taken its place for long'),
       elsewhere('slots that move atomically', 'Redis 8.4 or Valkey 9'),
       elsewhere('a slot lost by force is told', 'Redis 7.2 or Valkey'),
     ],
