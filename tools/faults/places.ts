@@ -231,17 +231,20 @@ export async function onCluster(
 
 const MAX_LAG_S = 2
 
-export async function onSentinels({ cleanUp }: Context): Promise<Place> {
-  const group = await startRedisSentinels({
-    downAfterMs: 2_000,
-    requirepass: 'data',
-    args: ['--min-replicas-to-write', '1', '--min-replicas-max-lag', String(MAX_LAG_S)],
-  })
+/** A primary with replicas behind sentinels, and how old an answer may be there. */
+export async function startGroup(cleanUp: Context['cleanUp']) {
+  const args = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', String(MAX_LAG_S)]
+  const group = await startRedisSentinels({ downAfterMs: 2_000, requirepass: 'data', args })
   cleanUp(() => group.stop())
+  return { group, boundMs: MAX_LAG_S * 1_000 + 2_000 }
+}
+
+export async function onSentinels({ cleanUp }: Context): Promise<Place> {
+  const { group, boundMs } = await startGroup(cleanUp)
   const nodes = group.sentinels.map(({ url }) => url)
   return {
     name: 'sentinels',
-    staleMs: MAX_LAG_S * 1_000 + 2_000,
+    staleMs: boundMs,
     open: () => redisStore({ sentinels: { name: group.name, nodes, password: 'data' } }),
     troubles: [
       {
