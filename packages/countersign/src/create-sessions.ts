@@ -21,12 +21,13 @@ import { type Core, tell } from './verbs/core.ts'
 import { epoch, revoke, revokeAll, revokeEveryone, setRoles } from './verbs/end.ts'
 import { watchFloor } from './verbs/floor-watch.ts'
 import { issue } from './verbs/issue.ts'
-import { explain, list, watch } from './verbs/look.ts'
+import { explain, list } from './verbs/look.ts'
 import { get, stepUp, update } from './verbs/records.ts'
 import { refresh } from './verbs/refresh.ts'
 import { reportRevocations } from './verbs/report-revocation.ts'
 import { startSweeper } from './verbs/sweeper.ts'
 import { verify, verifyNow } from './verbs/verify.ts'
+import { watch } from './verbs/watch.ts'
 
 /** What every strategy takes. */
 export type SessionsOptions<S, I, D, R extends string> = {

@@ -141,7 +141,8 @@ export interface Records<S, D, R extends string> {
   explain(tokenOrId: string): Promise<Explanation>
   /**
    * Yields each of the ids once, when its session has ended in whatever process: revoked, banned, replaced or expired.
-   * Reads the ids every second. Ends when all have ended or the signal is aborted.
+   * At once where the store tells of changes, and else within a second; then each id is read every second, and otherwise
+   * only when there is reason to. Ends when all have ended or the signal is aborted.
    *
    * @throws CountersignError `ERR_CLOSED` when the sessions are closed meanwhile.
    */

@@ -14,7 +14,7 @@ export interface NearCacheHealth {
   readonly bytes: number
   /** Checks that were answered without asking the store. */
   readonly hits: number
-  /** Checks that asked it. */
+  /** Checks, and looks of `watch`, that asked it. */
   readonly misses: number
   /** Answers of the store that were kept. */
   readonly kept: number

@@ -1,4 +1,4 @@
-import type { Clock, Moment } from '../internal/runtime.ts'
+import { type Clock, elapsedMs, type Moment } from '../internal/runtime.ts'
 import { type SessionId, tagOfId } from '../session/ids.ts'
 import type { ChangeFeed, Feed, FeedListener, Floor, Found, Line, Revocations } from '../stores/contract.ts'
 import type { NearCacheHealth } from './health.ts'
@@ -41,6 +41,8 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
   #revocations: Reads<FoundRevocations> | undefined
   #whyOff: string
   #closed = false
+  readonly #doubters = new Set<(what: string | undefined) => void>()
+  #looks = 0
   #hits = 0
   #misses = 0
   #kept = 0
@@ -161,9 +163,29 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
     this.#kept++
   }
 
+  /** Whether what a reading allowed to keep still holds, as far as the line and the age go. */
+  isCurrent({ line, asked }: { readonly line: Line; readonly asked: Moment }): boolean {
+    this.#looks++
+    // A line that is asked at each use would have to be asked for each of them.
+    if (line.probe !== undefined) return false
+    const { maxStaleMs } = this.#options
+    const fenced = { monotonicMs: line.fencedMonotonicMs, wallMs: line.fencedWallMs }
+    return elapsedMs(this.#clock, fenced) <= maxStaleMs && elapsedMs(this.#clock, asked) <= MAX_COPY_AGE_MS
+  }
+
+  /** Calls back for each id or tag of which something is told, or which this process writes; `undefined` = all of them. */
+  onDoubt(listener: (what: string | undefined) => void): () => void {
+    this.#doubters.add(listener)
+    return () => this.#doubters.delete(listener)
+  }
+  #doubt(what: string | undefined): void {
+    for (const listener of this.#doubters) listener(what)
+  }
+
   sessionChanged(id: SessionId): void {
     this.#sessions?.voidKey(id)
     this.#drops.changed += this.#tokens.detachTag(tagOfId(id), id)
+    this.#doubt(id)
   }
   revocationsChanged(tag: string): void {
     this.#revocations?.voidKey(tag)
@@ -174,22 +196,25 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
     this.#sessions?.voidAll()
     this.#revocations?.voidAll()
     this.#drops.reset += this.#tokens.detachLine(line)
+    this.#doubt(undefined)
   }
   floorRead(floor: Floor, asked: Moment): void {
     this.#onFloor(floor, asked)
   }
   uses(): number {
-    return this.#hits + this.#misses
+    return this.#hits + this.#misses + this.#looks
   }
 
   dropSession(id: SessionId): void {
     this.#sessions?.voidKey(id)
     this.#drops.own += this.#tokens.detachTag(tagOfId(id), id)
+    this.#doubt(id)
   }
   dropSubject(tag: string): void {
     this.#sessions?.voidTag(tag)
     this.#revocations?.voidTag(tag)
     this.#drops.own += this.#tokens.detachTag(tag)
+    this.#doubt(tag)
   }
 
   health(): NearCacheHealth {

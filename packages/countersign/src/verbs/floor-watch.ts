@@ -29,14 +29,25 @@ export function watchFloor(
   clock: Clock,
   onLost: () => void = () => undefined,
 ): FloorWatch {
-  let copy: { readonly floor: Floor; readonly askedAt: Moment } | undefined
+  let copy: { readonly floor: Floor; readonly askedAt: Moment; readonly knownSinceMs: number } | undefined
   let asking: { readonly answer: Promise<Floor>; readonly askedAt: Moment } | undefined
 
   const told = (answer: Floor, askedAt: Moment): Floor => {
-    const floor = copy ? notLower(answer, copy.floor) : answer
-    if (copy && (answer.marker !== copy.floor.marker || floor !== answer)) onLost()
+    const before = copy
+    if (!before) {
+      copy = { floor: answer, askedAt, knownSinceMs: clock.monotonicMs() }
+      return answer
+    }
+    const floor = notLower(answer, before.floor)
+    const isLess = answer.marker !== before.floor.marker || floor !== answer
+    // Questions go over several connections and overtake each other. Only one that was asked when the copy was there
+    // already, and is answered with less, shows that something was lost.
+    const isLater = askedAt.monotonicMs >= before.knownSinceMs
+    if (isLess && isLater) onLost()
     // An older question may be answered after a newer one.
-    if (!copy || askedAt.monotonicMs >= copy.askedAt.monotonicMs) copy = { floor, askedAt }
+    if (isLater || (!isLess && askedAt.monotonicMs >= before.askedAt.monotonicMs)) {
+      copy = { floor, askedAt, knownSinceMs: clock.monotonicMs() }
+    }
     return floor
   }
 

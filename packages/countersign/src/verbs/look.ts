@@ -1,20 +1,16 @@
-import { CountersignError, invalidInput } from '../internal/errors.ts'
+import { invalidInput } from '../internal/errors.ts'
 import type { SessionId, Subject } from '../session/ids.ts'
-import { type EndReason, refuse } from '../session/reasons.ts'
-import type { Explanation, Session, WatchedEnd } from '../session/types.ts'
+import { refuse } from '../session/reasons.ts'
+import type { Explanation, Session } from '../session/types.ts'
 import { sessionOf } from '../session/view.ts'
 import { readAccessToken } from '../tokens/access-token.ts'
 import { readMacToken } from '../tokens/mac-token.ts'
 import { parseSessionId } from '../tokens/session-id.ts'
-import { checkSessionId } from './check-id.ts'
 import { type Core, refOf } from './core.ts'
 import { readLive } from './records.ts'
 import { checkToken } from './verify.ts'
 
 const PAGE = 100
-const WATCH_EVERY_MS = 1_000
-/** Ids read side by side by one `watch`. */
-const WATCH_BATCH = 64
 
 /** `Records.list`. */
 export async function* list(core: Core, subject: Subject): AsyncGenerator<Session<any>> {
@@ -96,46 +92,4 @@ const FRESH = { fresh: true }
 /** The same without background writes: looking at a token is not using it. */
 function quiet(core: Core): Core {
   return { ...core, background: { run: () => undefined, settle: async () => undefined } }
-}
-
-/** `Records.watch`. An outage ends nothing: the ids are read again a second later. */
-export async function* watch(core: Core, ids: Iterable<SessionId>, signal: AbortSignal): AsyncGenerator<WatchedEnd> {
-  const watched = new Set(ids)
-  for (const id of watched) checkSessionId(id)
-  while (watched.size > 0 && !signal.aborted) {
-    const all = [...watched]
-    for (let start = 0; start < all.length; start += WATCH_BATCH) {
-      for (const end of await Promise.all(all.slice(start, start + WATCH_BATCH).map((id) => endOf(core, id)))) {
-        if (end && watched.delete(end.id)) yield end
-        if (signal.aborted) return
-      }
-    }
-    if (watched.size > 0) await sleep(core, signal)
-  }
-}
-
-async function endOf(core: Core, id: SessionId): Promise<WatchedEnd | undefined> {
-  try {
-    const live = await readLive(core, id)
-    if (live.ok) return undefined
-    const endedBy: EndReason = live.endedBy ?? live.reason
-    return { id, endedBy }
-  } catch (error) {
-    // An outage ends nothing. A store that is closed will never answer again.
-    if (error instanceof CountersignError && error.code === 'ERR_CLOSED') throw error
-    return undefined
-  }
-}
-
-function sleep(core: Core, signal: AbortSignal): Promise<void> {
-  const { timers } = core.runtime
-  return new Promise((resolve) => {
-    const done = () => {
-      timers.clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = timers.setTimeout(done, WATCH_EVERY_MS)
-    signal.addEventListener('abort', done, { once: true })
-  })
 }

@@ -81,7 +81,8 @@ export async function checkToken(
     const [answered, floor] = await Promise.all([asked, core.floor.fresh()])
     let found: Answer = answered
     const nowMs = core.nowMs()
-    if (found.is === 'live') tellOf(found.record, about)
+    // An opaque token says nothing of whose it is; a signed one has said it, and only it is proven.
+    if (proof.subject === undefined && found.is === 'live') tellOf(found.record, about)
     let standing = stand(core, proof, found, floor, nowMs)
     const isOlder = reading !== undefined && 'ok' in standing && standing.reason === 'rolled_back'
     // A read that was shared may have been asked before this token was made, by a refresh in another process: what is

@@ -22,18 +22,31 @@ function openStore(place: Place): Store {
   }
 }
 
+const OUTAGES = ['ERR_STORE_UNAVAILABLE', 'ERR_STORE_TIMEOUT']
+
 /** @param keyring - The content of a keyring file; the same for everybody who opens the place. */
 export async function openLibrary(place: Place, keyring: object) {
   const store = openStore(place)
   const sessions = createSessions({
-    // Every refresh but the quickest rotates.
-    strategy: allowlist({ issuer: 'https://auth.test', audience: 'https://api.test', grace: '0.001s' }),
+    strategy: allowlist({
+      issuer: 'https://auth.test',
+      audience: 'https://api.test',
+      // Every refresh but the quickest rotates.
+      grace: '0.001s',
+      // Nothing expires while a long test runs: that would be another refusal than the one it looks for.
+      accessLifetime: '1d',
+    }),
     keyring: await loadKeyring(keyring),
     store,
-    timeouts: { absolute: '1d', idle: '1h' },
+    timeouts: { absolute: '1d', idle: '1d' },
     data: z.object({ updates: z.number() }),
   })
-  await sessions.ready()
+  // On a machine that is busy with other things the first connection may take longer than the store waits.
+  for (let left = 5; ; left--) {
+    const failure = await sessions.ready().catch((error: CountersignError) => error)
+    if (!failure) break
+    if (left === 0 || !OUTAGES.includes(failure.code)) throw failure
+  }
   const tokensOf = (issued: Awaited<ReturnType<typeof sessions.refresh>>): Answer<{ tokens: Tokens }> => {
     if (!issued.ok) return issued
     const { session, accessToken, refreshToken, durability } = issued
@@ -48,7 +61,7 @@ export async function openLibrary(place: Place, keyring: object) {
     update: (id) => answered(sessions.update(id as SessionId, ({ updates }) => ({ updates: updates + 1 }))),
     touch(id) {
       const nowMs = store.lifecycle.nowMs()
-      const touched = store.sessions.touch(id as SessionId, { idleAtMs: nowMs + 3_600_000 }, nowMs)
+      const touched = store.sessions.touch(id as SessionId, { idleAtMs: nowMs + 86_400_000 }, nowMs)
       return answered(touched.then(() => ({ ok: true })))
     },
     async look({ access }) {
@@ -63,8 +76,6 @@ export async function openLibrary(place: Place, keyring: object) {
   }
   return { verbs, store, close: () => sessions.close() }
 }
-
-const OUTAGES = ['ERR_STORE_UNAVAILABLE', 'ERR_STORE_TIMEOUT']
 
 function answered<T>(call: Promise<T>): Promise<T> {
   return call.catch((error: CountersignError) => {

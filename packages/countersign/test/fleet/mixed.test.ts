@@ -66,9 +66,7 @@ const STORES: readonly { name: string; strategy: NodeSetup['strategy']; open(): 
 ]
 
 describe.each(STORES)('N−1 and N on $name', ({ strategy, open }) => {
-  test('forward and back: nobody is logged out, no call fails, nothing is lost', {
-    ...SLOW,
-  }, async () => {
+  test('forward and back: nobody is logged out, no call fails, nothing is lost', SLOW, async () => {
     const common = { store: await open(), strategy, alg: ['HS256'], keys } as const
     const of = (release: { url: string }): NodeSetup => ({ ...common, release: release.url })
     const fleet = await Fleet.of([of(previous), of(previous), of(previous)])

@@ -71,9 +71,7 @@ const STORES: readonly {
 ]
 
 describe.each(STORES)('a fleet with $strategy on $name', ({ strategy, open }) => {
-  test('HS256 → ES256 → Ed25519: nobody is logged out, no call fails', {
-    ...SLOW,
-  }, async () => {
+  test('HS256 → ES256 → Ed25519: nobody is logged out, no call fails', SLOW, async () => {
     const keys = sharedKeys()
     const setup: NodeSetup = { store: await open(keys.folder), strategy, alg: ALGS, keys: keys.path }
     const fleet = await Fleet.of([setup, setup, setup])

@@ -233,6 +233,36 @@ describe.each(['opaque', 'allowlist'] as const)('requests to Redis with %s and t
     expect(requests).toEqual(['GET'])
   })
 
+  test('watch: no reads while nothing changes, and the end is seen at once', async () => {
+    await fill((await login(sessions, 'warm-up')).accessToken)
+    const issued = await Promise.all(Array.from({ length: 20 }, (_, n) => login(sessions, `watched-${n}`)))
+    const stop = new AbortController()
+    const ends: { id: string; endedBy: string; atMs: number }[] = []
+    const watching = (async () => {
+      const ids = issued.map(({ session }) => session.sessionId)
+      for await (const end of sessions.watch(ids, stop.signal)) ends.push({ ...end, atMs: performance.now() })
+    })()
+    // Until each has been read once over the line.
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    const { requests } = await requestsOf(() => new Promise((resolve) => setTimeout(resolve, 2_500)))
+    // Of a machine that is held up for a second each is read again.
+    expect(requests.length % issued.length, requests.join()).toBe(0)
+    expect(requests.length).toBeLessThanOrEqual(issued.length)
+    // By another process.
+    const other = await open(name)
+    await other.sessions.revoke(issued[7]!.session.sessionId, { reason: 'logout' })
+    const revokedMs = performance.now()
+    await expect.poll(() => ends.length, { interval: 5 }).toBe(1)
+    expect(ends[0]).toMatchObject({ id: issued[7]!.session.sessionId, endedBy: 'logout' })
+    expect(ends[0]!.atMs - revokedMs).toBeLessThan(20_000)
+    // And by this one, all at once.
+    await Promise.all(issued.map((_, n) => sessions.revokeAll(`watched-${n}`, { reason: 'admin' })))
+    await watching
+    expect(ends).toHaveLength(20)
+    stop.abort()
+    await other.sessions.close()
+  })
+
   test.skipIf(name === 'opaque')('a rotation is confirmed once [skipped: opaque has no rotation]', async () => {
     const issued = await login(sessions, 'confirm')
     await new Promise((resolve) => setTimeout(resolve, 1_050))

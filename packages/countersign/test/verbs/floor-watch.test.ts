@@ -90,6 +90,42 @@ describe('the copy of the floor', () => {
     expect(lost).toBe(1)
   })
 
+  test('what a fence brings is as good as an answer, and nobody asks while fences come', async () => {
+    const { floor, clock, asked, pass } = setup()
+    for (let n = 1; n <= 20; n++) {
+      pass(200)
+      floor.told({ notBeforeMs: n, why: 'admin', marker: 'm' }, { wallMs: clock.wall, monotonicMs: clock.monotonic })
+      expect((await floor.fresh()).notBeforeMs).toBe(n)
+      expect(floor.at(clock.monotonic, clock.wall)?.notBeforeMs).toBe(n)
+    }
+    pass(1_000)
+    expect(floor.at(clock.monotonic, clock.wall)).toBeUndefined()
+    expect(asked()).toBe(0)
+  })
+
+  test('of two questions under way at once, the one that knew less has lost nothing', async () => {
+    const clock = { wall: 0, monotonic: 0 }
+    let lost = 0
+    const floor = watchFloor(
+      { floor: () => Promise.reject(new Error('nobody asks')) },
+      { nowMs: () => clock.wall, monotonicMs: () => clock.monotonic },
+      () => {
+        lost++
+      },
+    )
+    const at = (monotonicMs: number) => ({ wallMs: monotonicMs, monotonicMs })
+    clock.monotonic = 100
+    clock.wall = 100
+    // Asked at 10 and at 20. The server answered the second one first, then raised the floor, then answered the first.
+    floor.told({ notBeforeMs: 7, why: 'admin', marker: 'm' }, at(10))
+    floor.told({ notBeforeMs: 0, why: 'admin', marker: 'm' }, at(20))
+    expect(floor.now()).toMatchObject({ notBeforeMs: 7 })
+    expect(lost).toBe(0)
+    floor.told({ notBeforeMs: 0, why: 'admin', marker: 'm' }, at(100))
+    expect(floor.now()).toMatchObject({ notBeforeMs: 7 })
+    expect(lost).toBe(1)
+  })
+
   test('a suspended process does not trust its copy: the wall clock counts as well', async () => {
     const { floor, clock } = setup()
     await floor.fresh()

@@ -7,9 +7,12 @@ import type { Random } from '../../../../tools/test-support/random.ts'
 import { type ServerProcess, startServer } from '../../../../tools/test-support/server-process.ts'
 import { httpVerbs } from './http-verbs.ts'
 
-/** Starts the service. It does not outlive the test. Every refresh but the quickest rotates. */
+/** Every refresh but the quickest rotates, and nothing expires while a long test runs. */
+const LIFETIMES = ['--grace', '0.001s', '--access-lifetime', '1d', '--idle', '1d']
+
+/** Starts the service. It does not outlive the test. */
 export async function serve(flags: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
-  const server = await startServer(['--grace', '0.001s', '--log-level', 'warn', ...flags], env)
+  const server = await startServer([...LIFETIMES, '--log-level', 'warn', ...flags], env)
   onTestFinished(async () => {
     await server.stop('SIGKILL')
   })

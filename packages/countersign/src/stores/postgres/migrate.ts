@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { toBase64url } from '../../internal/bytes.ts'
 import type { Runtime } from '../../internal/runtime.ts'
 import { judgeSchema, schemaProblem } from '../shared/schema-version.ts'
-import type { PgClient, Row } from './driver.ts'
+import { type PgClient, type Row, types } from './driver.ts'
 import { misconfiguredFault } from './faults.ts'
 import { migrations } from './migrations.generated.ts'
 import { inSchema, READ_SCHEMA } from './statements.ts'
@@ -41,7 +41,9 @@ export async function migrate(client: PgClient, schema: string, runtime: Runtime
   if (found?.name == null) await run(`CREATE SCHEMA "${schema}"`)
   await run(`CREATE TABLE IF NOT EXISTS countersign.migrations (
     id integer PRIMARY KEY, name text NOT NULL, applied_at_ms bigint NOT NULL, readable_from integer NOT NULL)`)
-  const [last] = await run(`SELECT ${READ_SCHEMA}`)
+  // With parsers of our own: the application may have put others into its pool.
+  const read = { text: inSchema(`SELECT ${READ_SCHEMA}`, schema), values: [], types }
+  const [last] = (await client.query(read)).rows
   if (!isUpToDate(last)) {
     const atMs = Math.floor(runtime.clock.nowMs())
     for (const { id, name, readableFrom, sql } of migrations.slice(Number(last?.applied))) {

@@ -106,6 +106,8 @@ class RedisFeed implements Feed {
 
   status(): FeedStatus {
     const all = this.#primaries.all().map((primary) => primary.status())
+    // Lines are made when they are first used.
+    if (all.length === 0) return { lines: [], warnings: ['not used yet'] }
     const warnings = all.flatMap(({ name, why }) => (why === undefined ? [] : [`${name}: ${why}`]))
     return { lines: all.map(({ name, isOpen, fenceAgeMs }) => ({ name, isOpen, fenceAgeMs })), warnings }
   }
