@@ -55,6 +55,30 @@ export const GUARDS: readonly Guard[] = [
     notices: { row: 'N3' },
   },
   {
+    guard: 'keyed-fence',
+    what: 'behind sentinels a fence is one that only a primary with replicas lets pass',
+    edits: [
+      {
+        file: 'packages/countersign/src/stores/redis/tracked-primaries.ts',
+        find: "      if (deployment === 'sentinel') await requests.run(scripts.passFence, [], [])\n",
+        replace: '',
+      },
+    ],
+    notices: { row: 'N8', match: 'cut off together with a primary that was replaced' },
+  },
+  {
+    guard: 'journal',
+    what: 'revocations that a new primary does not know are done again',
+    edits: [
+      {
+        file: 'packages/countersign/src/durable/reapplier.ts',
+        find: 'const due = held.due(failovers.incarnationOf)',
+        replace: 'const due: readonly Due[] = []',
+      },
+    ],
+    notices: { row: 'D2', match: 'is done again within a second of seeing the new primary' },
+  },
+  {
     guard: 'own-write-drop-before',
     what: 'copies are dropped before a write is sent',
     edits: [
@@ -96,7 +120,11 @@ export const GUARDS: readonly Guard[] = [
     edits: [
       {
         file: 'packages/countersign/src/verbs/verify.ts',
-        find: '    if (isOlder) standing = stand(core, proof, await ask(core, proof), floor, nowMs)\n',
+        find: `    if (isOlder) {
+      found = await ask(core, proof)
+      standing = stand(core, proof, found, floor, nowMs)
+    }
+`,
         replace: '',
       },
     ],
@@ -186,7 +214,7 @@ async function remove(guard: Guard): Promise<{ isNoticed: boolean; said: string 
 }
 
 async function runScenario(folder: string, { notices }: Guard) {
-  const { row, match, seeds = 200 } = notices
+  const { row, match, seeds = 500 } = notices
   const flags = [
     '--short',
     '--only',

@@ -18,10 +18,12 @@ export interface LoadOptions {
   readonly calmMs?: number
   readonly troubleMs?: number
   /** After each round. */
-  onRound?(): void
+  onRound?(history: History): void
 }
 
 const CLIENTS = 9
+/** After a failover: every process has seen the new primary and done again what it knows to be lost. */
+const REAPPLIED_WITHIN_MS = 5_000
 /** Calls that one history takes in before it is checked. */
 const ROUND_CALLS = 20_000
 const ROUND_MS = 8_000
@@ -50,7 +52,7 @@ export async function loadOn(place: Place, context: Context, options: LoadOption
       const said = violations.slice(0, 5).map(({ invariant, what }) => `${invariant} ${what}`)
       throw new Error(`${violations.length} violations: ${said.join('; ')}`)
     }
-    options.onRound?.()
+    options.onRound?.(history)
   }
   const { calls, copies, unknown, troubles } = total
   return `${calls} calls, ${copies} from copies, ${unknown} with an unknown outcome, ${troubles} troubles`
@@ -112,7 +114,13 @@ async function oneRound(
         outages.push({ ...outage, untilMs: history.nowMs })
         return done
       },
-      loss: () => losses.push({ atMs: history.nowMs, healedMs: Number.POSITIVE_INFINITY }),
+      loss: () => {
+        const loss = { atMs: history.nowMs, healedMs: Number.POSITIVE_INFINITY }
+        losses.push(loss)
+        return () => {
+          loss.healedMs = history.nowMs + REAPPLIED_WITHIN_MS
+        }
+      },
     }
     await trouble.run(moment)
     troubles++
@@ -122,7 +130,7 @@ async function oneRound(
   isOver = true
   await over
   await recovered(nodes)
-  await sleep(place.staleMs)
+  await sleep(losses.length > 0 ? REAPPLIED_WITHIN_MS + place.staleMs : place.staleMs)
   for (const one of all) await lookUntilAnswered(nodes[0]!, one)
   return { rules: { staleMs: place.staleMs, outages, losses }, troubles }
 }

@@ -8,7 +8,9 @@ import { redisStore } from 'countersign/stores/redis'
 import { sqliteStore } from 'countersign/stores/sqlite'
 import { loadDriver } from '../../packages/countersign/src/stores/sqlite/driver.ts'
 import { startPostgres } from '../test-support/postgres-server.ts'
+import { startRedisCluster } from '../test-support/redis-cluster.ts'
 import { command } from '../test-support/redis-command.ts'
+import { startRedisSentinels } from '../test-support/redis-sentinel.ts'
 import { startRedis } from '../test-support/redis-server.ts'
 import { startRespProxy } from '../test-support/resp-proxy.ts'
 import type { Context } from './scenario.ts'
@@ -28,8 +30,8 @@ export interface Moment {
   nowMs(): number
   /** Nobody can reach the store from now on, until it resolves. */
   outage<T>(during: () => Promise<T>): Promise<T>
-  /** The store comes back without all that it had acknowledged. */
-  loss(): void
+  /** The store comes back without all that it had acknowledged until now. Call what it gives when that is over. */
+  loss(): () => void
 }
 
 export interface Place {
@@ -146,6 +148,133 @@ export async function onSqlite({ cleanUp }: Context): Promise<Place> {
           await sleep(forMs)
           other.exec('ROLLBACK')
           other.close()
+        },
+      },
+    ],
+  }
+}
+
+const NODE_TIMEOUT_MS = 2_000
+
+export interface ClusterTroubles {
+  /** Without what may lose acknowledged writes: slots that move, and failovers in agreement. */
+  readonly isGentle?: boolean
+}
+
+export async function onCluster(
+  { cleanUp, random }: Context,
+  { isGentle = false }: ClusterTroubles = {},
+): Promise<Place> {
+  const cluster = await startRedisCluster({ nodeTimeoutMs: NODE_TIMEOUT_MS })
+  cleanUp(() => cluster.stop())
+  /** A slot that something is in, and who has it. */
+  const usedSlot = async () => {
+    const key = await command(random.pick(cluster.nodes.filter((node) => node.isRunning)).url, 'RANDOMKEY')
+    const slot = key === null ? random.below(16_384) : await cluster.slotOf(String(key))
+    return { slot, owner: await cluster.ownerOf(slot) }
+  }
+  const primaries = async () => {
+    const owners = new Set<(typeof cluster.nodes)[number]>()
+    for (const slot of [0, 8_000, 16_383]) owners.add(await cluster.ownerOf(slot))
+    return [...owners]
+  }
+  const gentle: Trouble[] = [
+    {
+      what: 'a slot moves, with all that is in it',
+      async run() {
+        const { slot, owner } = await usedSlot()
+        const others = (await primaries()).filter((node) => node !== owner)
+        if (others.length > 0) await cluster.moveSlot(slot, random.pick(others))
+      },
+    },
+    {
+      what: 'a replica takes over in agreement',
+      async run() {
+        const { owner } = await usedSlot()
+        const [replica] = await cluster.replicasOf(owner)
+        if (replica) await cluster.failover(replica)
+        await cluster.settle()
+      },
+    },
+  ]
+  const rough: Trouble[] = [
+    {
+      what: 'a primary stands still, for less than the node timeout',
+      async run({ forMs, sleep }) {
+        const { owner } = await usedSlot()
+        await owner.kill('SIGSTOP')
+        await sleep(Math.min(forMs, NODE_TIMEOUT_MS / 2))
+        await owner.kill('SIGCONT')
+      },
+    },
+    {
+      what: 'a primary is killed, and a replica takes over',
+      async run({ sleep, loss }) {
+        const { slot, owner } = await usedSlot()
+        await owner.kill('SIGKILL')
+        const over = loss()
+        for (let tries = 0; (await cluster.ownerOf(slot)) === owner && tries < 600; tries++) await sleep(100)
+        await owner.restart()
+        await cluster.settle()
+        over()
+      },
+    },
+  ]
+  const nodes = cluster.urls.slice(0, 3)
+  return {
+    name: 'cluster',
+    staleMs: 1_000 + NODE_TIMEOUT_MS + 1_000,
+    open: () => redisStore({ nodes, ...(isGentle && { deadline: '20s' }) }),
+    troubles: isGentle ? gentle : [...gentle, ...rough],
+  }
+}
+
+const MAX_LAG_S = 2
+
+/** A primary with replicas behind sentinels, and how old an answer may be there. */
+export async function startGroup(cleanUp: Context['cleanUp']) {
+  const args = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', String(MAX_LAG_S)]
+  const group = await startRedisSentinels({ downAfterMs: 2_000, requirepass: 'data', args })
+  cleanUp(() => group.stop())
+  return { group, boundMs: MAX_LAG_S * 1_000 + 2_000 }
+}
+
+export async function onSentinels({ cleanUp }: Context): Promise<Place> {
+  const { group, boundMs } = await startGroup(cleanUp)
+  const nodes = group.sentinels.map(({ url }) => url)
+  return {
+    name: 'sentinels',
+    staleMs: boundMs,
+    open: () => redisStore({ sentinels: { name: group.name, nodes, password: 'data' } }),
+    troubles: [
+      {
+        what: 'the sentinels are asked for another primary',
+        async run({ loss }) {
+          const over = loss()
+          await group.failover()
+          await group.settle()
+          over()
+        },
+      },
+      {
+        what: 'the primary is killed, and a replica takes over',
+        async run({ sleep, loss }) {
+          const primary = await group.primary()
+          await primary.kill('SIGKILL')
+          const over = loss()
+          for (let tries = 0; (await group.primary()) === primary && tries < 600; tries++) await sleep(100)
+          await primary.restart()
+          await group.settle()
+          over()
+        },
+      },
+      {
+        what: 'the primary stands still for a moment',
+        async run({ forMs, sleep }) {
+          const primary = await group.primary()
+          await primary.kill('SIGSTOP')
+          await sleep(Math.min(forMs, 1_000))
+          await primary.kill('SIGCONT')
         },
       },
     ],

@@ -53,8 +53,8 @@ describe('startRespProxy', () => {
   it('breaks in the middle of an answer, once', async () => {
     const client = await connectClient(true)
     await client.set('k', 'value')
-    // `$5\r\nvalue\r\n` is 11 bytes.
-    for (const bytes of [0, 1, 6, 10]) {
+    // `$5\r\nvalue\r\n` is 11 bytes; the client does not wait for the last two.
+    for (const bytes of [0, 1, 6, 8]) {
       proxy.cutAfter(bytes)
       await expect(client.get('k')).rejects.toThrow()
       await expect.poll(() => client.get('k').catch(() => undefined)).toBe('value')

@@ -1,5 +1,5 @@
 import { loadOn } from '../load.ts'
-import { onPostgres, onRedis, onSqlite, type Place } from '../places.ts'
+import { onCluster, onPostgres, onRedis, onSentinels, onSqlite, type Place } from '../places.ts'
 import { type Context, type Row, scenario } from '../scenario.ts'
 
 const on = (start: (context: Context) => Promise<Place>, calls: number) => async (context: Context) => {
@@ -16,17 +16,10 @@ const row = (id: string, what: string, start: (context: Context) => Promise<Plac
   proofs: [scenario(`load and nemesis on ${what}`, on(start, calls))],
 })
 
-const missing = (id: string, what: string): Row => ({
-  id,
-  fault: `load on ${what}, while it is killed, stopped, cut off and silent`,
-  passes,
-  proofs: [{ is: 'missing', what: `load and nemesis on ${what}` }],
-})
-
 export const loads: readonly Row[] = [
   row('L1', 'one Redis', onRedis, 400_000),
   row('L2', 'PostgreSQL', onPostgres, 200_000),
   row('L3', 'SQLite', onSqlite, 200_000),
-  missing('L4', 'a cluster of 3 primaries and 3 replicas'),
-  missing('L5', 'a primary with 2 replicas, behind sentinels'),
+  row('L4', 'a cluster of 3 primaries and 3 replicas', (context) => onCluster(context), 200_000),
+  row('L5', 'a primary with 2 replicas, behind sentinels', onSentinels, 200_000),
 ]

@@ -1,9 +1,92 @@
-import { elsewhere, type Row, tests } from '../scenario.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Duration, generateKeyring, loadKeyring } from 'countersign'
+import { redisStore } from 'countersign/stores/redis'
+import { startRespProxy } from '../../test-support/resp-proxy.ts'
+import { openSessions } from '../clients.ts'
+import { type Call, lineOf } from '../history.ts'
+import { loadOn } from '../load.ts'
+import { onCluster, startGroup } from '../places.ts'
+import { type Context, demand, elsewhere, type Row, scenario, tests } from '../scenario.ts'
 
 const wire = 'packages/countersign/test/stores/redis-line-wire.test.ts'
 const redis = 'packages/countersign/test/stores/redis-near.test.ts'
 const unit = 'packages/countersign/test/cache/near-cache.test.ts'
 const own = 'packages/countersign/test/cache/own-writes.test.ts'
+const moves = 'packages/countersign/test/stores/redis-cluster-moves.test.ts'
+
+/** N8. Nothing that is lossless costs a call its answer: the deadline is long enough to try again. */
+async function movingSlots(context: Context): Promise<string> {
+  const place = await onCluster(context, { isGentle: true })
+  const sizes = context.isShort ? { calls: 2_000, atMostMs: 20_000 } : { calls: 100_000, atMostMs: 3_600_000 }
+  const onRound = ({ calls }: { calls: readonly Call[] }) => {
+    const unanswered = calls.filter(({ verb, answer }) => verb === 'verify' && answer.is === 'info')
+    demand(unanswered.length === 0, () => `${unanswered.length} checks were not answered: ${lineOf(unanswered[0]!)}`)
+  }
+  return `${await loadOn(place, context, { ...sizes, onRound })}; every check was answered`
+}
+
+/**
+ * A process that is cut off together with a primary which sentinels have replaced: the old one would answer it for ever,
+ * and goes on telling of changes, of which there are none. Only a fence that a write has to pass shows it up.
+ */
+async function cutOff({ cleanUp }: Context): Promise<string> {
+  const { group, boundMs } = await startGroup(cleanUp)
+  const proxies = await Promise.all(group.sentinels.map(({ url }) => startRespProxy({ target: url })))
+  cleanUp(() => Promise.all(proxies.map((proxy) => proxy.stop())))
+  const keyring = await loadKeyring(generateKeyring({ signing: ['HS256'] }))
+  const open = (nodes: readonly string[], deadline: Duration) => {
+    const store = redisStore({ sentinels: { name: group.name, nodes, password: 'data' }, deadline })
+    const sessions = openSessions({ store, keyring })
+    cleanUp(() => sessions.close())
+    return sessions
+  }
+  const here = open(
+    group.sentinels.map(({ url }) => url),
+    '2s',
+  )
+  const beyond = open(
+    proxies.map(({ url }) => url),
+    '0.5s',
+  )
+  const issued = await here.issue({ subject: 'anna', data: { operations: [] } })
+  demand(issued.ok, 'no session')
+  for (let tries = 0; beyond.verifyNow(issued.accessToken)?.ok !== true; tries++) {
+    demand(tries < 1_000, 'no copy was served')
+    await beyond.verify(issued.accessToken)
+    await sleep(10)
+  }
+
+  const old = await group.primary()
+  for (const proxy of proxies) proxy.pause()
+  await group.isolate(old)
+  let [lastMs, served, isOver] = [performance.now(), 0, false]
+  const watching = (async () => {
+    while (!isOver) {
+      const atMs = performance.now()
+      const checked =
+        beyond.verifyNow(issued.accessToken) ?? (await beyond.verify(issued.accessToken).catch(() => undefined))
+      if (checked?.ok) [lastMs, served] = [atMs, served + 1]
+      await sleep(5)
+    }
+  })()
+  for (let tries = 0; (await group.primary()) === old; tries++) {
+    demand(tries < 600, 'nobody took over')
+    await sleep(100)
+  }
+  for (let tries = 0; ; tries++) {
+    const { durability } = await here.revoke(issued.session.sessionId, { reason: 'logout' })
+    if (durability !== 'queued') break
+    demand(tries < 600, 'the revocation still waits')
+    await sleep(100)
+  }
+  const revokedMs = performance.now()
+  await sleep(boundMs + 2_000)
+  isOver = true
+  await watching
+  const lateMs = lastMs - revokedMs
+  demand(lateMs <= boundMs, `served ${lateMs.toFixed(0)} ms after the revocation, and the bound is ${boundMs}`)
+  return `served ${served} times after it was cut off, last ${(-lateMs).toFixed(0)} ms before the revocation elsewhere`
+}
 
 export const near: readonly Row[] = [
   {
@@ -90,7 +173,10 @@ export const near: readonly Row[] = [
     fault: 'slots move (by hand, or atomically), are lost by force, a replica is promoted, all under load',
     passes: 'never stale beyond 1 s, the node timeout and 1 s; no call of one key fails once it was tried again',
     proofs: [
-      { is: 'missing', what: 'slots that move under load, with the near cache' },
+      scenario('slots that move and replicas that take over, under load', movingSlots),
+      scenario('cut off together with a primary that was replaced', cutOff),
+      tests(moves, 'costs no call its answer, whatever it is'),
+      tests(moves, 'stops to answer, reads too, before anybody else could have taken its place for long'),
       elsewhere('slots that move atomically', 'Redis 8.4 or Valkey 9'),
       elsewhere('a slot lost by force is told', 'Redis 7.2 or Valkey'),
     ],

@@ -208,8 +208,14 @@ class Nemesis {
       },
       () => stop(false),
       () => {
-        this.#history.note('all tracking is forgotten')
-        this.#primary.resetTracking()
+        // A table that is too small does it again and again.
+        this.#history.note(`all tracking is forgotten, again and again, ${forMs} ms`)
+        const untilMs = this.#world.nowMs + forMs
+        const forget = () => {
+          this.#primary.resetTracking()
+          if (this.#world.nowMs < untilMs) this.#world.after(random.below(40), forget)
+        }
+        forget()
       },
       () => {
         this.#history.note('the server breaks all connections')
