@@ -56,8 +56,9 @@ export async function openLibrary(place: Place, keyring: object) {
   const verbs: Verbs = {
     login: (subject) => answered(sessions.issue({ subject, data: { updates: 0 } }).then(tokensOf)),
     refresh: (token) => answered(sessions.refresh(token).then(tokensOf)),
-    revoke: ({ id }) => answered(sessions.revoke(id as SessionId, { reason: 'logout' }).then(ended)),
-    revokeAll: (subject) => answered(sessions.revokeAll(subject, { reason: 'admin' }).then(ended)),
+    // Queued, it would be done after the crash: what counts here is what the store said before.
+    revoke: ({ id }) => answered(sessions.revoke(id as SessionId, { reason: 'logout', whenAway: 'throw' }).then(ended)),
+    revokeAll: (subject) => answered(sessions.revokeAll(subject, { reason: 'admin', whenAway: 'throw' }).then(ended)),
     update: (id) => answered(sessions.update(id as SessionId, ({ updates }) => ({ updates: updates + 1 }))),
     touch(id) {
       const nowMs = store.lifecycle.nowMs()

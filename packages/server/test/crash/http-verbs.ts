@@ -18,6 +18,8 @@ export function httpVerbs(url: string): Verbs {
     })
     const { status, body } = answer
     if (status === 503) throw new Unanswered(body.code)
+    // Queued: asked for, and not done.
+    if (status === 202) throw new Unanswered('queued')
     if (status >= 400) return { ok: false, reason: body.reason ?? `${status} ${body.code}` }
     return { ok: true, ...read(answer) }
   }
