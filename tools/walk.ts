@@ -88,7 +88,8 @@ async function locationOf(kind: Exclude<StoreName, 'sqlite'>): Promise<string> {
       return postgres.url
     }
     case 'redis': {
-      const redis = await startRedis()
+      // One that keeps what it acknowledges: commands end with 5 where a change may come undone.
+      const redis = await startRedis({ appendonly: true, appendfsync: 'always' })
       cleanUp.unshift(() => redis.stop())
       return redis.url
     }
