@@ -61,6 +61,6 @@ test('a keyring that a command has made or changed is on the disk when it says s
   const env = () => disk.plugIn() as Record<string, string>
   await command('generate', '--out', file)
   expect(JSON.parse(readFileSync(file, 'utf8')).mac).toHaveLength(1)
-  const { kid } = await command('rotate', 'mac', '--keys', file)
+  const { kid } = await command('rotate', 'mac', '--now', '--keys', file)
   expect(JSON.parse(readFileSync(file, 'utf8')).mac).toMatchObject([{ state: 'retiring' }, { kid, state: 'active' }])
 })
