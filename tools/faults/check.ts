@@ -98,8 +98,11 @@ function storiesOf(calls: readonly Call[]): Story[] {
   return [...bySid].map(([sid, own]) => {
     const made = own.find((call): call is Said<Ok> => call.verb === 'issue' && isOk(call))
     const subject = made?.subject ?? own[0]!.subject
-    // A session that was opened while everything was ended may be older or younger than that.
-    const all = (everything.get(subject) ?? []).filter(({ endedMs }) => endedMs >= (made?.invokedMs ?? 0))
+    // A session that was opened while everything was ended may be older or younger than that. What was queued is done
+    // later, and ends what there is then.
+    const all = (everything.get(subject) ?? []).filter(
+      (call) => call.endedMs >= (made?.invokedMs ?? 0) || (isOk(call) && !isDone(call)),
+    )
     return { sid, subject, made, calls: own, endings: [...own.filter(({ verb }) => verb === 'revoke'), ...all] }
   })
 }
@@ -118,7 +121,7 @@ function revoked({ made, calls, endings }: Story, rules: Rules, violated: Tell):
         call.invokedMs > ending.endedMs + boundOf(call, ending, rules) &&
         // One that only waits holds in the process where it waits.
         (isDone(ending) || ending.node === call.node) &&
-        !isLost(ending, call.invokedMs, rules),
+        !isLost(ending, call, rules),
     )
     if (!by) continue
     const lateMs = (call.invokedMs - by.endedMs).toFixed(0)
@@ -131,10 +134,12 @@ const boundOf = (call: Call, write: Call, { staleMs }: Rules) =>
 /** What only a live session answers. */
 const LIVE = new Set(['verify', 'refresh', 'update', 'look'])
 
-/** Whether a loss of the store may have undone a call, seen at `atMs`. */
-function isLost({ invokedMs, answer }: Said<Ok>, atMs: number, rules: Rules): boolean {
+/** Whether a loss of the store may have undone a call, as another saw it, which may have been asked before the loss. */
+function isLost({ invokedMs, answer }: Said<Ok>, seenBy: Call, rules: Rules): boolean {
   if (rules.outlasts?.(answer.durability)) return false
-  return (rules.losses ?? []).some((loss) => invokedMs <= loss.atMs && loss.atMs <= atMs && atMs < loss.healedMs)
+  return (rules.losses ?? []).some(
+    (loss) => invokedMs <= loss.atMs && loss.atMs <= seenBy.endedMs && seenBy.invokedMs < loss.healedMs,
+  )
 }
 const wasLost = ({ invokedMs, answer }: Said<Ok>, rules: Rules): boolean =>
   !rules.outlasts?.(answer.durability) && (rules.losses ?? []).some(({ atMs }) => invokedMs <= atMs)

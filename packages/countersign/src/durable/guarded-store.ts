@@ -1,7 +1,7 @@
 import type { SessionId } from '../session/ids.ts'
 import type { EndReason } from '../session/reasons.ts'
 import type { ChangeFeed, Floor, Gone, RevocationStore, SessionStore } from '../stores/contract.ts'
-import { demoted, deny, denyTokens, ended, endOf, isBlocked } from './denials.ts'
+import { type Asked, demoted, deny, denyTokens, ended, endOf, isBlocked } from './denials.ts'
 import type { Queue } from './queue.ts'
 
 /** Told of a session that ended beside what a caller asked for. */
@@ -27,9 +27,9 @@ export function guardSessions(sessions: SessionStore, queue: Queue, noteEnded: N
     async read(id) {
       const gone = goneById(queue, id)
       if (gone) return gone
+      const waiting = whileAsking(queue, tagOf(id))
       const found = await sessions.read(id)
-      // Also what came while the store was asked.
-      return deny(queue.of(tagOf(id)), found)
+      return deny(waiting(), found)
     },
     async create(record, rule, nowMs) {
       const tag = tagOf(record.id)
@@ -69,8 +69,9 @@ export function guardSessions(sessions: SessionStore, queue: Queue, noteEnded: N
       return sessions.subject(subject, nowMs)
     },
     async list(subject, after, rule, nowMs) {
+      const waiting = whileAsking(queue, subject.tag)
       const page = await sessions.list(subject, after, rule, nowMs)
-      const asked = queue.of(subject.tag)
+      const asked = waiting()
       if (asked.length === 0) return page
       const items = page.items.filter((record) => endOf(asked, record) === undefined)
       return { ...page, items: items.map((record) => demoted(asked, record)) }
@@ -84,8 +85,9 @@ export function guardSessions(sessions: SessionStore, queue: Queue, noteEnded: N
 export function guardRevocations(revocations: RevocationStore, queue: Queue): GuardedRevocations {
   return {
     async read(tag) {
+      const waiting = whileAsking(queue, tag)
       const found = await revocations.read(tag)
-      const asked = queue.of(tag)
+      const asked = waiting()
       return asked.length === 0 || found.is === 'lost' ? found : denyTokens(asked, found)
     },
   }
@@ -110,12 +112,14 @@ export function guardChanges(changes: ChangeFeed, queue: Queue): ChangeFeed {
         async read(id) {
           const gone = goneById(queue, id)
           if (gone) return { found: gone }
+          const waiting = whileAsking(queue, tagOf(id))
           const tracked = await feed.read(id)
-          return { ...tracked, found: deny(queue.of(tagOf(id)), tracked.found) }
+          return { ...tracked, found: deny(waiting(), tracked.found) }
         },
         async readRevocations(tag) {
+          const waiting = whileAsking(queue, tag)
           const tracked = await feed.readRevocations(tag)
-          const asked = queue.of(tag)
+          const asked = waiting()
           if (asked.length === 0 || tracked.found.is === 'lost') return tracked
           return { ...tracked, found: denyTokens(asked, tracked.found) }
         },
@@ -124,6 +128,15 @@ export function guardChanges(changes: ChangeFeed, queue: Queue): ChangeFeed {
       }
     },
   }
+}
+
+/**
+ * What waits now or waited when the store was asked: it may have been done in between, and reads go over another
+ * connection than writes, so that the answer may be from before it.
+ */
+function whileAsking(queue: Queue, tag: string): () => readonly Asked[] {
+  const before = [...queue.of(tag)]
+  return () => (before.length === 0 ? queue.of(tag) : [...before, ...queue.of(tag)])
 }
 
 /** The session is to end, whatever its record says. */
