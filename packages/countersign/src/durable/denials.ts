@@ -7,19 +7,21 @@ import type { Operation } from './operations.ts'
 /** A revocation that the store has not taken yet, with the moment at which it was asked for. */
 export interface Asked {
   readonly operation: Operation
-  /** Store time. Sessions opened later are not meant. */
+  /** Store time, as far as this process knew it. */
   readonly atMs: number
 }
 
-/** A session as far as it is known: with `createdAtMs` also what concerns all sessions of the subject counts. */
-export type Known = { readonly id: SessionId; readonly createdAtMs?: number }
+/** A session as far as it is known. */
+export type Known = { readonly id: SessionId }
 
-/** Why a session is refused although the store still has it. */
-export function endOf(asked: readonly Asked[], { id, createdAtMs }: Known): EndReason | undefined {
-  for (const { operation, atMs } of asked) {
+/**
+ * Why a session is refused although the store still has it. When it was opened does not matter: what waits for a subject ends
+ * all that there is when it goes through, and a process that was suspended does not know what time it is.
+ */
+export function endOf(asked: readonly Asked[], { id }: Known): EndReason | undefined {
+  for (const { operation } of asked) {
     if (operation.is === 'session' && operation.id === id) return operation.why
-    if (operation.is !== 'subject' || operation.rule.except === id || createdAtMs === undefined) continue
-    if (createdAtMs <= atMs) return operation.why
+    if (operation.is === 'subject' && operation.rule.except !== id) return operation.why
   }
   return undefined
 }
@@ -39,8 +41,8 @@ export function deny(asked: readonly Asked[], found: Found): Found {
 
 export function demoted(asked: readonly Asked[], record: SessionRecord): SessionRecord {
   let { roles } = record
-  for (const { operation, atMs } of asked) {
-    if (operation.is !== 'roles' || record.createdAtMs > atMs) continue
+  for (const { operation } of asked) {
+    if (operation.is !== 'roles') continue
     roles = roles.filter((role) => operation.roles.includes(role))
   }
   return roles.length === record.roles.length ? record : { ...record, roles }
@@ -51,15 +53,15 @@ export function ended(id: SessionId, why: EndReason, asked: readonly Asked[]): F
   return { is: 'ended', tombstone: { id, why, endedAtMs, keepUntilMs: endedAtMs } }
 }
 
-/** The same for tokens that are checked without the record: stamps up to the moment of the call are refused. */
+/** The same for tokens that are checked without the record: while something waits for all of them, all are refused. */
 export function denyTokens(asked: readonly Asked[], kept: Revocations): Revocations {
   let { notBefore } = kept
   const sids = new Map(kept.sids)
   const jtis = new Set(kept.jtis)
-  for (const { operation, atMs } of asked) {
+  for (const { operation } of asked) {
     if (operation.is === 'session') sids.set(operation.id, operation.why)
     else if (operation.is === 'token') jtis.add(operation.jti)
-    else notBefore = Math.max(notBefore, atMs)
+    else notBefore = Number.MAX_SAFE_INTEGER
   }
   return { ...kept, notBefore, sids, jtis }
 }
