@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 const long = process.env.COUNTERSIGN_LONG === '1'
@@ -8,7 +9,8 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.ts', '{bench,examples,tools}/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', 'packages/*/test/types/**'],
     pool: 'forks',
-    maxWorkers: 2,
+    // Two for each core: most tests wait for a server, a deadline or a process.
+    maxWorkers: 2 * Math.max(2, availableParallelism()),
     // Many tests start real servers and processes on a machine that does other things too.
     testTimeout: long ? 600_000 : 180_000,
     hookTimeout: 180_000,

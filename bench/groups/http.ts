@@ -55,11 +55,12 @@ const rivalOf = ({ id }: Row): SideName => id.split('/')[1] as SideName
 const sidesOf = (rows: readonly Row[]): SideName[] => [...new Set(rows.flatMap((row) => [oursOf(row), rivalOf(row)]))]
 
 const STARTING_SECONDS = 3
+const WARM_UP_SECONDS = 5
 const BETWEEN_SECONDS = 0.1
 
 export const http = (runtime: Runtime): Measure => ({
   plannedSeconds: ({ rounds, seconds }, rows) =>
-    sidesOf(rows).length * (STARTING_SECONDS + (rounds + 1) * (seconds + BETWEEN_SECONDS)),
+    sidesOf(rows).length * (STARTING_SECONDS + WARM_UP_SECONDS + rounds * (seconds + BETWEEN_SECONDS)),
   run: (bench, group) => run(bench, group, runtime),
 })
 
@@ -75,8 +76,9 @@ async function* run(bench: Bench, group: Group, runtime: Runtime): AsyncGenerato
       const server = await startServer(file, { redis, sessions: SESSIONS, tuned, variant }, { runtime })
       servers.set(name, server)
       await check(name, server)
-      await load(server, bench.seconds, 0) // warms up: the first requests run before the compiler has seen them
-      bench.progress.done(STARTING_SECONDS + bench.seconds + BETWEEN_SECONDS)
+      // Warms up: of the first load, the requests take up to twice the time that all later ones take.
+      await load(server, WARM_UP_SECONDS, 0)
+      bench.progress.done(STARTING_SECONDS + WARM_UP_SECONDS)
     }
     const measure = async (name: SideName, round: number) => {
       const told: Load = await load(servers.get(name)!, bench.seconds, round + 1)

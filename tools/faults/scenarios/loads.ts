@@ -4,7 +4,7 @@ import { type Context, type Row, scenario } from '../scenario.ts'
 
 const on = (start: (context: Context) => Promise<Place>, calls: number) => async (context: Context) => {
   const place = await start(context)
-  const sizes = context.isShort ? { calls: 4_000, atMostMs: 20_000 } : { calls, atMostMs: 6 * 3_600_000 }
+  const sizes = context.isShort ? { calls: 4_000, atMostMs: 10_000 } : { calls, atMostMs: 6 * 3_600_000 }
   return loadOn(place, context, sizes)
 }
 

@@ -17,7 +17,7 @@ const moves = 'packages/countersign/test/stores/redis-cluster-moves.test.ts'
 /** N8. Nothing that is lossless costs a call its answer: the deadline is long enough to try again. */
 async function movingSlots(context: Context): Promise<string> {
   const place = await onCluster(context, { isGentle: true })
-  const sizes = context.isShort ? { calls: 2_000, atMostMs: 20_000 } : { calls: 100_000, atMostMs: 3_600_000 }
+  const sizes = context.isShort ? { calls: 2_000, atMostMs: 10_000 } : { calls: 100_000, atMostMs: 3_600_000 }
   const onRound = ({ calls }: { calls: readonly Call[] }) => {
     const unanswered = calls.filter(({ verb, answer }) => verb === 'verify' && answer.is === 'info')
     demand(unanswered.length === 0, () => `${unanswered.length} checks were not answered: ${lineOf(unanswered[0]!)}`)

@@ -12,7 +12,7 @@ import { startRedis } from '../../../../tools/test-support/redis-server.ts'
 import { ask } from '../../../../tools/test-support/resp.ts'
 import { loadDriver } from '../../src/stores/sqlite/driver.ts'
 
-const TOTAL = count(10_000, 100_000)
+const TOTAL = count(5_000, 100_000)
 const PER_SUBJECT = 5
 const PATIENCE_MS = 300_000
 
