@@ -150,6 +150,7 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
   const events = createEvents()
   const nowMs = () => store.lifecycle?.nowMs() ?? runtime.clock.nowMs()
   let closed = false
+  let isReady = false
   let readying: Promise<void> | undefined
   let stopSweeper = () => {}
   const ready = (): Promise<void> => {
@@ -166,6 +167,7 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
       await core.revoker?.open()
       if (store.sessions && !closed) stopSweeper = startSweeper(store.sessions, runtime, nowMs, failed)
       if (strategy.name !== 'stateless') near.open(core.revoker?.changes)
+      isReady = true
     })()
     readying.catch(() => {
       readying = undefined
@@ -222,6 +224,9 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
     background: createBackground(failedWith),
     nowMs,
     ready,
+    get isReady() {
+      return isReady && !closed
+    },
   })
   const stopSigning = keepSigning(keyring, strategy.options)
   const close = async (): Promise<void> => {

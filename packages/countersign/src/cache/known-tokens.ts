@@ -1,7 +1,7 @@
 import type { Moment } from '../internal/runtime.ts'
 import { type SessionId, tagOfId } from '../session/ids.ts'
 import type { Principal } from '../session/types.ts'
-import type { Line } from '../stores/contract.ts'
+import type { Found, LastRead, Line } from '../stores/contract.ts'
 
 /** What the store made of a token. Nothing in it depends on the call that asked. */
 export interface Standing<U> {
@@ -54,6 +54,16 @@ export class Copy<V, U> {
   }
 }
 
+/** What the store answered about a token when it was last asked, and what that made of it. */
+export interface Answer<U> {
+  readonly last: LastRead
+  /** Of which `standing` is true. */
+  readonly found: Found
+  readonly standing: Standing<U>
+  /** Heap that all of it takes, as an estimate. */
+  readonly bytes: number
+}
+
 /** What is known of a genuine token without asking. */
 export interface Genuine<V> {
   /** What it proves by itself. */
@@ -73,6 +83,7 @@ export class KnownToken<V, U> implements Genuine<V> {
   readonly untilMs: number
   readonly proofBytes: number
   copy: Copy<V, U> | undefined
+  answer: Answer<U> | undefined
   /** Since the hand of the eviction came by. */
   wasUsed = false
 
@@ -168,6 +179,19 @@ export class KnownTokens<V, U> {
     this.#byTag.set(tag, copy)
   }
 
+  /** Keeps an answer with a token that `add` gave, if it fits, or drops the one that is there. */
+  setAnswer(known: KnownToken<V, U>, answer: Answer<U> | undefined, nowMs: number): void {
+    if (this.find(known.token) !== known) return
+    this.#bytes -= known.answer?.bytes ?? 0
+    known.answer = undefined
+    if (answer === undefined || answer.bytes > this.#bounds.maxBytes / 16) return
+    known.wasUsed = true
+    this.#makeRoom(answer.bytes, 0, nowMs)
+    if (this.find(known.token) !== known) return
+    known.answer = answer
+    this.#bytes += answer.bytes
+  }
+
   /** Drops the copy and keeps the token. */
   detach(known: KnownToken<V, U>): void {
     const { copy } = known
@@ -241,7 +265,8 @@ export class KnownTokens<V, U> {
   #remove(known: KnownToken<V, U>): void {
     this.detach(known)
     this.#byTail.delete(known.token.slice(-TAIL))
-    this.#bytes -= bytesOf(known)
+    this.#bytes -= bytesOf(known) + (known.answer?.bytes ?? 0)
+    known.answer = undefined
   }
 }
 

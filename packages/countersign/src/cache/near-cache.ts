@@ -2,13 +2,16 @@ import { type Clock, elapsedMs, type Moment } from '../internal/runtime.ts'
 import { type SessionId, tagOfId } from '../session/ids.ts'
 import type { ChangeFeed, Feed, FeedListener, Floor, Found, Line, Revocations } from '../stores/contract.ts'
 import type { NearCacheHealth } from './health.ts'
-import { Copy, type Genuine, type KnownToken, KnownTokens, type Standing } from './known-tokens.ts'
+import { type Answer, Copy, type Genuine, type KnownToken, KnownTokens, type Standing } from './known-tokens.ts'
 import type { ResolvedNearCache } from './options.ts'
 import type { OwnWrites } from './own-writes.ts'
 import { type Reading, Reads } from './reads.ts'
 
 /** From this age on a copy is read again: the bound for what no store tells of, such as `SWAPDB`. */
 export const MAX_COPY_AGE_MS = 30_000
+
+/** Heap of a record, beside the text it was made of and its own texts: `bench/near/heap.ts`. */
+const RECORD_BYTES = 1_000
 
 export interface NearCacheParts {
   readonly options: ResolvedNearCache
@@ -103,6 +106,7 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
    * @param nowMs - Store time.
    */
   hit(token: string, nowMs: number): Copy<V, U> | undefined {
+    if (this.#feed === undefined) return undefined
     const known = this.find(token)
     const copy = known?.copy
     if (known === undefined || copy === undefined) return undefined
@@ -153,6 +157,16 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
   remember(token: string, genuine: Genuine<V>, keysVersion: number, nowMs: number): KnownToken<V, U> | undefined {
     if (this.#closed || keysVersion !== this.#keysVersion()) return undefined
     return this.find(token) ?? this.#tokens.add(token, genuine, nowMs)
+  }
+
+  /**
+   * Keeps what the store answered about a token and what that made of it, for stores that can tell the same answer again.
+   * No copy: the store is asked each time.
+   */
+  keepAnswer(known: KnownToken<V, U>, answer: Omit<Answer<U>, 'bytes'> | undefined, nowMs: number): void {
+    if (this.#closed || known.answer === answer) return
+    const bytes = answer && answer.standing.bytes + RECORD_BYTES + 2 * (answer.last.raw?.length ?? 0)
+    this.#tokens.setAnswer(known, answer && { ...answer, bytes: bytes! }, nowMs)
   }
 
   /** Keeps what a read made of a token, unless something has changed since it was asked for. */

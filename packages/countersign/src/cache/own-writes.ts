@@ -25,7 +25,7 @@ export function droppingOwnWrites(
   }
   return {
     sessions: {
-      read: (id) => sessions.read(id),
+      read: (id, last) => sessions.read(id, last),
       subject: (ref, nowMs) => sessions.subject(ref, nowMs),
       list: (ref, after, rule, nowMs) => sessions.list(ref, after, rule, nowMs),
       floor: () => sessions.floor(),

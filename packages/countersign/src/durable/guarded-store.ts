@@ -7,6 +7,7 @@ import type { Queue } from './queue.ts'
 /** Told of a session that ended beside what a caller asked for. */
 type NoteEnded = (id: SessionId, why: EndReason, by: string | undefined) => Promise<void>
 
+const NONE: readonly Asked[] = []
 const tagOf = (id: SessionId) => id.slice(0, 12)
 
 /** What may be done beside ending: the rest is for the revoker alone. */
@@ -24,11 +25,11 @@ export function guardSessions(sessions: SessionStore, queue: Queue, noteEnded: N
   const { failovers } = sessions
   return {
     ...(failovers && { failovers }),
-    async read(id) {
+    async read(id, last) {
       const gone = goneById(queue, id)
       if (gone) return gone
       const waiting = whileAsking(queue, tagOf(id))
-      const found = await sessions.read(id)
+      const found = await sessions.read(id, last)
       return deny(waiting(), found)
     },
     async create(record, rule, nowMs) {
@@ -135,12 +136,13 @@ export function guardChanges(changes: ChangeFeed, queue: Queue): ChangeFeed {
  * connection than writes, so that the answer may be from before it.
  */
 function whileAsking(queue: Queue, tag: string): () => readonly Asked[] {
-  const before = [...queue.of(tag)]
+  const before = queue.size === 0 ? NONE : [...queue.of(tag)]
   return () => (before.length === 0 ? queue.of(tag) : [...before, ...queue.of(tag)])
 }
 
 /** The session is to end, whatever its record says. */
 function goneById(queue: Queue, id: SessionId): Extract<Gone, { is: 'ended' }> | undefined {
+  if (queue.size === 0) return undefined
   const asked = queue.of(tagOf(id))
   const why = asked.length === 0 ? undefined : endOf(asked, { id })
   return why === undefined ? undefined : (ended(id, why, asked) as Extract<Gone, { is: 'ended' }>)

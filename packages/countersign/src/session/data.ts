@@ -72,10 +72,11 @@ export function createDataCodec(
     },
     decode: (text) => (text === null ? undefined : deepFreeze(parse(text))),
     current(record) {
-      const { data, dataVersion: written = FIRST_VERSION, ...rest } = record
-      if (written === version || data === null) return record
+      const { dataVersion: written = FIRST_VERSION } = record
+      if (written === version || record.data === null) return record
       return (async () => {
-        const result = await standard.validate(parse(data))
+        const { data, dataVersion: _, ...rest } = record
+        const result = await standard.validate(parse(data!))
         if (!result.issues) return { ...rest, ...stored(JSON.stringify(result.value)) }
         const message = `the data of a session has version ${written} and does not fit the schema of version ${version}`
         throw new CountersignError('ERR_FORMAT_UNKNOWN', `${message} (${result.issues.length} issues)`)

@@ -29,6 +29,13 @@ export interface Store {
   readonly lifecycle: Lifecycle
 }
 
+/** What a store answered last about one session. Empty until the store fills it in, which not every store does. */
+export interface LastRead {
+  found?: Found
+  /** What `found` was made of, as the store compares it. */
+  raw?: string
+}
+
 export interface SessionStore {
   /**
    * Adds a session, unless its subject is blocked, its epoch has moved, its id exists (also as a tombstone) or the
@@ -36,8 +43,14 @@ export interface SessionStore {
    */
   create(record: SessionRecord, rule: CreateRule, nowMs: number): Promise<Created>
 
-  /** The record, its tombstone, or `unknown`. Judges no deadline: the caller compares them with its own `nowMs`. */
-  read(id: SessionId): Promise<Found>
+  /**
+   * The record, its tombstone, or `unknown`. Judges no deadline: the caller compares them with its own `nowMs`.
+   *
+   * @param last - The caller's note of the last answer about this id. A store may fill it in, and when it is asked with it
+   * again and finds the very same, answer with the very same object: then nothing is decoded or looked at twice. The store
+   * is asked all the same.
+   */
+  read(id: SessionId, last?: LastRead): Promise<Found>
 
   /**
    * Replaces the application's data if nobody else did since `expectedVersion`. Never creates. Leaves every other

@@ -47,6 +47,8 @@ export interface Core {
   nowMs(): number
   /** Connects the store the first time. */
   ready(): Promise<void>
+  /** `ready()` has nothing left to do: on the path of every request it need not be awaited. */
+  readonly isReady: boolean
 }
 
 /** A subject with its tag. */

@@ -1,4 +1,4 @@
-import type { Genuine } from '../cache/known-tokens.ts'
+import type { Genuine, KnownToken } from '../cache/known-tokens.ts'
 import { sha256 } from '../internal/bytes.ts'
 import type { SessionId } from '../session/ids.ts'
 import { type Refused, refuse } from '../session/reasons.ts'
@@ -6,7 +6,7 @@ import type { Principal } from '../session/types.ts'
 import { readAccessToken } from '../tokens/access-token.ts'
 import { principalOf } from '../tokens/claims.ts'
 import { readMacToken } from '../tokens/mac-token.ts'
-import type { AccessFacts } from './check-record.ts'
+import type { AccessFacts, Use } from './check-record.ts'
 import type { Core } from './core.ts'
 
 /** What a token proves by itself: enough to ask the store about it without checking its MAC or signature again. */
@@ -29,6 +29,8 @@ export interface Proof {
 /** An opened token. */
 export interface Opened extends Genuine<Proof> {
   readonly ok: true
+  /** It has been opened before. */
+  readonly known?: KnownToken<Proof, Use>
 }
 
 /** Filled in as soon as the MAC or signature was found right, so that the audit of a refusal can say whose token it was. */
@@ -46,15 +48,12 @@ export function openToken(core: Core, text: string, about: About): Opened | Refu
 }
 
 /** Of what the first opening checked, only the time can have changed. */
-function openAgain(
-  { proof, sinceMs, untilMs, proofBytes }: Genuine<Proof>,
-  nowMs: number,
-  about: About,
-): Opened | Refused {
+function openAgain(known: KnownToken<Proof, Use>, nowMs: number, about: About): Opened | Refused {
+  const { proof, sinceMs, untilMs, proofBytes } = known
   tellOf(proof, about)
   if (nowMs >= untilMs) return refuse('expired')
   if (nowMs < sinceMs) return refuse('not_yet_valid')
-  return { ok: true, proof, sinceMs, untilMs, proofBytes }
+  return { ok: true, proof, sinceMs, untilMs, proofBytes, known }
 }
 
 /** Heap of a proof, for the bounds of the near cache: measured, `bench/near/heap.ts`. */

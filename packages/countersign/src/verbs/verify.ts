@@ -1,11 +1,11 @@
-import type { Standing } from '../cache/known-tokens.ts'
+import type { Answer as Before, Standing } from '../cache/known-tokens.ts'
 import type { Reading } from '../cache/reads.ts'
 import { equalBytes } from '../internal/bytes.ts'
 import { tagOfId } from '../session/ids.ts'
 import { type EndReason, type Refused, refuse } from '../session/reasons.ts'
 import type { Checked, Principal, VerifyOptions } from '../session/types.ts'
 import { sessionOf } from '../session/view.ts'
-import type { Floor, Found, Revocations } from '../stores/contract.ts'
+import type { Floor, Found, LastRead, Revocations } from '../stores/contract.ts'
 import { note, type RecordSide, standByAccess, standingOf, type Use, underOurSchema } from './check-record.ts'
 import { type Core, tell, windowOf } from './core.ts'
 import { judgeDemands, judgeEnd, judgeGone, judgeRecord } from './judge.ts'
@@ -17,7 +17,7 @@ export async function verify(core: Core, token: string, demands: VerifyOptions):
   demands.signal?.throwIfAborted()
   const hit = checkCopy(core, token, demands)
   if (hit !== undefined) return hit
-  await core.ready()
+  if (!core.isReady) await core.ready()
   const about: About = {}
   const checked = await checkToken(core, token, demands, about)
   return checked.ok ? checked : refused(core, checked, about, demands)
@@ -76,14 +76,21 @@ export async function checkToken(
   if (!opened.ok) return opened
   const { proof } = opened
   const reading = demands.fresh ? undefined : read(core, proof)
+  const before = opened.known?.answer
+  // Only for a token that came before: of most that come once nothing has to be kept.
+  const last: LastRead | undefined = reading || !opened.known ? undefined : (before?.last ?? {})
   try {
-    const asked = reading ? reading.answer() : ask(core, proof)
-    const [answered, floor] = await Promise.all([asked, core.floor.fresh()])
-    let found: Answer = answered
+    const asked = reading ? reading.answer() : ask(core, proof, last)
+    // Of the two questions the second hardly ever has to be asked.
+    const young = core.floor.now()
+    let [found, floor] = young ? [await asked, young] : await Promise.all([asked, core.floor.fresh()])
     const nowMs = core.nowMs()
     // An opaque token says nothing of whose it is; a signed one has said it, and only it is proven.
     if (proof.subject === undefined && found.is === 'live') tellOf(found.record, about)
-    let standing = stand(core, proof, found, floor, nowMs)
+    let standing =
+      before !== undefined && found === before.found
+        ? standAgain(before, floor, nowMs)
+        : stand(core, proof, found, floor, nowMs)
     const isOlder = reading !== undefined && 'ok' in standing && standing.reason === 'rolled_back'
     // A read that was shared may have been asked before this token was made, by a refresh in another process: what is
     // older than the token says nothing of the store. A read of its own does.
@@ -97,10 +104,13 @@ export async function checkToken(
       // Whoever asked before the others knows better than their copies.
       if (core.strategy.name === 'denylist') near.revocationsChanged(tagOfId(proof.id))
       else near.sessionChanged(proof.id)
+      if (opened.known) near.keepAnswer(opened.known, undefined, nowMs)
       return standing
     }
-    const known = near.remember(text, opened, keysVersion, nowMs)
+    const known = opened.known ?? near.remember(text, opened, keysVersion, nowMs)
     if (known && reading && !isOlder) near.keep(known, standing, reading, nowMs)
+    if (known && last && found !== before?.found)
+      near.keepAnswer(known, found === last.found ? { last, found: last.found, standing } : undefined, nowMs)
     const refusal = judgeDemands(core, standing.session, demands, nowMs)
     if (refusal) return refusal
     note(core, standing, nowMs)
@@ -118,8 +128,15 @@ function read(core: Core, proof: Proof): Reading<Answer> | undefined {
     : core.near.readSession(proof.id)
 }
 
-function ask(core: Core, proof: Proof): Promise<Answer> {
-  return core.strategy.name === 'denylist' ? core.revocations.read(tagOfId(proof.id)) : core.sessions.read(proof.id)
+function ask(core: Core, proof: Proof, last?: LastRead): Promise<Answer> {
+  return core.strategy.name === 'denylist'
+    ? core.revocations.read(tagOfId(proof.id))
+    : core.sessions.read(proof.id, last)
+}
+
+/** What the store's answer makes of a token when it is the same that it was before: only the times can differ. */
+function standAgain({ found, standing }: Before<Use>, floor: Floor, nowMs: number): Standing<Use> | Refused {
+  return (found.is === 'live' && judgeRecord(found.record, floor, nowMs)) || standing
 }
 
 /** What the store's answer makes of a token. Nothing in it depends on the call. */

@@ -20,6 +20,10 @@ const genuine = (proof: number, untilMs = 2e12) => ({ proof, sinceMs: 0, untilMs
 function add(tokens: KnownTokens<number, undefined>, n: number, untilMs = 2e12) {
   return tokens.add(tokenOf(n), genuine(n, untilMs), NOW)
 }
+const answer = (bytes: number) => {
+  const standing = { id: idOf('AAAAAAAAAAAA'), session, bornMs: 0, overMs: 2e12, dueMs: 2e12, use: undefined, bytes: 0 }
+  return { last: {}, found: { is: 'unknown' }, standing, bytes } as const
+}
 function attach(tokens: KnownTokens<number, undefined>, n: number, id: SessionId, bytes = 100, over = line) {
   const known = tokens.find(tokenOf(n))!
   const standing = { id, session, bornMs: 0, overMs: 2e12, dueMs: 2e12, use: undefined, bytes }
@@ -105,6 +109,7 @@ test('the index by tag and the sum of bytes agree with what is kept, whatever ha
     fc.record({ do: fc.constant('add' as const), n }),
     fc.record({ do: fc.constant('attach' as const), n, which, line: fc.nat({ max: 1 }), bytes: fc.nat({ max: 600 }) }),
     fc.record({ do: fc.constant('detach' as const), n }),
+    fc.record({ do: fc.constant('answer' as const), n, bytes: fc.option(fc.nat({ max: 900 }), { nil: undefined }) }),
     fc.record({ do: fc.constant('detachId' as const), which }),
     fc.record({ do: fc.constant('detachTag' as const), which }),
     fc.record({ do: fc.constant('detachLine' as const), line: fc.nat({ max: 1 }) }),
@@ -122,6 +127,8 @@ test('the index by tag and the sum of bytes agree with what is kept, whatever ha
         else if (one.do === 'attach' && tokens.find(tokenOf(one.n)))
           attach(tokens, one.n, ids[one.which]!, one.bytes, lines[one.line]!)
         else if (one.do === 'detach' && tokens.find(tokenOf(one.n))) tokens.detach(tokens.find(tokenOf(one.n))!)
+        else if (one.do === 'answer' && tokens.find(tokenOf(one.n)))
+          tokens.setAnswer(tokens.find(tokenOf(one.n))!, one.bytes === undefined ? undefined : answer(one.bytes), NOW)
         else if (one.do === 'use' && tokens.find(tokenOf(one.n))) tokens.find(tokenOf(one.n))!.wasUsed = true
         else if (one.do === 'clear') tokens.clear()
         else if (one.do === 'detachId') {
@@ -140,7 +147,9 @@ test('the index by tag and the sum of bytes agree with what is kept, whatever ha
         const known = Array.from({ length: 21 }, (_, at) => tokens.find(tokenOf(at))).filter((at) => at !== undefined)
         expect(known).toHaveLength(tokens.size)
         expect(tokens.size).toBeLessThanOrEqual(12)
-        const bytes = known.reduce((sum, { token, copy }) => sum + 550 + token.length + (copy?.bytes ?? 0), 0)
+        const bytesOf = ({ token, copy, answer }: (typeof known)[number]) =>
+          550 + token.length + (copy?.bytes ?? 0) + (answer?.bytes ?? 0)
+        const bytes = known.reduce((sum, one) => sum + bytesOf(one), 0)
         expect(tokens.bytes).toBe(bytes)
         expect(bytes).toBeLessThanOrEqual(12_000)
       }

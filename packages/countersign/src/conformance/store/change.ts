@@ -1,3 +1,4 @@
+import type { LastRead } from '../../stores/contract.ts'
 import { equals, matches } from '../checks.ts'
 import type { Bench } from './bench.ts'
 import {
@@ -23,6 +24,25 @@ import {
 export function changeCases({ store, test }: Bench): void {
   const { sessions } = store
   const change = { data: '"changed"' }
+
+  test('a read with the note of the last answer says what is there now, like one without', async () => {
+    const ref = subjectRef()
+    const { id } = await created(store, ref)
+    const last: LastRead = {}
+    const same = async () => equals(await sessions.read(id, last), await sessions.read(id))
+    await same()
+    await same()
+    await sessions.update(id, change, 1, T + 1)
+    await same()
+    await sessions.touch(id, { idleAtMs: T + HOUR }, T + 2)
+    await same()
+    await refresh(store, id, 0, T + MINUTE)
+    await same()
+    await same()
+    await sessions.end(id, 'logout', endRule, T + 2 * MINUTE)
+    await same()
+    equals((await sessions.read(id, last)).is, 'ended')
+  })
 
   for (const how of ['end', 'endSubject', 'limit', 'unknown'] as const) {
     test(`nothing saved late revives a session (${how})`, async () => {

@@ -184,21 +184,33 @@ export class NodeRedisExecutor implements Executor {
       sentAtMs: nowMs,
       refusal: undefined,
     }
-    return this.#deadlines.within(this.#attempt(request), () => this.#late(request))
+    const late = () => this.#late(request)
+    const connection = this.#connectionOf(request)
+    if (!connection?.isUp)
+      return this.#deadlines.within(this.#again(request, connection?.offline() ?? offlineFault()), late)
+    // One promise for the deadline and for what is tried again: this is on the path of every request.
+    const failed = (error: unknown) => this.#failed(request, connection, false, error)
+    return this.#deadlines.within(this.#send(request, connection, false), late, failed)
   }
 
-  #attempt(request: Request, redirected?: Connection, asking = false): Promise<Reply> {
-    const { key } = request
-    const connection = redirected ?? (key === undefined ? request.connection : this.#topology.connectionFor(key))
+  #attempt(request: Request, connection = this.#connectionOf(request), asking = false): Promise<Reply> {
     if (!connection?.isUp) return this.#again(request, connection?.offline() ?? offlineFault())
+    const answer = this.#send(request, connection, asking)
+    return answer.catch((error: unknown) => this.#failed(request, connection, asking, error))
+  }
+
+  #connectionOf({ key, connection }: Request): Connection | undefined {
+    return key === undefined ? connection : this.#topology.connectionFor(key)
+  }
+
+  #send(request: Request, connection: Connection, asking: boolean): Promise<Reply> {
     request.connection = connection
     request.sentAtMs = this.#runtime.clock.monotonicMs()
     request.refusal = undefined
-    const waiting = request.isRead && key !== undefined ? this.#fence?.pass(connection) : undefined
-    const answer = waiting
-      ? waiting.then(() => connection.send(request.command, asking))
-      : connection.send(request.command, asking)
-    return answer.catch((error: unknown) => this.#failed(request, connection, asking, error))
+    const isChecked = request.isRead && request.key !== undefined
+    const waiting = isChecked ? this.#fence?.pass(connection) : undefined
+    if (!waiting) return connection.send(request.command, asking)
+    return waiting.then(() => connection.send(request.command, asking))
   }
 
   #failed(request: Request, connection: Connection, asking: boolean, error: unknown): Promise<Reply> {

@@ -29,20 +29,23 @@ export class Deadlines {
     this.#afterMs = afterMs
   }
 
-  /** The promise's outcome, or what `late` makes of it when the deadline comes first. */
-  within<T>(promise: Promise<T>, late: () => Error): Promise<T> {
+  /**
+   * The promise's outcome, or what `late` makes of it when the deadline comes first.
+   *
+   * @param failed - What becomes of a rejection, still before the deadline. Default: it stays one.
+   */
+  within<T>(promise: Promise<T>, late: () => Error, failed?: (error: unknown) => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const waiting = this.#enter(() => reject(late()))
-      promise.then(
-        (value) => {
-          this.#leave(waiting)
-          resolve(value)
-        },
-        (error: unknown) => {
-          this.#leave(waiting)
-          reject(error)
-        },
-      )
+      const done = (value: T) => {
+        this.#leave(waiting)
+        resolve(value)
+      }
+      const lost = (error: unknown) => {
+        this.#leave(waiting)
+        reject(error)
+      }
+      promise.then(done, failed ? (error) => void attempt(failed, error).then(done, lost) : lost)
     })
   }
 
@@ -96,4 +99,8 @@ export class Deadlines {
     this.#runtime.timers.clearTimeout(this.#timer)
     this.#armed = false
   }
+}
+
+async function attempt<T>(failed: (error: unknown) => Promise<T>, error: unknown): Promise<T> {
+  return failed(error)
 }

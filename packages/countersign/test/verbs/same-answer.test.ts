@@ -1,0 +1,97 @@
+// Near cache off, on Redis: the store is asked each time, and an answer of the same bytes is not decoded again.
+import { allowlist, createSessions, generateKeyring, type Keyring, loadKeyring, opaque } from 'countersign'
+import { redisStore } from 'countersign/stores/redis'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { type RedisServer, startRedis } from '../../../../tools/test-support/redis-server.ts'
+import { ask } from '../../../../tools/test-support/resp.ts'
+
+const STRATEGIES = { opaque: opaque(), allowlist: allowlist({ issuer: 'https://a.test', audience: 'https://b.test' }) }
+
+let keyring: Keyring
+let redis: RedisServer
+beforeAll(async () => {
+  keyring = await loadKeyring(generateKeyring())
+  redis = await startRedis()
+})
+afterAll(() => redis.stop())
+
+describe.each(['opaque', 'allowlist'] as const)('%s', (name) => {
+  const open = () =>
+    createSessions({
+      strategy: STRATEGIES[name] as ReturnType<typeof allowlist<true>>,
+      keyring,
+      store: redisStore({ url: redis.url, prefix: name }),
+      timeouts: { absolute: '1d', idle: '1h' },
+      data: z.object({ n: z.number() }),
+      nearCache: false,
+    })
+
+  /** Checked so often that what follows is answered from what was kept. */
+  async function known() {
+    const [here, elsewhere] = [open(), open()]
+    const issued = await here.issue({ subject: `${Math.random()}`, roles: ['admin'], data: { n: 1 } })
+    if (!issued.ok) throw new Error(issued.reason)
+    const verify = () => here.verify(issued.accessToken)
+    const answers = [await verify(), await verify(), await verify()] as const
+    const close = () => Promise.all([here.close(), elsewhere.close()])
+    return { verify, elsewhere, answers, close, id: issued.session.sessionId, subject: issued.session.subject }
+  }
+
+  test('the same answer is the same frozen session, and the store is asked for each', async () => {
+    const { verify, answers, close } = await known()
+    const [, second, third] = answers
+    if (!second.ok || !third.ok) throw new Error('refused')
+    expect(third.session).toBe(second.session)
+    expect(Object.isFrozen(third.session)).toBe(true)
+    const gets = async () =>
+      Number(/cmdstat_get:calls=(\d+)/.exec(await ask(redis.port, [['INFO', 'commandstats']]))?.[1])
+    const before = await gets()
+    await verify()
+    await verify()
+    expect((await gets()) - before).toBe(2)
+    await close()
+  })
+
+  test('data changed elsewhere is there at once', async () => {
+    const { verify, elsewhere, id, close } = await known()
+    for (const n of [2, 3]) {
+      await elsewhere.update(id, () => ({ n }))
+      expect(await verify()).toMatchObject({ ok: true, session: { data: { n } } })
+      expect(await verify()).toMatchObject({ ok: true, session: { data: { n } } })
+    }
+    await close()
+  })
+
+  test.each([
+    ['ended', ({ elsewhere, id }) => elsewhere.revoke(id, { reason: 'logout' })],
+    ['ended', ({ elsewhere, subject }) => elsewhere.revokeAll(subject, { reason: 'ban' })],
+    ['unknown', ({ id }) => ask(redis.port, [['DEL', `${name}:{${id.slice(0, 12)}}:s:${id}`]])],
+  ] as const satisfies [string, (one: Awaited<ReturnType<typeof known>>) => Promise<unknown>][])(
+    'is refused as %s once it has gone: %s',
+    async (reason, end) => {
+      const one = await known()
+      await end(one)
+      expect(await one.verify()).toMatchObject({ ok: false, reason })
+      expect(await one.verify()).toMatchObject({ ok: false, reason })
+      await one.close()
+    },
+  )
+
+  test('is refused when everybody is logged out, though its record is the same', async () => {
+    const { verify, elsewhere, close } = await known()
+    await elsewhere.revokeEveryone({ reason: 'compromise' })
+    await expect.poll(async () => (await verify()).ok, { timeout: 5_000 }).toBe(false)
+    await close()
+  })
+
+  test('two checks at once, with a change in between, tell of what each of them found', async () => {
+    const { verify, elsewhere, id, close } = await known()
+    for (let n = 10; n < 40; n++) {
+      const racing = [verify(), verify(), elsewhere.update(id, () => ({ n })), verify(), verify()]
+      await Promise.all(racing)
+      expect(await verify()).toMatchObject({ ok: true, session: { data: { n } } })
+    }
+    await close()
+  })
+})
