@@ -18,7 +18,7 @@ function rulesBroken(files: Record<string, string>): string[] {
 const importOf = (path: string) => `import { a } from '${path}'\n`
 
 describe('import direction', () => {
-  it('accepts the directions of design.md section 8', () => {
+  it('accepts the directions of the table of rules', () => {
     const files = {
       'internal/bytes.ts': '',
       'internal/errors.ts': importOf('./bytes.ts'),

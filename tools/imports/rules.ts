@@ -1,4 +1,4 @@
-// Which file may import what, and what no file may touch. The table of design.md §8, and the only place to change it.
+// Which file may import what, and what no file may touch. The only place to change it.
 
 /** A part is a folder or a file below `packages/countersign/src/`; the longest that matches a path counts. */
 export interface Part {

@@ -1,4 +1,4 @@
-// Results of Wycheproof that are wrong or debatable (standards.md section 5). Each is pinned: a case that deviates and is
+// Results of Wycheproof that are wrong or debatable . Each is pinned: a case that deviates and is
 // not listed fails, and so does a listed one that deviates no longer.
 import type { Verdict } from './cases.ts'
 

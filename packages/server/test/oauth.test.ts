@@ -1,4 +1,4 @@
-// The endpoints for programs: standards.md 4.3, 4.9, 9.2.2, 9.2.3, 10.4.10, 12.3.5.
+// The endpoints for programs: ASVS 4.3, 4.9, 9.2.2, 9.2.3, 10.4.10, 12.3.5.
 import { generateKeyPairSync } from 'node:crypto'
 import { createRemoteVerifier, createVerifier, generateKeyring, loadKeyring } from 'countersign'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-// Forgotten passwords and addresses to verify, over HTTP: standards.md FP-1 to FP-5, 6.3.8, 6.4.3, 6.4.6, 14.2.1.
+// Forgotten passwords and addresses to verify, over HTTP: OWASP Forgot Password, ASVS 6.3.8, 6.4.3, 6.4.6, 14.2.1.
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -65,7 +65,7 @@ const OPTIONS = new Set(['store', 'keyring', 'sessions', 'roles', 'passwords', '
 const PASSWORDS = new Set(['minLength', 'maxBytes', 'argon2', 'concurrency', 'queue', 'words', 'refuse'])
 const ARGON2 = new Set(['memoryKiB', 'passes', 'parallelism'])
 
-/** Combinations of equal strength (OWASP Password Storage; `standards.md` PW-1): KiB and passes. */
+/** Combinations of equal strength (OWASP Password Storage Cheat Sheet): KiB and passes. */
 const FLOOR = [
   [47_104, 1],
   [19_456, 2],

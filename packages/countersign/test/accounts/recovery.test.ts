@@ -1,4 +1,4 @@
-// Password reset and e-mail verification on every store: standards.md FP-1 to FP-5, ASVS 6.4.3, 6.5.1, 7.4.3.
+// Password reset and e-mail verification on every store: OWASP Forgot Password, ASVS 6.4.3, 6.5.1, 7.4.3.
 import { type AccountEvent, createAccounts } from 'countersign/accounts'
 import { createOneTime, type OneTimeEvent } from 'countersign/one-time'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'

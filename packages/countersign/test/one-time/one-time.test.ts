@@ -1,4 +1,4 @@
-// One-time tokens on every store: standards.md 6.4.1, 6.5.1 to 6.5.4, FP-3.
+// One-time tokens on every store: ASVS 6.4.1, 6.5.1 to 6.5.4.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { generateKeyring, type KeyringFile, loadKeyring } from 'countersign'

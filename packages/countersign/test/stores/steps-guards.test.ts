@@ -1,4 +1,4 @@
-// One test per guard of design.md §6, "Rules without which a model found a counter-example", and of §4, as far as the
+// One test per guard of the rules without which a model found a counter-example (docs/design/0002 and 0007), as far as the
 // guard lives in stores/steps. Each tells the attack or the accident that the guard stops, and fails without it.
 
 import { samples } from 'countersign/conformance'

@@ -1,5 +1,5 @@
 // Promise 7: a dump of the store without the keyring, a log, a trace or a list call holds no secret that lets anyone in
-// (design.md §3, ASVS 16.2.5).
+// (ASVS 16.2.5).
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto'
 import type { KeyringFile } from 'countersign'
 import type { Secret } from '../../../../tools/test-support/secret-search.ts'
 
-/** Sizes in `cso_` and `csr_` tokens (design.md §5): version, key number, session id, generation, secret, MAC. */
+/** Sizes in `cso_` and `csr_` tokens (docs/design/0001): version, key number, session id, generation, secret, MAC. */
 const ID_AT = 2
 const GENERATION_AT = ID_AT + 25
 const SECRET_AT = GENERATION_AT + 4
@@ -57,7 +57,7 @@ export class Vault {
     if (kind === 'csr_') this.#successor(bytes, secret)
   }
 
-  /** design.md §6: what the store must not hold either is the secret that comes next. */
+  /** docs/design/0003: what the store must not hold either is the secret that comes next. */
   #successor(token: Buffer, secret: Buffer): void {
     this.#carried.add(secret.toString('hex'))
     const next = Buffer.alloc(4)

@@ -37,7 +37,7 @@ export interface NodeRedisErrors {
 export const SILENT_MS = 1_000
 
 /**
- * Makes a client with the settings that the promises depend on (`redis-and-reliability.md` §1.7). They are not options:
+ * Makes a client with the settings that the promises depend on (`docs/design/0006-redis-topologies.md`). They are not options:
  * the defaults cost three quarters of the throughput, wait for ever on a silent connection, and stay closed after a
  * time-out.
  *

@@ -43,7 +43,7 @@ export const CHECKED_SETTINGS = [
 type Setting = (name: (typeof CHECKED_SETTINGS)[number]) => string | undefined
 
 /**
- * The start check of `redis-and-reliability.md` §2.3. Warnings name the promise of the README that they weaken.
+ * The check at the start (`docs/operations.md`). Warnings name the promise of the README that they weaken.
  *
  * @throws CountersignError `ERR_STORE_MISCONFIGURED` when the server cannot be used at all.
  */

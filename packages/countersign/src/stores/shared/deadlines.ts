@@ -13,7 +13,7 @@ const STALL_MS = 100
 /**
  * A deadline for any number of calls on a single timer: all wait equally long, so the one that began first is due
  * first, and a call that ends leaves the line without touching the timer. A timer per call would cost more than the
- * call itself (`redis-and-reliability.md` §1.7).
+ * call itself (`docs/design/0006-redis-topologies.md`).
  */
 export class Deadlines {
   readonly #runtime: Pick<Runtime, 'clock' | 'timers'>

@@ -140,7 +140,7 @@ export type Named = Pick<SubjectRef, 'subject' | 'tenant'>
 /**
  * The subject's revocation record without what is over, or a new one. A new one refuses every token that exists: either
  * there is none, or the store has lost the record that said which of them had ended, and a later login must not make
- * those good again (design.md §4, `lost`).
+ * those good again (`docs/design/0007-durability-and-journal.md`).
  */
 export function revocationsOf(shard: Shard, named: Named, nowMs: number): RevocationState {
   const state = shard.revocations()
