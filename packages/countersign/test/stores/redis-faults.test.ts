@@ -8,6 +8,7 @@ import { createClient } from 'redis'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type RedisOptions, startRedis } from '../../../../tools/test-support/redis-server.ts'
 import { startRespProxy } from '../../../../tools/test-support/resp-proxy.ts'
+import { createNodeRedis, PING_MS } from '../../src/stores/redis/node-redis.ts'
 
 const { createRule, endRule, HOUR, MINUTE, recordOf, refresh, sessionId, subjectRef } = samples
 
@@ -273,6 +274,25 @@ describe('ready', () => {
     expect(await store.accounts.create(account)).toEqual({ is: 'created' })
     expect(await store.accounts.replace({ ...account, version: 2 }, 1)).toEqual({ is: 'stored' })
   })
+})
+
+it('a connection that is given up while it is being made leaves nothing behind', async () => {
+  const server = await startRedis()
+  cleanUp.push(() => server.stop())
+  const raw = await rawClient(server.url)
+  const connections = async () => (await raw.sendCommand(['CLIENT', 'LIST'])).toString().trim().split('\n').length
+  const client = await createNodeRedis({ host: '127.0.0.1', port: server.port, login: {} }, systemRuntime.random)
+  const errors: unknown[] = []
+  client.on('error', (error) => errors.push(error))
+  const isReady = new Promise((resolve) => client.on('ready', resolve))
+  client.connect().catch(() => {})
+  client.destroy()
+  // The package makes it all the same.
+  await isReady
+  expect(client.isReady).toBe(false)
+  await until(async () => (await connections()) === 1)
+  await sleep(2 * PING_MS)
+  expect(errors).toEqual([])
 })
 
 describe('a server that refuses', () => {

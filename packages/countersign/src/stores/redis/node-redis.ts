@@ -35,6 +35,8 @@ export interface NodeRedisErrors {
 
 /** Silence after which a connection is given up, unless requests may wait longer for their answer. */
 export const SILENT_MS = 1_000
+/** So often a connection is asked whether it is there: it falls silent only when the server does. */
+export const PING_MS = 400
 
 /**
  * Makes a client with the settings that the promises depend on (`docs/design/0006-redis-topologies.md`). They are not options:
@@ -50,7 +52,7 @@ export async function createNodeRedis(
 ): Promise<NodeRedisClient> {
   const { createClient } = await loadRedis()
   const { username, password, database, tls } = login
-  const client: unknown = createClient({
+  const client = createClient({
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     ...(database !== undefined && { database }),
@@ -59,7 +61,7 @@ export async function createNodeRedis(
     disableOfflineQueue: true,
     // Switches off an AbortSignal per command; the deadlines are our own.
     commandOptions: { timeout: undefined } as object,
-    pingInterval: 400,
+    pingInterval: PING_MS,
     ...more,
     socket: {
       host,
@@ -71,8 +73,13 @@ export async function createNodeRedis(
       reconnectStrategy: (attempt: number) => Math.min(50 * 2 ** attempt, 1_000) + jitterMs(random, 200),
       ...socket,
     },
-  } as object)
-  return client as NodeRedisClient
+  } as object) as unknown as NodeRedisClient
+  // One that is destroyed while it connects (6.3.1) becomes ready all the same, and pings for ever: a socket that nobody
+  // closes, and a process that does not end.
+  client.on('ready', () => {
+    if (!client.isOpen) client.destroy()
+  })
+  return client
 }
 
 /**
