@@ -33,6 +33,8 @@ export interface Rules {
 export interface Violation {
   readonly invariant: Invariant
   readonly what: string
+  /** The calls that cannot both be right, or the one that cannot. */
+  readonly calls: readonly Call[]
   readonly sid?: string | undefined
   readonly subject: string
 }
@@ -67,8 +69,9 @@ interface Story {
 export function check(calls: readonly Call[], rules: Rules): Violation[] {
   const found: Violation[] = []
   for (const story of storiesOf(calls)) {
-    const violated = (invariant: Invariant, what: string) =>
-      found.push({ invariant, what: `…${story.sid.slice(-6)} ${what}`, sid: story.sid, subject: story.subject })
+    const { sid, subject } = story
+    const violated: Tell = (invariant, what, ...calls) =>
+      found.push({ invariant, what: `…${sid.slice(-6)} ${what}`, calls, sid, subject })
     revoked(story, rules, violated)
     successors(story, violated)
     written(story, rules, violated)
@@ -76,11 +79,14 @@ export function check(calls: readonly Call[], rules: Rules): Violation[] {
     owned(story, violated)
     denied(story, rules, violated)
   }
-  withoutStore(calls, rules, (invariant, what, { sid, subject }) => found.push({ invariant, what, sid, subject }))
+  withoutStore(calls, rules, (invariant, what, call) => {
+    const { sid, subject } = call
+    found.push({ invariant, what, calls: [call], sid, subject })
+  })
   return found
 }
 
-type Tell = (invariant: Invariant, what: string) => void
+type Tell = (invariant: Invariant, what: string, ...calls: readonly Call[]) => void
 
 function storiesOf(calls: readonly Call[]): Story[] {
   const bySid = new Map<string, Call[]>()
@@ -125,7 +131,8 @@ function revoked({ made, calls, endings }: Story, rules: Rules, violated: Tell):
     )
     if (!by) continue
     const lateMs = (call.invokedMs - by.endedMs).toFixed(0)
-    violated('I1', `${call.verb} on node ${call.node} was accepted ${lateMs} ms after ${by.verb} was acknowledged`)
+    const said = `${call.verb} on node ${call.node} was accepted ${lateMs} ms after ${by.verb} was acknowledged`
+    violated('I1', said, by, call)
   }
 }
 /** How old an answer may be: a process reads what it wrote itself, and whoever asks the store reads what is there. */
@@ -146,14 +153,15 @@ const wasLost = ({ invokedMs, answer }: Said<Ok>, rules: Rules): boolean =>
 
 /** I2. */
 function successors({ calls }: Story, violated: Tell): void {
-  const byGeneration = new Map<number, string>()
+  const byGeneration = new Map<number, { readonly hash: string; readonly call: Call }>()
   for (const call of calls) {
     const token = isOk(call) ? call.answer.token : undefined
     if (token === undefined) continue
-    const before = byGeneration.get(token.generation)
-    if (before !== undefined && before !== token.hash)
-      violated('I2', `has two tokens of generation ${token.generation}`)
-    byGeneration.set(token.generation, token.hash)
+    const { generation, hash } = token
+    const before = byGeneration.get(generation)
+    if (before !== undefined && before.hash !== hash)
+      violated('I2', `has two tokens of generation ${generation}`, before.call, call)
+    byGeneration.set(generation, { hash, call })
   }
 }
 
@@ -171,13 +179,14 @@ function written({ calls }: Story, rules: Rules, violated: Tell): void {
   }
   for (const [operation, tries] of asked) {
     const seen = times.get(operation) ?? 0
-    if (seen > 1) violated('I3', `${operation} is there ${seen} times`)
-    if (seen === 1 && !tries.some(mayHave)) violated('I3', `${operation} was refused and is there`)
+    if (seen > 1) violated('I3', `${operation} is there ${seen} times`, ...tries, final)
+    if (seen === 1 && !tries.some(mayHave)) violated('I3', `${operation} was refused and is there`, ...tries, final)
     const acknowledged = tries.find((call): call is Said<Ok> => isOk(call) && call.endedMs <= final.invokedMs)
     if (seen === 0 && acknowledged && !wasLost(acknowledged, rules))
-      violated('I3', `${operation} was acknowledged and is not there`)
+      violated('I3', `${operation} was acknowledged and is not there`, acknowledged, final)
   }
-  for (const operation of times.keys()) if (!asked.has(operation)) violated('I3', `${operation} was never asked for`)
+  for (const operation of times.keys())
+    if (!asked.has(operation)) violated('I3', `${operation} was never asked for`, final)
 }
 
 /** I4. */
@@ -194,30 +203,36 @@ function young({ calls, made }: Story, rules: Rules, violated: Tell): void {
           write.answer.version! > version &&
           !wasLost(write, rules),
       )
-    if (missed) violated('I4', `${call.verb} said version ${version} after ${missed.answer.version} was acknowledged`)
+    if (missed) {
+      const said = `${call.verb} said version ${version} after ${missed.answer.version} was acknowledged`
+      violated('I4', said, missed, call)
+    }
     const { lifetime } = rules
     if (lifetime && made && LIVE.has(call.verb) && call.invokedMs > made.endedMs + lifetime.ms + lifetime.errorMs) {
-      violated('I4', `${call.verb} was accepted ${(call.invokedMs - made.endedMs).toFixed(0)} ms after the login`)
+      const afterMs = (call.invokedMs - made.endedMs).toFixed(0)
+      violated('I4', `${call.verb} was accepted ${afterMs} ms after the login`, made, call)
     }
   }
 }
 
 /** I5. */
 function owned({ calls, subject }: Story, violated: Tell): void {
-  if (calls.filter((call) => call.verb === 'issue' && isOk(call)).length > 1) violated('I5', 'was issued twice')
+  const logins = calls.filter((call) => call.verb === 'issue' && isOk(call))
+  if (logins.length > 1) violated('I5', 'was issued twice', ...logins)
   for (const call of calls) {
     const said = isOk(call) ? call.answer.subject : undefined
-    if (said !== undefined && said !== subject) violated('I5', `of ${subject} is said to be of ${said}`)
+    if (said !== undefined && said !== subject) violated('I5', `of ${subject} is said to be of ${said}`, call)
   }
 }
 
 /** I7. */
-function denied({ calls, made, endings, subject }: Story, rules: Rules, violated: Tell): void {
+function denied({ calls, made, endings, subject }: Story, rules: Rules, tell: Tell): void {
   for (const call of calls) {
     if (!isFail(call)) continue
+    const violated = (what: string) => tell('I7', what, ...(made ? [made, call] : [call]))
     const { reason } = call.answer
     if (typeof reason !== 'string' || !REASONS.has(reason)) {
-      violated('I7', `${call.verb} was refused with ${JSON.stringify(reason)}`)
+      violated(`${call.verb} was refused with ${JSON.stringify(reason)}`)
       continue
     }
     const hasLoss = (rules.losses ?? []).some(({ atMs }) => atMs <= call.endedMs)
@@ -225,15 +240,14 @@ function denied({ calls, made, endings, subject }: Story, rules: Rules, violated
     const ended = endings.some((ending) => ending.invokedMs <= call.endedMs && mayHave(ending))
     // A login that nobody was told of is not known to the history.
     const isKnown = made !== undefined
-    if (reason === 'ended' && isKnown && !ended && !hasLoss) violated('I7', `${call.verb}: ended, and nobody ended it`)
+    if (reason === 'ended' && isKnown && !ended && !hasLoss) violated(`${call.verb}: ended, and nobody ended it`)
     // The oldest tombstones of a subject go.
     const isForgotten = reason === 'unknown' && ended
     if (['unknown', 'rolled_back'].includes(reason) && isKnown && !hasLoss && !isForgotten)
-      violated('I7', `${call.verb}: ${reason}, and the store lost nothing`)
-    if (reason === 'reused' && !hasLoss) violated('I7', `${call.verb}: reused, and every client is honest`)
+      violated(`${call.verb}: ${reason}, and the store lost nothing`)
+    if (reason === 'reused' && !hasLoss) violated(`${call.verb}: reused, and every client is honest`)
     if (EXPIRED.has(reason) && made && !(lifetime && call.endedMs >= made.invokedMs + lifetime.ms - lifetime.errorMs))
       violated(
-        'I7',
         `${call.verb}: ${reason}, too early, ${(call.endedMs - made.invokedMs).toFixed(0)} ms after the login of ${subject}`,
       )
   }

@@ -94,23 +94,47 @@ export class History {
     }
   }
 
-  /** The last lines about a session and its subject, for whoever has to find out why. */
-  trace(about: { readonly sid?: string | undefined; readonly subject?: string | undefined }, most = 60): string[] {
+  /**
+   * The lines about a session and its subject up to a few after the calls in question, which are marked and always there.
+   *
+   * @param most - Lines at most.
+   */
+  trace(
+    about: { readonly sid?: string | undefined; readonly subject?: string | undefined },
+    inQuestion: readonly Call[] = [],
+    most = 60,
+  ): string[] {
     const calls = this.calls.filter(
       (call) =>
-        call.subject === about.subject &&
-        (about.sid === undefined || call.verb === 'revokeAll' || sidOf(call) === about.sid),
+        inQuestion.includes(call) ||
+        (call.subject === about.subject &&
+          (about.sid === undefined || call.verb === 'revokeAll' || sidOf(call) === about.sid)),
     )
     const lines = [
-      ...this.notes.map(({ atMs, what }) => ({ atMs, line: `${ms(atMs)} -- ${what}` })),
-      ...calls.map((call) => ({ atMs: call.invokedMs, line: lineOf(call) })),
+      ...this.notes.map(({ atMs, what }) => ({ atMs, line: `  ${ms(atMs)} -- ${what}`, isAsked: false })),
+      ...calls.map((call) => {
+        const isAsked = inQuestion.includes(call)
+        return { atMs: call.invokedMs, line: `${isAsked ? '>' : ' '} ${lineOf(call)}`, isAsked }
+      }),
+    ].sort((a, b) => a.atMs - b.atMs)
+    const last = lines.findLastIndex(({ isAsked }) => isAsked)
+    const end = last < 0 ? lines.length : Math.min(lines.length, last + 1 + LINES_AFTER)
+    const earlier = (from: number) => lines.slice(0, from).filter(({ isAsked }) => isAsked)
+    let start = Math.max(0, end - most)
+    // What is shown of before, and the line that says how much is not, take their room.
+    while (start > 0 && start < end && end - start + earlier(start).length + 1 > most) start++
+    const before = earlier(start)
+    const gap = start - before.length
+    return [
+      ...before.map(({ line }) => line),
+      ...(gap > 0 ? [`  … ${gap} lines`] : []),
+      ...lines.slice(start, end).map(({ line }) => line),
     ]
-    return lines
-      .sort((a, b) => a.atMs - b.atMs)
-      .slice(-most)
-      .map(({ line }) => line)
   }
 }
+
+/** What happened right after the calls in question often tells why. */
+const LINES_AFTER = 5
 
 const sidOf = ({ sid, answer }: Call) => sid ?? (answer.is === 'ok' ? answer.sid : undefined)
 

@@ -6,6 +6,7 @@ import { type Crowd, type Known, Node, numbered, openSessions, renew, wander } f
 import { History } from './history.ts'
 import { type Moment, NODES, type Place } from './places.ts'
 import { type Context, demand } from './scenario.ts'
+import { brokenBy } from './verdict.ts'
 
 export interface LoadOptions {
   /** Calls at least. */
@@ -47,11 +48,7 @@ export async function loadOn(place: Place, context: Context, options: LoadOption
     total.troubles += round.troubles
     total.rounds++
     const violations = check(history.calls, round.rules)
-    if (violations.length > 0) {
-      for (const line of history.trace(violations[0]!)) context.say(line)
-      const said = violations.slice(0, 5).map(({ invariant, what }) => `${invariant} ${what}`)
-      throw new Error(`${violations.length} violations: ${said.join('; ')}`)
-    }
+    if (violations.length > 0) throw brokenBy(history, violations)
     options.onRound?.(history)
   }
   const { calls, copies, unknown, troubles } = total

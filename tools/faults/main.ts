@@ -10,6 +10,7 @@ import { rows } from './matrix.ts'
 import { readReport, runTests, type Verdict, verdictOn } from './run-tests.ts'
 import type { Context, Proof, Row, Tests } from './scenario.ts'
 import { titleOf } from './scenario.ts'
+import { Broken } from './verdict.ts'
 
 const HELP = `npm run faults -- [options]
 
@@ -74,6 +75,7 @@ async function runRows(): Promise<Score> {
   const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : whole('--seed', values.seed)
   console.log(`faults, ${isShort ? 'short' : 'long'} form, --seed ${seed}`)
   const wanted = chosen.flatMap(({ proofs }) => proofs.filter((proof): proof is Tests => proof.is === 'tests'))
+  const failures: string[] = []
   const startedMs = performance.now()
   let report: VitestReport | undefined
   if (values.report !== undefined) report = readReport(values.report)
@@ -88,11 +90,20 @@ async function runRows(): Promise<Score> {
       score[verdict.is]++
       const word = { passed: 'ok     ', failed: 'FAILED ', skipped: 'skipped' }[verdict.is]
       const time = proof.is === 'scenario' ? ` (${secondsSince(atMs)})` : ''
-      console.log(`${word} ${row.id.padEnd(4)} ${titleOf(proof)}${time}: ${verdict.said}`)
-      if (verdict.is === 'failed') console.log(`             passes: ${row.passes}`)
+      const line = `${word} ${row.id.padEnd(4)} ${titleOf(proof)}${time}: ${verdict.said}`
+      console.log(line)
+      if (verdict.is !== 'failed') continue
+      console.log(`             passes: ${row.passes}`)
+      for (const detail of verdict.details ?? []) console.log(`             ${detail}`)
+      // Once more: whoever sees only the end of it, of this proof or of the whole run, sees what it was.
+      if (verdict.details) console.log(line)
+      failures.push(line)
     }
   }
-  if (score.failed > 0) console.log(`the same again: npm run faults -- ${isShort ? '--short ' : ''}--seed ${seed}`)
+  if (failures.length > 0) {
+    console.log(`\n${failures.join('\n')}`)
+    console.log(`the same again: npm run faults -- ${isShort ? '--short ' : ''}--seed ${seed}`)
+  }
   return score
 }
 
@@ -118,8 +129,9 @@ async function judge(row: Row, proof: Proof, report: VitestReport | undefined, s
   try {
     return { is: 'passed', said: await proof.run(context) }
   } catch (error) {
-    const text = (error as Error).stack ?? String(error)
-    return { is: 'failed', said: text.replaceAll(root, '.').replace(/\n/g, '\n             ') }
+    if (error instanceof Broken) return { is: 'failed', said: error.message, details: error.history }
+    const [said, ...details] = ((error as Error).stack ?? String(error)).replaceAll(root, '.').split('\n')
+    return { is: 'failed', said: said!, details }
   } finally {
     for (const one of undo.reverse()) {
       try {

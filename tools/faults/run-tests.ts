@@ -9,7 +9,10 @@ import type { Tests } from './scenario.ts'
 
 export interface Verdict {
   readonly is: 'passed' | 'failed' | 'skipped'
+  /** One line. */
   readonly said: string
+  /** What shows why. */
+  readonly details?: readonly string[]
 }
 
 /** Vitest's titles are templates: `%s`, `%i` and `$name` become something. */

@@ -71,6 +71,14 @@ export const durableRows: readonly Row[] = [
         durable('queue'),
         'a revocation is queued, refused here at once, never said to be done, and done when it goes again',
       ),
+      tests(
+        durable('waiting'),
+        'a read that is executed before what waits goes through, and answered after it, does not show the old state',
+      ),
+      tests(
+        durable('waiting'),
+        'a session of a subject that waits to be ended is refused, whenever this process thinks that it was opened',
+      ),
     ],
   },
 ]

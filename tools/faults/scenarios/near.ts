@@ -11,6 +11,7 @@ import { type Context, demand, elsewhere, type Row, scenario, tests } from '../s
 const wire = 'packages/countersign/test/stores/redis-line-wire.test.ts'
 const redis = 'packages/countersign/test/stores/redis-near.test.ts'
 const unit = 'packages/countersign/test/cache/near-cache.test.ts'
+const between = 'packages/countersign/test/cache/interleavings.test.ts'
 const own = 'packages/countersign/test/cache/own-writes.test.ts'
 const moves = 'packages/countersign/test/stores/redis-cluster-moves.test.ts'
 
@@ -98,6 +99,7 @@ export const near: readonly Row[] = [
       tests(wire, 'N1: a reply and a push'),
       tests(wire, 'a push for all keys in the middle of a hundred reads'),
       tests(wire, 'a hundred thousand keys in one push'),
+      tests(unit, 'not kept when %s'),
     ],
   },
   {
@@ -160,7 +162,14 @@ export const near: readonly Row[] = [
     id: 'N10',
     fault: 'a write and then a read of the same process, over two connections, again and again',
     passes: 'it always reads what it wrote',
-    proofs: [tests(redis, 'N10: what this process wrote, it reads, over two connections'), tests(own, '%s drops %s')],
+    proofs: [
+      tests(redis, 'N10: what this process wrote, it reads, over two connections'),
+      tests(own, '%s drops %s'),
+      tests(between, 'what was read beside a write of this process is not served once the write has been acknowledged'),
+      tests(between, 'nor is a read joined that was sent while the write was under way'),
+      tests(between, 'no copy is served while a write of this process is under way, whose answer may be lost'),
+      tests(between, 'an update that is told to be done only when it is asked for again drops the copy from before it'),
+    ],
   },
   {
     id: 'N11',

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { INVARIANTS } from '../check.ts'
 import { type Context, demand, type Row, scenario } from '../scenario.ts'
+import { Broken } from '../verdict.ts'
 
 interface Told {
   readonly seed: number
@@ -25,10 +26,10 @@ async function simulate(context: Context): Promise<string> {
   await Promise.all(workers)
   const bad = told.find(({ problems }) => problems.length > 0)
   if (bad) {
-    for (const line of bad.trace) context.say(line)
-    throw new Error(
-      `seed ${bad.seed} (--only SIM --seed ${bad.seed} --seeds 1): ${bad.problems.slice(0, 5).join('; ')}`,
-    )
+    const [first, ...more] = bad.problems
+    const others = more.length === 0 ? '' : ` and ${more.length} more`
+    const again = `--only SIM --seed ${bad.seed} --seeds 1`
+    throw new Broken(`seed ${bad.seed} (${again}): ${first!.split('\n')[0]}${others}`, bad.trace)
   }
   demand(told.length === context.seeds, `only ${told.length} of ${context.seeds} lives came to their end`)
   const sum = (of: (life: Told) => number) => told.reduce((total, life) => total + of(life), 0)
