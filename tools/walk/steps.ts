@@ -7,7 +7,15 @@ export interface Walker {
   /** Runs a `countersign` command on the same store. */
   countersign(...args: string[]): Promise<CommandResult>
   sleep(ms: number): Promise<void>
+  /**
+   * Whether a request that was answered with an outage is made once more. Absent: never. A client that is told 503 may
+   * ask again; one that is told 401 is logged out.
+   */
+  asksAgain?(): Promise<boolean>
 }
+
+/** Exit code of a command that could not do it, for instance without the store. */
+const FAILED = 1
 
 export interface Answer {
   readonly status: number
@@ -19,6 +27,8 @@ export interface Step {
   readonly name: string
   run(): Promise<unknown>
   readonly expect: unknown
+  /** Where something may happen to the store. */
+  readonly isMiddle?: true
 }
 
 /** Longer than the default grace, within which a refresh token is not rotated again. */
@@ -33,7 +43,13 @@ interface Device {
   sessionId: string
 }
 
-export function walkSteps(walker: Walker): readonly Step[] {
+export interface Walk {
+  readonly steps: readonly Step[]
+  /** The session that is walked with, once there is one. */
+  sessionId(): string
+}
+
+export function walkOf(walker: Walker): Walk {
   const phone: Device = { name: 'phone', accessToken: '', refreshToken: '', sessionId: '' }
   const laptop: Device = { name: 'laptop', accessToken: '', refreshToken: '', sessionId: '' }
   let oldAccess = ''
@@ -43,17 +59,20 @@ export function walkSteps(walker: Walker): readonly Step[] {
     path: string,
     o: { body?: object; token?: string; origin?: string } = {},
   ): Promise<Answer> => {
-    const response = await fetch(walker.url + path, {
-      method,
-      headers: {
-        ...(o.body && { 'content-type': 'application/json' }),
-        ...(o.origin && { origin: o.origin }),
-        ...(o.token && { authorization: `Bearer ${o.token}` }),
-      },
-      ...(o.body && { body: JSON.stringify(o.body) }),
-    })
-    const text = await response.text()
-    return { status: response.status, body: text === '' ? null : JSON.parse(text) }
+    for (;;) {
+      const response = await fetch(walker.url + path, {
+        method,
+        headers: {
+          ...(o.body && { 'content-type': 'application/json' }),
+          ...(o.origin && { origin: o.origin }),
+          ...(o.token && { authorization: `Bearer ${o.token}` }),
+        },
+        ...(o.body && { body: JSON.stringify(o.body) }),
+      })
+      const text = await response.text()
+      if (response.status === 503 && (await walker.asksAgain?.())) continue
+      return { status: response.status, body: text === '' ? null : JSON.parse(text) }
+    }
   }
   const keep = (device: Device, body: any) => {
     device.accessToken = body.accessToken
@@ -100,7 +119,12 @@ export function walkSteps(walker: Walker): readonly Step[] {
     const { status, body } = await call('GET', '/auth/sessions', { token })
     return { status, devices: body.items?.map((item: any) => [item.device.label, item.current]), next: body.next }
   }
-  const role = async (...roles: string[]) => (await walker.countersign('users', 'role', IDENTIFIER, ...roles)).code
+  const role = async (...roles: string[]) => {
+    for (;;) {
+      const { code } = await walker.countersign('users', 'role', IDENTIFIER, ...roles)
+      if (code !== FAILED || !(await walker.asksAgain?.())) return code
+    }
+  }
 
   const gone = (endedBy: string) => ({
     status: 401,
@@ -110,7 +134,7 @@ export function walkSteps(walker: Walker): readonly Step[] {
     remedy: 'sign_in',
   })
   let second = ''
-  return [
+  const steps: readonly Step[] = [
     {
       name: 'register',
       run: async () => {
@@ -177,6 +201,7 @@ export function walkSteps(walker: Walker): readonly Step[] {
       expect: { status: 200, sameSession: true, sameToken: false, roles: [] },
     },
     {
+      isMiddle: true,
       name: 'list the devices, from the phone',
       run: () => devices(phone.accessToken),
       expect: {
@@ -252,4 +277,5 @@ export function walkSteps(walker: Walker): readonly Step[] {
     { name: 'the refresh token of the laptop says why', run: () => refresh(laptop), expect: gone('logout') },
     { name: 'log in again', run: () => login(phone), expect: { status: 200, device: 'phone', roles: [], minutes: 10 } },
   ]
+  return { steps, sessionId: () => phone.sessionId }
 }

@@ -25,10 +25,20 @@ test('the walk of the README passes on every store, with the same answers', { ti
   expect(sqlite!.code).toBe(0)
   others.push(...(await Promise.all([walk('--store', 'redis-cluster'), walk('--store', 'redis-sentinel')])))
   for (const { lines, code } of others) expect([code, lines]).toEqual([0, sqlite!.lines])
+  // The same answers, also while the primary that has the session is killed and replaced.
+  const through = ['redis-cluster', 'redis-sentinel'].map((store) => walk('--store', store, '--failover'))
+  for (const { lines, code } of await Promise.all(through)) {
+    const said = lines.filter((line) => line.startsWith('failover: '))
+    expect([code, lines.filter((line) => !said.includes(line))]).toEqual([0, sqlite!.lines])
+    expect(said).toEqual([expect.stringMatching(/^failover: the primary was killed and replaced; .*outage: [1-9]/)])
+  }
 })
 
-test('a store that there is not is a usage error', async () => {
-  const { code, errors } = await walk('--store', 'oracle')
+test.each([
+  [['--store', 'oracle'], '"--store" must be one of: sqlite, redis, redis-cluster, redis-sentinel, postgres'],
+  [['--store', 'sqlite', '--failover'], '"--failover" needs --store redis-cluster or redis-sentinel'],
+])('a store that there is not, or that nobody takes over, is a usage error: %s', async (args, said) => {
+  const { code, errors } = await walk(...args)
   expect(code).toBe(2)
-  expect(errors).toContain('"--store" must be one of: sqlite, redis, redis-cluster, redis-sentinel, postgres')
+  expect(errors).toContain(said)
 })
