@@ -13,7 +13,7 @@ const IDS = [
   ...numbered('D', 6),
   ...numbered('C', 2),
   ...numbered('R', 10),
-  ...numbered('A', 3),
+  ...numbered('A', 4),
   ...['P1', 'Q1', 'S1', 'SIM'],
   ...numbered('L', 5),
 ]

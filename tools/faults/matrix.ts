@@ -1,5 +1,6 @@
 // The fault matrix, row by row, as docs/design/0009-faults.md has it.
 import type { Row } from './scenario.ts'
+import { awayRows } from './scenarios/away.ts'
 import { carts } from './scenarios/carts.ts'
 import { clocks } from './scenarios/clocks.ts'
 import { durableRows } from './scenarios/durable.ts'
@@ -17,6 +18,7 @@ export const rows: readonly Row[] = [
   ...carts,
   ...rotation,
   ...outages,
+  ...awayRows,
   ...sql,
   ...loads,
   ...simulated,

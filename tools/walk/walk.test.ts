@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { count } from '../test-support/counts.ts'
 
 const WALK = fileURLToPath(new URL('../walk.ts', import.meta.url))
 
@@ -26,7 +27,7 @@ test('the walk of the README passes on every store, with the same answers', { ti
   others.push(...(await Promise.all([walk('--store', 'redis-cluster'), walk('--store', 'redis-sentinel')])))
   for (const { lines, code } of others) expect([code, lines]).toEqual([0, sqlite!.lines])
   // The same answers, also while the primary that has the session is killed and replaced.
-  const through = ['redis-cluster', 'redis-sentinel'].map((store) => walk('--store', store, '--failover'))
+  const through = ['redis-cluster', 'redis-sentinel'].slice(0, count(1, 2)).map((store) => walk('--store', store, '--failover'))
   for (const { lines, code } of await Promise.all(through)) {
     const said = lines.filter((line) => line.startsWith('failover: '))
     expect([code, lines.filter((line) => !said.includes(line))]).toEqual([0, sqlite!.lines])
