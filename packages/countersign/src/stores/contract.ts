@@ -192,6 +192,11 @@ export interface RotationRule {
    * forward as `touch` does, to the one that fits the record's `persistent`. `null` = a refresh is no activity.
    */
   readonly use: { readonly idleAtMs: number; readonly persistentIdleAtMs: number } | null
+  /**
+   * Given by whom a store has `failovers`: the incarnation that is known to have forgotten nothing of late, `null` = none. A
+   * step of another one ends as `rolled_back` what would be `reused`. Absent: no incarnation is doubted.
+   */
+  readonly trusts?: Incarnation | null
   readonly durable?: DurableWish
 }
 export type Rotated =

@@ -11,6 +11,11 @@ export interface Failovers {
    * `undefined` while that is not known, for instance without a connection.
    */
   incarnationOf(tag: string | null): Incarnation | undefined
+  /**
+   * For how long this process has known that primary to be in charge of something, in milliseconds of the monotonic clock.
+   * `Infinity` for those that it found when the store was opened. `undefined` as above.
+   */
+  inChargeForMs(tag: string | null): number | undefined
   /** Calls back when one of them may have changed, and when the store can be reached again. */
   onChange(listener: () => void): void
   /** Asks who holds what now, so that a failover that broke no connection is seen as well. */

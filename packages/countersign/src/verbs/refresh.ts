@@ -1,11 +1,12 @@
 import { equalBytes, sha256 } from '../internal/bytes.ts'
 import { CountersignError } from '../internal/errors.ts'
+import { type SessionId, tagOfId } from '../session/ids.ts'
 import { originOf } from '../session/input.ts'
 import { idleDeadlineMs } from '../session/lifetimes.ts'
 import { type Refused, refuse } from '../session/reasons.ts'
 import type { Origin, SessionRecord } from '../session/record.ts'
 import type { Context } from '../session/types.ts'
-import type { DurableWish, Rotated } from '../stores/contract.ts'
+import type { DurableWish, Rotated, RotationRule } from '../stores/contract.ts'
 import { type MacToken, readMacToken } from '../tokens/mac-token.ts'
 import { successorOf } from '../tokens/successor.ts'
 import { type Core, tell, windowOf } from './core.ts'
@@ -55,6 +56,7 @@ export async function refresh(
       accessMs: core.options.accessMs,
       floorMs: floor.notBeforeMs,
       use: core.strategy.reads === 'token' ? idleDeadlines(core, nowMs) : null,
+      ...trustIn(core, token.sessionId),
       ...durable,
     },
     nowMs,
@@ -86,6 +88,19 @@ export async function refresh(
       // that stepped up has the new one by now, which the adapter that wrote the cookie knows.
       return { ...judgeGone(done), remedy: 'sign_in' }
   }
+}
+
+/**
+ * After a failover the store may have forgotten that a token was handed out a moment before, and an honest client may come
+ * to hold one that is older than it may be: it presents that when its access token is over. Until then it is no theft.
+ */
+function trustIn(core: Core, id: SessionId): Pick<RotationRule, 'trusts'> {
+  const { failovers } = core.sessions
+  if (!failovers) return {}
+  const tag = tagOfId(id)
+  const { accessMs, graceMs } = core.options
+  const isOld = (failovers.inChargeForMs(tag) ?? 0) > accessMs + graceMs
+  return { trusts: isOld ? failovers.incarnationOf(tag)! : null }
 }
 
 /** Where no check touches the record, a refresh is the only sign of activity. */

@@ -1,5 +1,7 @@
 /** Rows D1 and D2 of the fault matrix, and the rules of the journal: what a failover loses is done again. */
 
+import { systemRuntime } from 'countersign'
+import { samples } from 'countersign/conformance'
 import { redisStore } from 'countersign/stores/redis'
 import { createClient } from 'redis'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -323,4 +325,78 @@ test('a restart with nothing lost is seen, and changes nothing', async () => {
   expect(seen('journal_reapplied')).toEqual([expect.objectContaining({ subjects: 1, lost: 0, ended: 0 })])
   expect(await verdict(sessions, accessToken)).toBe('ended by logout')
   expect(await verdict(sessions, other.accessToken)).toBe('accepted')
+})
+
+describe('a refresh token that is older than it may be', () => {
+  /** Two rotations, both used; in the end the first token of all is as old as a token of a thief. */
+  async function rotatedTwice({ sessions, login }: Awaited<ReturnType<typeof onRedis>>, subjects: readonly string[]) {
+    const first = await Promise.all(subjects.map(async (subject) => (await login(subject)).refreshToken))
+    let newest = first
+    for (let n = 0; n < 2; n++) {
+      // Longer than the grace.
+      await sleep(1_100)
+      newest = await Promise.all(
+        newest.map(async (token) => {
+          const next = await sessions.refresh(token)
+          if (!next.ok || next.rotation !== 'rotated') throw new Error(JSON.stringify(next))
+          return next.refreshToken
+        }),
+      )
+    }
+    return first
+  }
+
+  test('is theft, and right after the primary has changed it is what that one has forgotten', async () => {
+    const redis = await replicated(1)
+    let aheadMs = 0
+    const clock = { ...systemRuntime.clock, monotonicMs: () => systemRuntime.clock.monotonicMs() + aheadMs }
+    const opened = await onRedis(redis.url, { ...SHORT, runtime: { ...systemRuntime, clock } })
+    const { store, sessions, seen } = opened
+    const [before, right, later] = (await rotatedTwice(opened, ['before', 'right', 'later'])) as [any, any, any]
+    expect(await sessions.refresh(before)).toMatchObject({ ok: false, reason: 'reused' })
+    expect(seen('refresh_reused')).toHaveLength(1)
+
+    await redis.inSync()
+    const old = store.sessions.failovers!.incarnationOf(null)
+    await failOver(redis)
+    await until(async () => (await verdict(sessions, 'x')) === 'malformed' && store.lifecycle.health().up)
+    await until(() => {
+      const now = store.sessions.failovers!.incarnationOf(null)
+      return now !== undefined && now !== old
+    })
+    expect(await sessions.refresh(right)).toMatchObject({ ok: false, reason: 'rolled_back', remedy: 'sign_in' })
+    expect(seen('store_rollback')).toHaveLength(1)
+    expect(seen('refresh_reused')).toHaveLength(1)
+    // Also for whoever knows nothing of the failover.
+    const fresh = await onRedis(redis.url)
+    expect(await fresh.sessions.refresh(right)).toMatchObject({ ok: false, reason: 'rolled_back' })
+
+    // Longer than access tokens live: whoever was honest has asked.
+    aheadMs = 11 * 60_000
+    await until(async () => (await sessions.refresh(later).catch(() => undefined)) !== undefined)
+    expect(await sessions.refresh(later)).toMatchObject({ ok: false, reason: 'reused' })
+    expect(seen('refresh_reused')).toHaveLength(2)
+  })
+
+  test('is judged by who runs the step, not by whom the caller saw last', async () => {
+    const server = await startRedis({ appendonly: true, appendfsync: 'always' })
+    later(() => server.stop())
+    const opened = await onRedis(server.url)
+    const { store } = opened
+    const now = store.sessions.failovers!.incarnationOf(null)!
+    for (const [trusts, is] of [
+      [now, 'reused'],
+      [undefined, 'reused'],
+      [null, 'rolled_back'],
+      ['0123456789abcdef', 'rolled_back'],
+    ] as const) {
+      const record = samples.recordOf(samples.subjectRef())
+      const { T, presented, rotationRule, successorOf } = samples
+      await store.sessions.create({ ...record, generation: 5 }, samples.createRule, T)
+      const rule = { ...rotationRule, ...(trusts !== undefined && { trusts }) }
+      const done = await store.sessions.rotate(record.id, presented(3), successorOf(3), rule, T)
+      expect([trusts, done]).toMatchObject([trusts, { is }])
+      expect(await store.sessions.read(record.id)).toMatchObject({ is: 'ended', tombstone: { why: is } })
+    }
+  })
 })

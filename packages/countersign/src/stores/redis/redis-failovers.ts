@@ -6,7 +6,7 @@ import type { RedisContext } from './redis-sessions.ts'
 import { scripts } from './scripts.generated.ts'
 
 /** The parts that know the server. */
-type Watched = Pick<Failovers, 'incarnationOf' | 'onChange' | 'look'>
+type Watched = Pick<Failovers, 'incarnationOf' | 'inChargeForMs' | 'onChange' | 'look'>
 
 /** `SessionStore.failovers`: one script per subject does all of it again. */
 export function redisFailovers({ executor, keys }: RedisContext, watched: Watched): Failovers {

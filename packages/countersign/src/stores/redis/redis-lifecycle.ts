@@ -32,6 +32,8 @@ export class RedisLifecycle implements Lifecycle {
   readonly #durable: ResolvedRedisOptions['durable']
   readonly #changeListeners: (() => void)[] = []
   readonly #seen = new Map<Primary, { readonly incarnation: Incarnation; readonly atMs: number }>()
+  /** When each incarnation was first seen, also of primaries that are none any more: a slot may go there again. */
+  readonly #firstSeen = new Map<Incarnation, number>()
   /** Why replicas, or the disk, could not be waited for the last time. */
   #unconfirmed: CountersignError | undefined
   #placement: string | undefined
@@ -168,7 +170,10 @@ export class RedisLifecycle implements Lifecycle {
   #saw(primary: Primary | undefined, incarnation: Incarnation | undefined): void {
     if (primary === undefined || incarnation === undefined) return
     const before = this.#seen.get(primary)?.incarnation
-    this.#seen.set(primary, { incarnation, atMs: this.#runtime.clock.monotonicMs() })
+    const atMs = this.#runtime.clock.monotonicMs()
+    this.#seen.set(primary, { incarnation, atMs })
+    if (!this.#firstSeen.has(incarnation))
+      this.#firstSeen.set(incarnation, this.#isReady ? atMs : Number.NEGATIVE_INFINITY)
     if (before !== incarnation) this.#changed()
   }
 
@@ -183,6 +188,13 @@ export class RedisLifecycle implements Lifecycle {
     const { floor, subject } = this.#keys
     const primary = this.#executor.primaryOf(tag === null ? floor : subject(tag))
     return primary && this.#seen.get(primary)?.incarnation
+  }
+
+  /** See `Failovers.inChargeForMs`. */
+  inChargeForMs(tag: string | null): number | undefined {
+    const incarnation = this.incarnationOf(tag)
+    if (incarnation === undefined) return undefined
+    return this.#runtime.clock.monotonicMs() - this.#firstSeen.get(incarnation)!
   }
 
   /** Under traffic the floor is read anyway, and brings that of its server along. */

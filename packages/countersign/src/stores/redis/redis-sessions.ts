@@ -127,6 +127,7 @@ export function redisSessions({ executor, keys, written, confirmed }: RedisConte
           int(rule.floorMs, 'floorMs'),
           rule.use === null ? '' : int(rule.use.idleAtMs, 'idleAtMs'),
           rule.use === null ? '' : int(rule.use.persistentIdleAtMs, 'persistentIdleAtMs'),
+          rule.trusts === null ? 'none' : (rule.trusts ?? ''),
         ]),
       )
       const is = answer.outcome()

@@ -57,6 +57,7 @@ export function redisStore(options: RedisStoreOptions): Store {
       },
       failovers: redisFailovers(context, {
         incarnationOf: (tag) => lifecycle.incarnationOf(tag),
+        inChargeForMs: (tag) => lifecycle.inChargeForMs(tag),
         onChange: (listener) => lifecycle.onChange(listener),
         look: async () => {
           lifecycle.guard()

@@ -3297,7 +3297,7 @@ return { outcome.replaced, record.bytes, stamp, primary() }
   rotateSession: {
     name: 'rotate-session',
     keys: 3,
-    sha1: '9f18551aca946e41330fc6824c68015ad8d3f4ba',
+    sha1: '3b0b5ccc4a2e1ee432c3b6f1fd8dfb2dc71beacb',
     source: `#!lua flags=allow-oom
 local outcome = {
 unknown = 0,
@@ -3793,6 +3793,11 @@ put(tail, record)
 note_stamp(record, stamp, now)
 return { outcome[is], record.bytes, stamp, previous_origin, primary() }
 end
+local function finish_older()
+local by = string.sub(primary(), 1, 16)
+local is_doubted = ARGV[16] ~= '' and by ~= '' and by ~= ARGV[16]
+return finish(is_doubted and 'rolled_back' or 'reused')
+end
 if presented > record.generation then
 return finish('rolled_back')
 end
@@ -3818,14 +3823,14 @@ end
 return hand('rotated')
 end
 if presented < record.generation - 1 then
-return finish('reused')
+return finish_older()
 end
 if hash ~= record.previous_hash then
 return finish('rolled_back')
 end
 local unconfirmed_or_fresh = record.confirmed_at == 0 or now - record.confirmed_at < grace
 if ARGV[10] == 'never' or not unconfirmed_or_fresh then
-return finish('reused')
+return finish_older()
 end
 if now - record.rotated_at >= grace then
 if record.replays >= tonumber(ARGV[11]) then

@@ -16,7 +16,10 @@ export type RotateStep =
   | { readonly is: 'ended'; readonly tombstone: Tombstone }
   | { readonly is: 'unknown' }
 
-/** `SessionStore.rotate`: the refresh table of `docs/design/0003`, whose row numbers the comments repeat. */
+/**
+ * `SessionStore.rotate`: the refresh table of `docs/design/0003`, whose row numbers the comments repeat. Row 10 is for stores
+ * that have `failovers`.
+ */
 export function rotate(
   shard: Shard,
   id: SessionId,
