@@ -379,7 +379,7 @@ test('a write of which nothing is known is asked for again, and happens once', a
   proxy.resume()
   await until(() => seen('revocation_done').length === 1)
   expect(seen('revocation_done')).toEqual([expect.objectContaining({ what: 'session', ended: 0 })])
-  expect(await verdict(sessions, a.accessToken)).toBe('ended by logout')
+  await expect.poll(() => verdict(sessions, a.accessToken), { timeout: 20_000 }).toBe('ended by logout')
 })
 
 test('a store that can do nothing with one of them does the others all the same', async () => {
