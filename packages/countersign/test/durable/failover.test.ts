@@ -277,6 +277,32 @@ test('denylist: tokens that were made from what the new primary had forgotten ar
   expect(await verdict(mine.sessions, again.accessToken)).toBe('accepted')
 })
 
+test('what was forgotten because others have ended since is not taken for lost', async () => {
+  const redis = await replicated(1)
+  const [mine, theirs] = [await onRedis(redis.url, SHORT), await onRedis(redis.url, SHORT)]
+  const end = async (count: number) => {
+    const ids = []
+    for (let n = 0; n < count; n++) {
+      const { id } = await theirs.login('u')
+      await theirs.sessions.revoke(id, { reason: 'logout' })
+      ids.push(id)
+    }
+    return ids
+  }
+  const old = await end(5)
+  // Now this process knows of them, and not why they ended.
+  await mine.sessions.revokeAll('u', { reason: 'admin' })
+  // As many as are remembered.
+  const young = await end(64)
+  await theirs.sessions.close()
+  await redis.inSync()
+  await failOver(redis)
+  await until(() => mine.seen('journal_reapplied').length > 0)
+  expect(mine.seen('journal_reapplied')).toEqual([expect.objectContaining({ subjects: 1, lost: 0, ended: 0 })])
+  for (const id of old) expect(await mine.sessions.get(id)).toMatchObject({ ok: false, reason: 'unknown' })
+  for (const id of young) expect(await mine.sessions.get(id)).toMatchObject({ ok: false, endedBy: 'logout' })
+})
+
 test('the floor is raised again', async () => {
   const redis = await replicated(1)
   const { sessions, login, seen } = await onRedis(redis.url, SHORT)

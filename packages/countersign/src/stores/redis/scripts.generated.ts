@@ -2208,7 +2208,7 @@ return { gate.epoch, gate.blocked and 1 or 0, live, primary() }
   reapplyRevocations: {
     name: 'reapply-revocations',
     keys: 2,
-    sha1: 'd5a1b71f1210b2708ac54b0adb34744d78bacba9',
+    sha1: '093765fc01cc085eff0578babc25e10c3a464ca1',
     source: `#!lua flags=allow-oom
 local function primary()
 local info = redis.pcall('INFO', 'replication')
@@ -2691,6 +2691,7 @@ end
 end
 return changed
 end
+local ENDED_BY_OTHERS = 'rolled_back'
 local now, unknown_until, epoch = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local roles_at, block_at = tonumber(ARGV[4]), tonumber(ARGV[6])
 local last_session = 8 + 2 * tonumber(ARGV[8])
@@ -2709,7 +2710,9 @@ local tail, why = tail_of(ARGV[at]), ARGV[at + 1]
 local bytes = redis.call('GET', session_key(tail))
 local kept = bytes and try_decode(bytes)
 if not bytes then
+if why ~= ENDED_BY_OTHERS then
 bury(tail, why, now, unknown_until)
+end
 if state then
 deny(nil, 's:' .. tail, unknown_until, why, now)
 end

@@ -13,6 +13,8 @@
 --- @include "includes/subject"
 --- @include "includes/ending"
 --- @include "includes/roles"
+-- durable/held.ts: why a session ended that somebody else ended.
+local ENDED_BY_OTHERS = 'rolled_back'
 local now, unknown_until, epoch = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local roles_at, block_at = tonumber(ARGV[4]), tonumber(ARGV[6])
 local last_session = 8 + 2 * tonumber(ARGV[8])
@@ -34,7 +36,11 @@ for at = 9, last_session, 2 do
   local bytes = redis.call('GET', session_key(tail))
   local kept = bytes and try_decode(bytes)
   if not bytes then
-    bury(tail, why, now, unknown_until)
+    -- One that was ended by others may just as well have been forgotten as one of the oldest, and nothing has been lost. It is
+    -- refused as unknown; burying it again would only drive out one whose reason is known.
+    if why ~= ENDED_BY_OTHERS then
+      bury(tail, why, now, unknown_until)
+    end
     if state then
       deny(nil, 's:' .. tail, unknown_until, why, now)
     end
