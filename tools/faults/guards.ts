@@ -48,7 +48,7 @@ export const GUARDS: readonly Guard[] = [
     edits: [
       {
         file: 'packages/countersign/src/stores/redis/tracked-line.ts',
-        find: '    this.fencedMonotonicMs = Number.NEGATIVE_INFINITY\n    this.fencedWallMs = Number.NEGATIVE_INFINITY\n    this.#parts.client.destroy()\n    this.#parts.owner.reset(this)\n',
+        find: '    this.#parts.owner.reset(this)\n    this.fencedMonotonicMs = Number.NEGATIVE_INFINITY\n    this.fencedWallMs = Number.NEGATIVE_INFINITY\n    this.#parts.client.destroy()\n',
         replace: '    this.#parts.client.destroy()\n',
       },
     ],

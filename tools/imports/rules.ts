@@ -21,7 +21,7 @@ const contract = [
 const store = [...contract, 'stores/steps', 'stores/shared']
 const strategy = [...contract, 'tokens', 'events']
 const verb = [...strategy, 'strategies', 'durable']
-const wiring = [...verb, 'verbs', 'cache', 'sessions.ts']
+const wiring = [...verb, 'verbs', 'cache', 'outage', 'sessions.ts']
 const edge = [...wiring, 'create-sessions.ts']
 
 export const parts: Readonly<Record<string, Part>> = {
@@ -43,11 +43,12 @@ export const parts: Readonly<Record<string, Part>> = {
   'stores/redis': { may: store, peers: ['redis'] },
   cache: { may: [...contract, 'events'] },
   durable: { may: [...contract, 'events'] },
+  outage: { may: contract },
 
   strategies: { may: strategy },
   verbs: { may: [...verb, 'cache'] },
   // The type of what create-sessions returns.
-  'sessions.ts': { may: [...verb, 'cache'], typesOnly: true },
+  'sessions.ts': { may: [...verb, 'cache', 'outage'], typesOnly: true },
   'create-sessions.ts': { may: wiring },
 
   // Checks by record as the verbs do, so it stands beside create-sessions.

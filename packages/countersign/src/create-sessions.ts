@@ -6,6 +6,8 @@ import { Revoker } from './durable/revoker.ts'
 import { createEvents } from './events/events.ts'
 import { CountersignError, invalidOption } from './internal/errors.ts'
 import { type Runtime, systemRuntime } from './internal/runtime.ts'
+import { Breaker } from './outage/breaker.ts'
+import { breaking } from './outage/breaking.ts'
 import { createDataCodec, DEFAULT_MAX_DATA_BYTES } from './session/data.ts'
 import { checkRoleNames } from './session/input.ts'
 import { type Lifetimes, resolveLifetimes, type TimeoutPreset, type Timeouts } from './session/lifetimes.ts'
@@ -96,7 +98,7 @@ export function createSessions<
   options: SessionsOptions<S, I, D, R> &
     ([NeedsOf<S>] extends [never] ? { store?: undefined } : { store: Pick<Store, NeedsOf<S>> & Partial<Store> }),
 ): Sessions<S, D, R, I> {
-  const { core, store, close } = wire(options as never)
+  const { core, store, breaker, close } = wire(options as never)
   const records = {
     get: (id: never) => get(core, id),
     update: (id: never, change: never, o = {}) => update(core, id, change, o),
@@ -116,7 +118,7 @@ export function createSessions<
     verifyNow: (token: string, o = NO_DEMANDS) => verifyNow(core, token, o),
     events: core.events,
     ready: core.ready,
-    health: () => healthOf(core, store),
+    health: () => healthOf(core, store, breaker),
     close,
     [Symbol.asyncDispose]: close,
     ...(core.strategy.needs.length > 0 && records),
@@ -133,7 +135,12 @@ type AnyOptions = SessionsOptions<Strategy<any, any, keyof Store>, unknown, unkn
   store?: Partial<Store>
 }
 
-function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: () => Promise<void> } {
+function wire(options: AnyOptions): {
+  core: Core
+  store: Partial<Store>
+  breaker: Breaker
+  close: () => Promise<void>
+} {
   refuseUnknown(options, OPTIONS, 'createSessions')
   const { strategy, keyring, roles, store = {}, runtime = systemRuntime } = options
   if (typeof strategy?.name !== 'string')
@@ -177,9 +184,10 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
   const failed = (error: unknown) => failedWith(error instanceof CountersignError ? error.code : 'unknown')
   const failedWith = (code: string) => tell(core, { type: 'background_write_failed', code }, {}, undefined)
 
-  const floor = watchFloor({ floor: () => revoker!.sessions.floor() }, runtime.clock, () =>
-    tell(core, { type: 'store_data_lost' }, {}, undefined),
-  )
+  const floor = watchFloor({ floor: () => revoker!.sessions.floor() }, runtime.clock, () => {
+    near.dropAll()
+    tell(core, { type: 'store_data_lost' }, {}, undefined)
+  })
   const near: Core['near'] = new NearCache({
     options: resolveNearCache(options.nearCache),
     clock: runtime.clock,
@@ -191,16 +199,27 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
   if (journal !== undefined && typeof journal?.append !== 'function')
     throw invalidOption('journal', 'must be fileJournal({ file }) or have the methods of a Journal')
   const { accessMs, refreshMs } = strategy.options
+  const breaker = new Breaker(
+    runtime,
+    {
+      opened: (code, silentMs) => tell(core, { type: 'store_silent', code, silentMs }, {}, undefined),
+      closed(silentMs, refused) {
+        tell(core, { type: 'store_back', silentMs, refused }, {}, undefined)
+        revoker?.storeIsBack()
+      },
+    },
+    store.lifecycle?.name,
+  )
   const revoker =
     store.sessions &&
     new Revoker({
-      stores: droppingOwnWrites({ sessions: store.sessions, revocations: store.revocations }, near),
+      stores: droppingOwnWrites(breaking({ sessions: store.sessions, revocations: store.revocations }, breaker), near),
       journal,
       runtime,
       nowMs,
       unknownMs: Math.max(refreshMs, accessMs) + MAX_LEEWAY_MS,
       on: reportRevocations(() => core),
-      onWaiting: (tag) => near.dropSubject(tag),
+      onWaiting: (tag) => (tag === null ? near.dropAll() : near.dropSubject(tag)),
     })
 
   const core: Core = Object.freeze({
@@ -241,14 +260,14 @@ function wire(options: AnyOptions): { core: Core; store: Partial<Store>; close: 
       await store.lifecycle?.close()
     }
   }
-  return { core, store, close }
+  return { core, store, breaker, close }
 }
 
 function storeSide(revoker: Revoker | undefined): Pick<Core, 'sessions' | 'revocations' | 'revoker'> {
   return { sessions: revoker?.sessions, revocations: revoker?.revocations, revoker } as Core
 }
 
-function healthOf(core: Core, store: Partial<Store>): SessionsHealth {
+function healthOf(core: Core, store: Partial<Store>, breaker: Breaker): SessionsHealth {
   const health = store.lifecycle?.health() ?? { up: true, keepsAll: false, warnings: [] }
   const { revoker } = core
   return {
@@ -256,6 +275,7 @@ function healthOf(core: Core, store: Partial<Store>): SessionsHealth {
     warnings: [...health.warnings, ...(revoker?.warnings() ?? [])],
     queued: revoker?.waiting ?? 0,
     nearCache: core.near.health(),
+    outage: { breaker: breaker.health(), degraded: core.near.lately.served, remembered: core.near.lately.size },
   }
 }
 

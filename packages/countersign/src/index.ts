@@ -8,6 +8,7 @@ export type { Duration } from './internal/duration.ts'
 export { CountersignError, type ErrorCode, type ErrorDetails } from './internal/errors.ts'
 export type { Immutable } from './internal/immutable.ts'
 export { type Clock, type Runtime, systemRuntime, type Timers } from './internal/runtime.ts'
+export type { BreakerHealth } from './outage/breaker.ts'
 export type { AccessToken, RefreshToken, SessionId, Subject, SubjectRef } from './session/ids.ts'
 export type { TimeoutPreset, Timeouts } from './session/lifetimes.ts'
 export type { EndReason, RefusalReason, Refused, Remedy } from './session/reasons.ts'
@@ -16,9 +17,12 @@ export type { StandardSchema } from './session/schema.ts'
 export type {
   Checked,
   Context,
+  Degraded,
+  DegradedSession,
   Durability,
   Ended,
   Explanation,
+  OutagePolicy,
   Principal,
   Session,
   Verifier,
@@ -26,7 +30,7 @@ export type {
   WatchedEnd,
   WhenAway,
 } from './session/types.ts'
-export type { Issue, Issued, Records, Sessions, SessionsHealth } from './sessions.ts'
+export type { Issue, Issued, OutageHealth, Records, Sessions, SessionsHealth } from './sessions.ts'
 export type { Store } from './stores/contract.ts'
 export { allowlist, denylist, type Jwt, opaque, type Strategy, stateless } from './strategies/factories.ts'
 export { generateKeyring } from './tokens/generate-keyring.ts'

@@ -1,6 +1,7 @@
 import type { NearCacheHealth } from './cache/health.ts'
 import type { Events } from './events/events.ts'
 import type { Immutable } from './internal/immutable.ts'
+import type { BreakerHealth } from './outage/breaker.ts'
 import type { AccessToken, RefreshToken, SessionId, Subject } from './session/ids.ts'
 import type { EndReason, Refused } from './session/reasons.ts'
 import type { Delivery, Device } from './session/record.ts'
@@ -154,6 +155,16 @@ export interface SessionsHealth extends StoreHealth {
   /** Revocations that the store has not taken yet: refused by this process, and not ended. */
   readonly queued: number
   readonly nearCache: NearCacheHealth
+  readonly outage: OutageHealth
+}
+
+/** What outages of the store come to, in plain numbers since the start. */
+export interface OutageHealth {
+  readonly breaker: BreakerHealth
+  /** Checks that were answered without the store: `verify` with `outage`. */
+  readonly degraded: number
+  /** Sessions that could be answered for so. 0 until somebody asks for it. */
+  readonly remembered: number
 }
 
 /** What `createSessions` gives: the verbs that the strategy has, and no others. */

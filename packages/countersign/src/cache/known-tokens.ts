@@ -3,6 +3,9 @@ import { type SessionId, tagOfId } from '../session/ids.ts'
 import type { Principal } from '../session/types.ts'
 import type { Found, LastRead, Line } from '../stores/contract.ts'
 
+/** From this age on a copy is read again: the bound for what no store tells of, such as `SWAPDB`. */
+export const MAX_COPY_AGE_MS = 30_000
+
 /** What the store made of a token. Nothing in it depends on the call that asked. */
 export interface Standing<U> {
   readonly id: SessionId

@@ -2,13 +2,19 @@ import { type Clock, elapsedMs, type Moment } from '../internal/runtime.ts'
 import { type SessionId, tagOfId } from '../session/ids.ts'
 import type { ChangeFeed, Feed, FeedListener, Floor, Found, Line, Revocations } from '../stores/contract.ts'
 import type { NearCacheHealth } from './health.ts'
-import { type Answer, Copy, type Genuine, type KnownToken, KnownTokens, type Standing } from './known-tokens.ts'
+import {
+  type Answer,
+  Copy,
+  type Genuine,
+  type KnownToken,
+  KnownTokens,
+  MAX_COPY_AGE_MS,
+  type Standing,
+} from './known-tokens.ts'
+import { LatelyVerified } from './lately-verified.ts'
 import type { ResolvedNearCache } from './options.ts'
 import type { OwnWrites } from './own-writes.ts'
 import { type Reading, Reads } from './reads.ts'
-
-/** From this age on a copy is read again: the bound for what no store tells of, such as `SWAPDB`. */
-export const MAX_COPY_AGE_MS = 30_000
 
 /** Heap of a record, beside the text it was made of and its own texts: `bench/near/heap.ts`. */
 const RECORD_BYTES = 1_000
@@ -38,6 +44,8 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
   readonly #onFloor: NearCacheParts['floorRead']
   readonly #keysVersion: () => number
   readonly #tokens: KnownTokens<V, U>
+  /** What may be said in an outage, where that is asked for. */
+  readonly lately: LatelyVerified
   #version: number
   #feed: Feed | undefined
   #sessions: Reads<Found> | undefined
@@ -58,6 +66,7 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
     this.#onFloor = parts.floorRead
     this.#keysVersion = parts.keysVersion
     this.#tokens = new KnownTokens(parts.options)
+    this.lately = new LatelyVerified(parts.clock, parts.options)
     this.#version = parts.keysVersion()
     this.#whyOff = parts.options.isWanted ? 'the store has not been used yet' : 'the option "nearCache" is false'
   }
@@ -198,17 +207,20 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
 
   sessionChanged(id: SessionId): void {
     this.#sessions?.voidKey(id)
+    this.lately.dropSession(id)
     this.#drops.changed += this.#tokens.detachTag(tagOfId(id), id)
     this.#doubt(id)
   }
   revocationsChanged(tag: string): void {
     this.#revocations?.voidKey(tag)
+    this.lately.dropSubject(tag)
     this.#drops.changed += this.#tokens.detachTag(tag)
   }
   reset(line: Line): void {
     // Which reads go over the line only their answers tell.
     this.#sessions?.voidAll()
     this.#revocations?.voidAll()
+    this.lately.lineOver(line)
     this.#drops.reset += this.#tokens.detachLine(line)
     this.#doubt(undefined)
   }
@@ -219,6 +231,7 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
     return this.#hits + this.#misses + this.#looks
   }
 
+  /** A use or its data: nothing that ends it, so `lately` is not told. */
   dropSession(id: SessionId): void {
     this.#sessions?.voidKey(id)
     this.#drops.own += this.#tokens.detachTag(tagOfId(id), id)
@@ -227,8 +240,13 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
   dropSubject(tag: string): void {
     this.#sessions?.voidTag(tag)
     this.#revocations?.voidTag(tag)
+    this.lately.dropSubject(tag)
     this.#drops.own += this.#tokens.detachTag(tag)
     this.#doubt(tag)
+  }
+  /** The floor is no copy: every use of one compares it with the floor. */
+  dropAll(): void {
+    this.lately.dropAll()
   }
 
   health(): NearCacheHealth {
@@ -252,6 +270,7 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
     this.#closed = true
     this.#whyOff = 'the sessions are closed'
     this.#tokens.clear()
+    this.lately.dropAll()
     const feed = this.#feed
     this.#feed = undefined
     await feed?.close()

@@ -5,6 +5,7 @@ import type { RevocationStore, SessionStore } from '../stores/contract.ts'
 export interface OwnWrites {
   dropSession(id: SessionId): void
   dropSubject(tag: string): void
+  dropAll(): void
 }
 
 /**
@@ -29,8 +30,11 @@ export function droppingOwnWrites(
       subject: (ref, nowMs) => sessions.subject(ref, nowMs),
       list: (ref, after, rule, nowMs) => sessions.list(ref, after, rule, nowMs),
       floor: () => sessions.floor(),
-      // The floor is no copy of the near cache: every use of one compares it with the floor.
-      raiseFloor: (why, nowMs) => sessions.raiseFloor(why, nowMs),
+      raiseFloor: (why, nowMs) =>
+        around(
+          () => drops.dropAll(),
+          () => sessions.raiseFloor(why, nowMs),
+        ),
       // What a sweep deletes is over, and a copy of it refuses itself.
       ...(sweep && { sweep }),
       ...(sessions.changes && { changes: sessions.changes }),

@@ -17,6 +17,8 @@ interface Flight<T> {
 export interface Reading<T> {
   /** What was asked. A fault is thrown to every caller who shares the question. */
   answer(): Promise<T>
+  /** When that was asked, by whoever shares it. */
+  asked(): Moment
   /** What the answer may be kept under, as long as nothing has changed since the question. Ask in the turn that keeps it. */
   keepable(): { readonly line: Line; readonly asked: Moment } | undefined
   end(): void
@@ -66,6 +68,7 @@ export class Reads<T> {
         line = tracked.line
         return tracked.found
       },
+      asked: () => flight.asked,
       keepable: () => (line && !flight.isVoid ? { line, asked: flight.asked } : undefined),
       end: () => {
         hasEnded = true

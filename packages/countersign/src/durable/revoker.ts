@@ -33,8 +33,8 @@ export interface RevokerOptions {
   /** How long an id that the store does not know is remembered. */
   readonly unknownMs: number
   readonly on: RevokerEvents
-  /** Something of a subject waits from now on: what is kept in the process of it is void. */
-  onWaiting?(tag: string): void
+  /** Something of a subject, or (`null`) of everybody, waits from now on: what is kept in the process of it is void. */
+  onWaiting?(tag: string | null): void
 }
 
 export interface RevokerEvents {
@@ -149,8 +149,7 @@ export class Revoker {
     this.#lastFault = fault
     // Refused from here on by this process, whatever the journal takes.
     this.#queue.add(waiting)
-    const tag = tagOf(operation)
-    if (tag !== null) this.#options.onWaiting?.(tag)
+    this.#options.onWaiting?.(tagOf(operation))
     this.#options.on.queued(operation, fault, context)
     await this.#ledger.write({ queued: waiting.number, atMs: waiting.atMs, operation })
   }
@@ -223,6 +222,16 @@ export class Revoker {
   endOf(session: Known): EndReason | undefined {
     const asked = this.#queue.of(session.id.slice(0, 12))
     return asked.length === 0 ? undefined : endOf(asked, session)
+  }
+
+  /** Whether something waits for the store that could concern the session, whatever it is. */
+  concerns(id: SessionId): boolean {
+    return this.#queue.of(id.slice(0, 12)).length > 0 || this.#queue.of(null).length > 0
+  }
+
+  /** The store is said to be back. */
+  storeIsBack(): void {
+    this.#queue.kick()
   }
 
   /** How many revocations wait for the store. */

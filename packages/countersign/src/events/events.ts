@@ -71,6 +71,25 @@ export type SessionEvent = About &
         readonly ended: number
       } // sys_monitor
     | { readonly type: 'journal_failed'; readonly code: string } // sys_monitor
+    | {
+        /** The store has not answered for so long: it is asked four times a second now, and everybody else is told at once. */
+        readonly type: 'store_silent'
+        readonly code: string
+        readonly silentMs: number
+      } // sys_monitor
+    | {
+        /** It answers again. `refused`: calls that were told at once meanwhile. */
+        readonly type: 'store_back'
+        readonly silentMs: number
+        readonly refused: number
+      } // sys_monitor
+    | {
+        /** A check was answered without the store, as its caller allowed. At most once a minute for each token. */
+        readonly type: 'served_degraded'
+        readonly code: string
+        /** How long ago the session was certain. */
+        readonly ageMs: number
+      } // sys_monitor
     | { readonly type: 'background_write_failed'; readonly code: string } // sys_monitor
   )
 

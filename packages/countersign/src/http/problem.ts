@@ -64,7 +64,9 @@ export function problemOfFault(error: unknown): ProblemAnswer {
   if (!(error instanceof CountersignError)) return problem(500, 'internal_error')
   const { status, code, retryAfterSeconds } = FAULT_ANSWERS[error.code]
   const isCallers = status === 400 || status === 413
-  const later = retryAfterSeconds === undefined ? undefined : { 'retry-after': String(retryAfterSeconds) }
+  const { retryAfterMs } = error
+  const seconds = retryAfterMs === undefined ? retryAfterSeconds : Math.max(1, Math.ceil(retryAfterMs / 1_000))
+  const later = retryAfterSeconds === undefined ? undefined : { 'retry-after': String(seconds) }
   return problem(status, code, isCallers ? { detail: error.message } : {}, later)
 }
 

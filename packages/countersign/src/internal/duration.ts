@@ -18,8 +18,8 @@ export function durationMs(value: unknown, option: string, min = 1, max = 400 * 
 }
 
 /** The same for an argument of a call: throws `ERR_INPUT_INVALID`. */
-export function inputDurationMs(value: unknown, name: string): number {
-  return parse(value, name, 1, 400 * UNIT_MS.d, invalidInput)
+export function inputDurationMs(value: unknown, name: string, min = 1, max = 400 * UNIT_MS.d): number {
+  return parse(value, name, min, max, invalidInput)
 }
 
 function parse(value: unknown, name: string, min: number, max: number, invalid: typeof invalidOption): number {

@@ -23,6 +23,13 @@ export interface ErrorDetails {
   readonly store?: string
   /** True when nothing was executed, so that the same call may be made again. Absent when that is not known. */
   readonly retryable?: boolean
+  /**
+   * With `ERR_STORE_UNAVAILABLE` and `ERR_STORE_TIMEOUT`: true when the store is there and has said, or shown, that it does
+   * not take this call now. Absent when it said nothing.
+   */
+  readonly answered?: boolean
+  /** When it is worth asking again, in milliseconds from now. Absent when nobody knows. */
+  readonly retryAfterMs?: number
 }
 
 /**
@@ -35,12 +42,16 @@ export class CountersignError extends Error {
   readonly code: ErrorCode
   readonly store?: string
   readonly retryable?: boolean
+  readonly answered?: boolean
+  readonly retryAfterMs?: number
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
     if (details.store !== undefined) this.store = details.store
     if (details.retryable !== undefined) this.retryable = details.retryable
+    if (details.answered !== undefined) this.answered = details.answered
+    if (details.retryAfterMs !== undefined) this.retryAfterMs = details.retryAfterMs
   }
 }
 

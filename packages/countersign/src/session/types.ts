@@ -44,6 +44,30 @@ export interface Session<D = undefined, R extends string = string> extends Princ
 /** The answer to a check: the session, or the refusal. */
 export type Checked<P> = { readonly ok: true; readonly session: P; readonly degraded?: undefined } | Refused
 
+/**
+ * The answer of `verify` where the store could not be asked and the caller wanted to go on all the same: the session was
+ * live when this process last knew, and may have ended since. Only where `outage` was given. Check `degraded` before
+ * `session`.
+ */
+export type Degraded = { readonly ok: true; readonly degraded: true; readonly session: DegradedSession }
+
+/**
+ * Whose request it is, and no more: neither data, nor anything that decides what somebody may do (roles, level, methods and
+ * time of the authentication). Frozen.
+ */
+export type DegradedSession = Omit<Principal, 'roles' | 'acr' | 'amr' | 'authTimeMs'> & {
+  readonly sessionId: SessionId
+}
+
+/** What becomes of a check when the store does not answer. Absent: its fault is thrown. */
+export type OutagePolicy = {
+  /**
+   * Accept, as {@link Degraded}, a session that this process itself found live so short a time ago, 1 s to 5 min, and has
+   * heard of no change since. A revocation by another process takes effect that much later while the store is away.
+   */
+  verifiedWithin: Duration
+}
+
 /** What the caller knows of the request it serves. Adapters fill it; it reaches events, never tokens. */
 export type Context = {
   /** At most 64 characters. */
@@ -111,6 +135,17 @@ export interface Verifier<P extends Principal> {
    * `nearCache.maxStale` (1 s) after it was acknowledged, one by this process at once.
    */
   verifyNow(token: string, options?: VerifyOptions): Checked<P> | undefined
+  /**
+   * Checks a token, and in an outage of the store accepts one that was found good a short time ago:
+   * {@link OutagePolicy}. Whatever can be told without the store is: a token that has expired, was tampered with or is
+   * known to be revoked is refused or not accepted as ever. Where the call asks for `roles`, `acr`, `maxAge` or `fresh`,
+   * the fault is thrown. Only what `createSessions` makes remembers anything; other verifiers throw the fault.
+   *
+   * @remarks From the first such call on, the process remembers what the store confirms, within a quarter of the
+   * near cache's `maxBytes`. Event: `served_degraded`.
+   * @throws CountersignError `ERR_INPUT_INVALID` for another `verifiedWithin`; else as below.
+   */
+  verify(token: string, options: VerifyOptions & { outage: OutagePolicy }): Promise<Checked<P> | Degraded>
   /**
    * Checks a token.
    *

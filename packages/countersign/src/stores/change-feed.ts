@@ -30,7 +30,7 @@ export interface FeedListener {
   sessionChanged(id: SessionId): void
   /** The revocation record of this tag is another one now. */
   revocationsChanged(tag: string): void
-  /** Whatever was read over this line, or is being read over it, is void. */
+  /** Whatever was read over this line, or is being read over it, is void. Told while the line still says when it was fenced. */
   reset(line: Line): void
   /** The floor, where a fence brings it: asked for at `asked`, on the clock that the feed was opened with. */
   floorRead(floor: Floor, asked: Moment): void

@@ -17,6 +17,8 @@ export interface FloorWatch {
   at(monotonicMs: number, wallMs: number): Floor | undefined
   /** A floor that somebody else asked for. */
   told(floor: Floor, askedAt: Moment): void
+  /** The floor as it was last told, however old: nothing at or below it is live. */
+  known(): Floor | undefined
   /** The copy, asking the store when it is too old. No answer is a fault. */
   fresh(): Promise<Floor>
 }
@@ -79,6 +81,7 @@ export function watchFloor(
     at,
     now: () => at(clock.monotonicMs(), clock.nowMs()),
     told: (floor, askedAt) => void told(floor, askedAt),
+    known: () => copy?.floor,
     fresh() {
       const young = this.now()
       return young ? Promise.resolve(young) : ask()

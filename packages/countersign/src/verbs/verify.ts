@@ -1,26 +1,52 @@
 import type { Answer as Before, Standing } from '../cache/known-tokens.ts'
 import type { Reading } from '../cache/reads.ts'
+import { isAway } from '../durable/operations.ts'
 import { equalBytes } from '../internal/bytes.ts'
 import { tagOfId } from '../session/ids.ts'
 import { type EndReason, type Refused, refuse } from '../session/reasons.ts'
-import type { Checked, Principal, VerifyOptions } from '../session/types.ts'
+import type { Checked, Degraded, OutagePolicy, Principal, VerifyOptions } from '../session/types.ts'
 import { sessionOf } from '../session/view.ts'
 import type { Floor, Found, LastRead, Revocations } from '../stores/contract.ts'
 import { note, type RecordSide, standByAccess, standingOf, type Use, underOurSchema } from './check-record.ts'
 import { type Core, tell, windowOf } from './core.ts'
 import { judgeDemands, judgeEnd, judgeGone, judgeRecord } from './judge.ts'
+import { checkOutage, recall } from './outage.ts'
 import { type About, openToken, type Proof, tellOf } from './proofs.ts'
 
 /** `Verifier.verify`. */
-export async function verify(core: Core, token: string, demands: VerifyOptions): Promise<Checked<Principal>> {
+export async function verify(
+  core: Core,
+  token: string,
+  demands: VerifyOptions & { outage?: OutagePolicy },
+): Promise<Checked<Principal> | Degraded> {
   if (token === '' || typeof token !== 'string') return refuse('missing')
   demands.signal?.throwIfAborted()
+  // Also where the store is not asked, so that a wrong value does not come to light in an outage.
+  const withinMs = demands.outage === undefined ? undefined : checkOutage(demands.outage)
   const hit = checkCopy(core, token, demands)
   if (hit !== undefined) return hit
+  if (withinMs !== undefined) return askOrRecall(core, token, demands, withinMs)
   if (!core.isReady) await core.ready()
   const about: About = {}
   const checked = await checkToken(core, token, demands, about)
   return checked.ok ? checked : refused(core, checked, about, demands)
+}
+
+async function askOrRecall(
+  core: Core,
+  token: string,
+  { outage: _, ...demands }: VerifyOptions & { outage?: OutagePolicy },
+  withinMs: number,
+): Promise<Checked<Principal> | Degraded> {
+  core.near.lately.switchOn()
+  try {
+    return await verify(core, token, demands)
+  } catch (error) {
+    if (!isAway(error)) throw error
+    const about: About = {}
+    const recalled = recall(core, token, demands, { withinMs, fault: error }, about)
+    return recalled.ok ? recalled : refused(core, recalled, about, demands)
+  }
 }
 
 /**
@@ -71,10 +97,11 @@ export async function checkToken(
 ): Promise<Checked<Principal>> {
   if (core.strategy.name === 'stateless') return checkStateless(core, text, demands, about)
   const { near } = core
-  const { keysVersion } = near
+  const { keysVersion, lately } = near
   const opened = openToken(core, text, about)
   if (!opened.ok) return opened
   const { proof } = opened
+  const asking = lately.begin(tagOfId(proof.id))
   const reading = demands.fresh ? undefined : read(core, proof)
   const before = opened.known?.answer
   // Only for a token that came before: of most that come once nothing has to be kept.
@@ -111,12 +138,14 @@ export async function checkToken(
     if (known && reading && !isOlder) near.keep(known, standing, reading, nowMs)
     if (known && last && found !== before?.found)
       near.keepAnswer(known, found === last.found ? { last, found: last.found, standing } : undefined, nowMs)
+    if (known && asking) lately.confirmed(known.token, standing, asking, isOlder ? undefined : reading)
     const refusal = judgeDemands(core, standing.session, demands, nowMs)
     if (refusal) return refusal
     note(core, standing, nowMs)
     return { ok: true, session: standing.session }
   } finally {
     reading?.end()
+    if (asking) lately.end(asking)
   }
 }
 

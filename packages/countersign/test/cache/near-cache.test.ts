@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { MAX_COPY_AGE_MS } from '../../src/cache/near-cache.ts'
+import { MAX_COPY_AGE_MS } from '../../src/cache/known-tokens.ts'
 import type { Line } from '../../src/stores/contract.ts'
 import { ended, idOf, liveOf, nearKit, turn } from './kit.ts'
 

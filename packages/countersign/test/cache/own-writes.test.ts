@@ -19,8 +19,9 @@ const WRITES: readonly [name: string, drops: string, args: readonly unknown[]][]
   ['endSubject', TAG, [REF, 'admin', any, 0]],
   ['setRoles', TAG, [REF, [], 0]],
   ['deny', TAG, [REF, 'jti', 0, 0]],
+  ['raiseFloor', 'all', ['admin', 0]],
 ]
-const READS = ['read', 'subject', 'list', 'floor', 'raiseFloor', 'sweep']
+const READS = ['read', 'subject', 'list', 'floor', 'sweep']
 
 function setup() {
   const happened: string[] = []
@@ -38,7 +39,7 @@ function setup() {
   const drop = (what: string) => happened.push(`drop ${what}`)
   const stores = droppingOwnWrites(
     { sessions: sessions as unknown as SessionStore, revocations: { read: call('read'), deny: call('deny') } as never },
-    { dropSession: drop, dropSubject: drop },
+    { dropSession: drop, dropSubject: drop, dropAll: () => drop('all') },
   )
   const run = (name: string, args: readonly unknown[]): Promise<unknown> =>
     ((name === 'deny' ? stores.revocations : stores.sessions) as any)[name](...args)
@@ -72,7 +73,7 @@ describe('what this process writes is dropped before it is sent and after it has
   })
 })
 
-test('reads, the floor and sweeps drop nothing, and reach the store as they are', async () => {
+test('reads, the floor that is read and sweeps drop nothing, and reach the store as they are', async () => {
   const { happened, run, stores } = setup()
   for (const name of READS) void run(name, [1, 2, 3, 4].slice(0, stores.sessions[name as 'read'].length))
   await turn()
@@ -83,7 +84,7 @@ test('reads, the floor and sweeps drop nothing, and reach the store as they are'
 test('a store without sweep or changes gets none', () => {
   const stores = droppingOwnWrites(
     { sessions: { read: async (_id: SessionId) => ({ is: 'unknown' }) } as never },
-    { dropSession: () => {}, dropSubject: () => {} },
+    { dropSession: () => {}, dropSubject: () => {}, dropAll: () => {} },
   )
   expect('sweep' in stores.sessions).toBe(false)
   expect('changes' in stores.sessions).toBe(false)

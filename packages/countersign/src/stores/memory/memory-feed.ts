@@ -42,9 +42,9 @@ export class MemoryFeed implements ChangeFeed {
 
   #end(listener: FeedListener, line: OwnLine): void {
     if (!line.isOpen) return
-    line.fencedMonotonicMs = Number.NEGATIVE_INFINITY
     this.#listeners.delete(listener)
     listener.reset(line)
+    line.fencedMonotonicMs = Number.NEGATIVE_INFINITY
   }
 }
 

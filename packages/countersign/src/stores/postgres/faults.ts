@@ -1,4 +1,4 @@
-import { CountersignError, type ErrorCode } from '../../internal/errors.ts'
+import { CountersignError, type ErrorCode, type ErrorDetails } from '../../internal/errors.ts'
 
 /** What an error of the server means. https://www.postgresql.org/docs/current/errcodes-appendix.html */
 interface Refusal {
@@ -94,12 +94,16 @@ export function faultOf(error: unknown): Error {
   if (error instanceof CountersignError || error instanceof TypeError || error instanceof RangeError) return error
   const state = sqlState(error)
   if (state === undefined) return lostFault(error)
-  const { code, says, isUnknown } = refusalOf(state)
+  const { code, says, isUnknown, breaks } = refusalOf(state)
   const where = /function (?:\w+\.)?(\w+)\([^)]*\) line (\d+)/.exec(String((error as { where?: unknown }).where))
   const place = where ? ` at ${where[1]}:${where[2]}` : ''
   // An error undoes the whole statement, so what may pass may be tried again.
   const mayPass = code === 'ERR_STORE_UNAVAILABLE' || code === 'ERR_STORE_TIMEOUT'
-  return fault(code, `Postgres: ${says} (${state}${place})`, { ...(mayPass && !isUnknown && { retryable: true }) })
+  return fault(code, `Postgres: ${says} (${state}${place})`, {
+    ...(mayPass && !isUnknown && { retryable: true }),
+    // What ends connections says nothing of the next one.
+    ...(mayPass && !breaks && { answered: true }),
+  })
 }
 
 /** Not connected: nothing was sent. */
@@ -153,7 +157,7 @@ export function misconfiguredFault(problem: string): CountersignError {
   return fault('ERR_STORE_MISCONFIGURED', `the Postgres server ${problem}`)
 }
 
-function fault(code: ErrorCode, message: string, details: { cause?: unknown; retryable?: boolean } = {}) {
+function fault(code: ErrorCode, message: string, details: ErrorDetails = {}) {
   return new CountersignError(code, message, { store: 'postgres', ...details })
 }
 

@@ -62,6 +62,7 @@ export function replyFault(reply: Error): CountersignError {
   const where = /user_script:\d+/.exec(reply.message)?.[0]
   return new CountersignError(code, `Redis: ${says} (${word}${where ? ` at ${where}` : ''})`, {
     store: 'redis',
+    ...(code === 'ERR_STORE_UNAVAILABLE' && { answered: true }),
     ...(code === 'ERR_STORE_UNAVAILABLE' && !executed && { retryable: true }),
   })
 }
@@ -92,6 +93,7 @@ export function disputedFault(): CountersignError {
     {
       store: 'redis',
       retryable: true,
+      answered: true,
     },
   )
 }

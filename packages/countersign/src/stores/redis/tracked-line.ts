@@ -211,10 +211,11 @@ export class TrackedLine implements Line, LineRequests {
   #cut(): boolean {
     if (this.#isOver) return false
     this.#isOver = true
+    // While it still says when it was last fenced.
+    this.#parts.owner.reset(this)
     this.fencedMonotonicMs = Number.NEGATIVE_INFINITY
     this.fencedWallMs = Number.NEGATIVE_INFINITY
     this.#parts.client.destroy()
-    this.#parts.owner.reset(this)
     return true
   }
 }

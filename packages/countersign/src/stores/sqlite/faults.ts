@@ -23,7 +23,14 @@ export function faultOf(error: unknown): Error {
 }
 
 export function fault(code: ErrorCode, message: string, cause?: unknown, retryable?: boolean): CountersignError {
-  const details = { store: 'sqlite', cause, ...(retryable !== undefined && { retryable }) }
+  // There is no server that could be silent: what another process holds up are writes, and reads go on.
+  const answered = code === 'ERR_STORE_UNAVAILABLE' || code === 'ERR_STORE_TIMEOUT'
+  const details = {
+    store: 'sqlite',
+    cause,
+    ...(retryable !== undefined && { retryable }),
+    ...(answered && { answered }),
+  }
   return new CountersignError(code, message, details)
 }
 
