@@ -9,6 +9,8 @@ import {
   type Keyring,
   loadKeyring,
   opaque,
+  retireKey,
+  rotateKeyring,
   type SessionEvent,
 } from 'countersign'
 import type { Store } from 'countersign/stores/contract'
@@ -260,7 +262,10 @@ test('a key that is taken away takes its tokens along', async () => {
   const { check, go } = await setUp()
   go()
   expect(await check()).toMatchObject({ degraded: true })
-  await keyring.reload({ ...file, signing: generateKeyring().signing })
+  const rotated = rotateKeyring(file, 'signing').file
+  await keyring.reload(rotated)
+  expect(await check()).toMatchObject({ degraded: true })
+  await keyring.reload(retireKey(rotated, file.signing[0]!.kid)!.file)
   expect(await check()).toMatchObject({ ok: false, reason: 'bad_signature' })
 })
 
