@@ -148,7 +148,9 @@ export function documentStore(options: {
       const [code, problem] = isBusy
         ? (['ERR_STORE_TIMEOUT', 'another process held the lock for too long'] as const)
         : (['ERR_STORE_UNAVAILABLE', 'the database failed'] as const)
-      throw new CountersignError(code, problem, { store: 'document', cause, ...(isBusy && { retryable: true }) })
+      // The file is there: what another process holds up are writes, and reads go on.
+      const more = { answered: true, ...(isBusy && { retryable: true }) }
+      throw new CountersignError(code, problem, { store: 'document', cause, ...more })
     }
   }
 

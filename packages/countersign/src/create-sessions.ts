@@ -272,7 +272,7 @@ function healthOf(core: Core, store: Partial<Store>, breaker: Breaker): Sessions
   const { revoker } = core
   return {
     ...health,
-    warnings: [...health.warnings, ...(revoker?.warnings() ?? [])],
+    warnings: [...health.warnings, ...breaker.warnings(), ...(revoker?.warnings() ?? [])],
     queued: revoker?.waiting ?? 0,
     nearCache: core.near.health(),
     outage: { breaker: breaker.health(), degraded: core.near.lately.served, remembered: core.near.lately.size },

@@ -211,7 +211,7 @@ export const outages: readonly Row[] = [
     id: 'A1',
     fault: 'Redis is down, half-open, or five seconds late',
     passes:
-      'every call is answered by its deadline, with a fault: nobody is let in, nobody is logged out; with `verifiedWithin` who was verified here a moment ago goes on, for so long and no longer, and that is told',
+      'every call is answered by its deadline, with a fault: nobody is let in, nobody is logged out; with `verifiedWithin` who was verified moments ago goes on for so long, and it is told',
     proofs: [
       scenario('down, half-open, five seconds late', closedByDefault),
       scenario('with verifiedWithin', verifiedWithin),

@@ -143,6 +143,12 @@ export class Breaker {
     this.#on.opened(error.code, Math.round(silentMs))
   }
 
+  warnings(): string[] {
+    return this.#isOpen
+      ? [`the store does not answer: it is asked now and then, and calls fail at once (promise 6)`]
+      : []
+  }
+
   health(): BreakerHealth {
     const mayProbe = this.#probesLeft > 0 || this.#runtime.clock.monotonicMs() >= this.#nextProbeMs
     return {

@@ -113,3 +113,46 @@ if (di.ok) {
 await dynS.refresh('x')
 const dv2 = await dynS.verify('x')
 if (dv2.ok) dv2.session.data.cart
+
+// An outage: what only the store knows now is not in the answer, and nobody gets such an answer without asking.
+const out = await a.verify('x', { audience: 'b', outage: { verifiedWithin: '30s' } })
+if (out.ok) {
+  // @ts-expect-error perhaps degraded: look first
+  out.session.roles
+  // @ts-expect-error perhaps degraded: look first
+  out.session.data
+  const subject: string = out.session.subject
+  void subject
+  if (out.degraded) {
+    // @ts-expect-error not of a degraded answer
+    out.session.roles
+    // @ts-expect-error not of a degraded answer
+    out.session.data
+    // @ts-expect-error not of a degraded answer
+    out.session.acr
+    // @ts-expect-error not of a degraded answer
+    out.session.amr
+    // @ts-expect-error not of a degraded answer
+    out.session.authTimeMs
+    await a.revoke(out.session.sessionId, { reason: 'logout' })
+    out.session.expiresAtMs.toFixed()
+  } else {
+    const role: 'user' | 'admin' | undefined = out.session.roles[0]
+    void role
+    out.session.data.theme
+  }
+} else out.reason
+const plain = await a.verify('x', { roles: ['user'] })
+if (plain.ok) {
+  const never: undefined = plain.degraded
+  void never
+}
+// @ts-expect-error how long?
+await a.verify('x', { outage: {} })
+// @ts-expect-error no bare numbers
+await a.verify('x', { outage: { verifiedWithin: 30 } })
+// @ts-expect-error memory only: there is no outage
+a.verifyNow('x', { outage: { verifiedWithin: '30s' } })
+const h = a.health().outage
+const open: 'closed' | 'open' | 'half_open' = h.breaker.state
+void [open, h.degraded, h.remembered]
