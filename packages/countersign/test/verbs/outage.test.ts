@@ -35,7 +35,7 @@ beforeEach(() => {
 
 /** A store of which nothing is heard while it is away. It does not tell of changes, so nothing is answered from a copy. */
 function losable(inner: Store) {
-  const state: { away: Error | undefined } = { away: undefined }
+  const state: { away: Error | undefined; takesWrites: boolean } = { away: undefined, takesWrites: true }
   const guard = <T extends object>(part: T): T =>
     new Proxy(part, {
       get(target, name) {
@@ -43,6 +43,7 @@ function losable(inner: Store) {
         if (typeof value !== 'function') return name === 'changes' ? undefined : value
         return (...args: unknown[]) => {
           if (state.away) return Promise.reject(state.away)
+          if (!state.takesWrites && name !== 'read' && name !== 'floor') return Promise.reject(FULL)
           return (value as (...args: unknown[]) => unknown).apply(target, args)
         }
       },
@@ -57,8 +58,12 @@ function losable(inner: Store) {
   const fail = (error: Error) => {
     state.away = error
   }
-  return { store, go, come, fail }
+  const fill = () => {
+    state.takesWrites = false
+  }
+  return { store, go, come, fail, fill }
 }
+const FULL = new CountersignError('ERR_STORE_UNAVAILABLE', 'no room', { answered: true })
 
 function open(store: Store, { strategy = 'allowlist' as Name, idle = undefined as Duration | undefined } = {}) {
   return createSessions({
@@ -84,14 +89,26 @@ async function login(sessions: Sessions, subject = 'anna') {
 /** Two processes on one store, of which the first can lose it; a session that the first has verified. */
 async function setUp(options: Parameters<typeof open>[1] = {}) {
   const inner = memoryStore()
-  const { store, go, come, fail } = losable(inner)
+  const { store, go, come, fail, fill } = losable(inner)
   const [here, there] = [open(store, options), open(inner, options)]
   const events: SessionEvent[] = []
   here.events.on('*', (event) => void events.push(event))
   const issued = await login(here)
   expect(await here.verify(issued.accessToken, WITHIN)).toMatchObject({ ok: true, session: { roles: ['admin'] } })
   const check = (more: object = {}) => here.verify(issued.accessToken, { ...WITHIN, ...more })
-  return { here, there, go, come, fail, issued, token: issued.accessToken, id: issued.session.sessionId, check, events }
+  return {
+    here,
+    there,
+    go,
+    come,
+    fail,
+    fill,
+    issued,
+    token: issued.accessToken,
+    id: issued.session.sessionId,
+    check,
+    events,
+  }
 }
 
 const FAULT = { code: 'ERR_STORE_TIMEOUT' }
@@ -239,6 +256,17 @@ test('a floor that was told is heeded, however old', async () => {
   await expect(here.verify(token)).rejects.toMatchObject(FAULT)
 })
 
+test('what waits for a store that takes no writes is heeded, also by what is verified after it', async () => {
+  const { here, check, fill, go } = await setUp()
+  fill()
+  expect(await here.revokeEveryone({ reason: 'admin' })).toMatchObject({ durability: 'queued' })
+  // It takes effect a second later; until then the store says yes.
+  expect(await check()).toMatchObject({ ok: true, session: { roles: ['admin'] } })
+  expect(here.health().outage.remembered).toBe(1)
+  go()
+  await expect(check()).rejects.toMatchObject(FAULT)
+})
+
 test('the deadlines of session and token go on', async () => {
   for (const [options, ms] of [
     // Coarse touches: refused between 1.0 and 1.1 of it.
@@ -257,7 +285,7 @@ test('the deadlines of session and token go on', async () => {
 })
 
 test('a key that is taken away takes its tokens along', async () => {
-  const file = generateKeyring()
+  const file = generateKeyring({ signing: ['HS256'] })
   keyring = await loadKeyring(file)
   const { check, go } = await setUp()
   go()
