@@ -20,7 +20,7 @@ export function generateKeyring(
   const secret = (more: object = {}): KeyJwk => {
     const jwk = { kty: 'oct', k: toBase64url(random(SECRET_BYTES)) }
     // The thumbprint of a secret tells nothing of it, but a random name tells even less.
-    return { ...jwk, kid: toBase64url(random(9)), ...common, ...more }
+    return { ...jwk, kid: toBase64url(random(9)).replace(/^-/, 'A'), ...common, ...more }
   }
   return {
     version: 1,
@@ -34,9 +34,13 @@ export function generateKeyring(
   }
 }
 
+/** A name that begins with a dash is taken for an option on a command line, so no key gets one. */
 function keyPair(alg: 'ES256' | 'Ed25519'): JsonWebKey & { kid: string } {
-  const { privateKey } =
-    alg === 'ES256' ? generateKeyPairSync('ec', { namedCurve: 'P-256' }) : generateKeyPairSync('ed25519')
-  const jwk = privateKey.export({ format: 'jwk' })
-  return { ...jwk, kid: thumbprint(jwk) }
+  for (;;) {
+    const { privateKey } =
+      alg === 'ES256' ? generateKeyPairSync('ec', { namedCurve: 'P-256' }) : generateKeyPairSync('ed25519')
+    const jwk = privateKey.export({ format: 'jwk' })
+    const kid = thumbprint(jwk)
+    if (!kid.startsWith('-')) return { ...jwk, kid }
+  }
 }

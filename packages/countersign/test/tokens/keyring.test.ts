@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { systemRuntime } from '../../src/internal/runtime.ts'
 import { generateKeyring } from '../../src/tokens/generate-keyring.ts'
 import { keysOf, loadKeyring } from '../../src/tokens/keyring.ts'
 import type { KeyringFile } from '../../src/tokens/keys.ts'
@@ -94,4 +95,13 @@ describe('a keyring', () => {
     expect(error.code).toBe('ERR_KEY_UNUSABLE')
     expect(inspect(error, { depth: 9 })).not.toContain('secret-canary')
   })
+})
+
+test('no key has a name that a command line takes for an option', () => {
+  const dashes = { ...systemRuntime, random: (size: number) => new Uint8Array(size).fill(0b1111_1000) }
+  expect(generateKeyring({ runtime: dashes }).placement.kid).toMatch(/^A/)
+  for (let n = 0; n < 300; n++) {
+    const { placement, signing } = generateKeyring({ signing: ['HS256', 'ES256', 'Ed25519'] })
+    for (const { kid } of [placement, ...signing]) expect(kid).not.toMatch(/^-/)
+  }
 })
