@@ -1,9 +1,14 @@
-import type { FeedStatus } from '../stores/contract.ts'
+import type { ChangeFeed, FeedStatus } from '../stores/change-feed.ts'
 
 /** What the near cache does, in plain numbers since the start. For `health()` and metrics. */
 export interface NearCacheHealth {
   /** Whether copies are served at this moment. False also in an idle process, whose next check begins again. */
   readonly isOn: boolean
+  /**
+   * How the store tells of changes: by itself (`push`, Redis), asked five times a second (`poll`, Postgres), asked at each
+   * use of a copy (`probe`, SQLite), or in this very process (`own`, memory). Absent while no copies are kept.
+   */
+  readonly mode?: ChangeFeed['mode']
   /** Why it is off, or does less than it could. Never a secret. */
   readonly warnings: readonly string[]
   /** The ways on which the store tells of changes, with the time since the last answered fence was asked. */

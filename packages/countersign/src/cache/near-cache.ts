@@ -48,6 +48,7 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
   readonly lately: LatelyVerified
   #version: number
   #feed: Feed | undefined
+  #mode: ChangeFeed['mode'] | undefined
   #sessions: Reads<Found> | undefined
   #revocations: Reads<FoundRevocations> | undefined
   #whyOff: string
@@ -81,6 +82,7 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
     const feed = changes.open(this, this.#clock)
     const { maxStaleMs } = this.#options
     this.#feed = feed
+    this.#mode = changes.mode
     this.#sessions = new Reads(
       (id) => feed.read(id as SessionId),
       (id) => tagOfId(id as SessionId),
@@ -255,6 +257,7 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
     const young = lines.filter(({ isOpen, fenceAgeMs }) => isOpen && fenceAgeMs <= this.#options.maxStaleMs)
     return {
       isOn: young.length > 0,
+      ...(feed && { mode: this.#mode! }),
       warnings: feed ? feed.warnings : [this.#whyOff],
       lines,
       entries: this.#tokens.size,

@@ -4,6 +4,7 @@ const SQL = {
   begin: 'BEGIN IMMEDIATE',
   beginRead: 'BEGIN',
   commit: 'COMMIT',
+  version: 'PRAGMA data_version',
 
   session: 'SELECT state, body FROM sessions WHERE id = ?',
   sessionsOf: 'SELECT id, body FROM sessions WHERE tag = ? AND state = ?',
@@ -84,6 +85,11 @@ export class Connection {
   /** Several reads of one state of the database. */
   snapshot<T>(step: () => T): T {
     return this.#within(this.statements.beginRead, step)
+  }
+
+  /** Another number after every commit of another connection, the same after one of this connection. */
+  version(): number {
+    return (this.statements.version.get() as { data_version: number }).data_version
   }
 
   /** Moves the log into the database file as far as readers allow. `truncate` also empties the log, if nobody reads it. */

@@ -11,6 +11,7 @@ import {
   encodeTombstone,
 } from './codec.ts'
 import type { Statements } from './connection.ts'
+import type { StepChanges } from './sqlite-feed.ts'
 
 type Row = Record<string, unknown>
 
@@ -91,6 +92,11 @@ export class SqliteShard implements Shard {
   }
   forget(id: SessionId): void {
     this.#change(id, undefined)
+  }
+
+  /** What the step changes. */
+  get changes(): StepChanges {
+    return { tag: this.#tag, ids: this.#changed, hasRevocations: this.#revocationsState === 'changed' }
   }
 
   /** Writes what the step changed. Must run inside its transaction. */

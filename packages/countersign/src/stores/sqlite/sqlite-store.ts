@@ -11,6 +11,7 @@ import type { Connection, Statements } from './connection.ts'
 import { fault } from './faults.ts'
 import { type Opened, openDatabase } from './open-database.ts'
 import { sqliteAccounts } from './sqlite-accounts.ts'
+import { SqliteFeed } from './sqlite-feed.ts'
 import { sqliteOnce } from './sqlite-once.ts'
 import { SqliteShard } from './sqlite-shard.ts'
 import { Turns } from './turns.ts'
@@ -94,12 +95,19 @@ export function sqliteStore(options: SqliteStoreOptions): Store {
   const section: Section = {
     durability: 'fsynced',
     write: (tag, step, how) =>
-      write((sql) => {
-        const shard = new SqliteShard(tag, sql, how === 'ending')
-        const done = step(shard)
-        shard.flush()
-        return done
-      }, how === 'weak'),
+      run(writes, (connection) => {
+        const shard = new SqliteShard(tag, connection.statements, how === 'ending')
+        try {
+          return connection.write(() => {
+            const done = step(shard)
+            shard.flush()
+            return done
+          }, how === 'weak')
+        } finally {
+          // A commit that failed may still have been one.
+          feed.changed(shard.changes)
+        }
+      }),
     read(tag, step, snapshot) {
       const once = (sql: Statements) => step(new SqliteShard(tag, sql, false))
       if (snapshot === undefined) return read(once)
@@ -125,8 +133,16 @@ export function sqliteStore(options: SqliteStoreOptions): Store {
     },
   })
 
+  const feed = new SqliteFeed({
+    sessions,
+    revocations,
+    open: () => read(() => undefined),
+    version: () => opened?.connection.version(),
+  })
+
   const close = async () => {
     await Promise.allSettled(underWay)
+    feed.end()
     const connection = opened?.connection
     opened = undefined
     if (!connection) return
@@ -139,7 +155,7 @@ export function sqliteStore(options: SqliteStoreOptions): Store {
   }
 
   return {
-    sessions,
+    sessions: { ...sessions, changes: feed },
     revocations,
     accounts: sqliteAccounts({ write, read }),
     once: sqliteOnce({ write, read }),
