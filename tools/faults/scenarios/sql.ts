@@ -3,15 +3,21 @@ import { type Row, tests } from '../scenario.ts'
 const faults = 'packages/countersign/test/stores/postgres-faults.test.ts'
 const processes = 'packages/countersign/test/stores/sqlite/processes.test.ts'
 const near = 'packages/countersign/test/stores/sqlite/near.test.ts'
+const polled = 'packages/countersign/test/stores/postgres-near.test.ts'
 
 export const sql: readonly Row[] = [
   {
     id: 'P1',
     fault: 'PostgreSQL fails over; every connection is lost',
-    passes: 'an outage and no logout; a standby is never asked; a revocation is seen within the bound',
+    passes:
+      'an outage and no logout; a standby is never asked; a revocation is seen within the bound; copies are void when a connection broke',
     proofs: [
       tests(faults, 'a standby is never asked: what it says may be from before a revocation'),
       tests(faults, 'is an outage and no logout, and comes back by itself'),
+      tests(polled, 'P1: after a restart nothing is served that was read before it, until it is read again'),
+      tests(polled, 'P1: every connection is cut, again and again, and a revocation still acts within the bound'),
+      tests(polled, 'P1: nothing is served for longer than a second by a server that is silent'),
+      tests(polled, 'one that began before many others and commits after them is told when it commits'),
     ],
   },
   {

@@ -46,11 +46,11 @@ export const NEXT: ReleaseChanges = {
     },
   ],
   files: {
-    [nextFile('sqlite', sqliteMigrations.length)]: `-- @readable-from ${sqliteMigrations.length}
+    [nextFile('sqlite', sqliteMigrations.length)]: `-- @readable-from ${PREVIOUS.schema!.sqlite}
 ALTER TABLE sessions ADD COLUMN probe TEXT;
 CREATE INDEX sessions_by_probe ON sessions (probe) WHERE probe IS NOT NULL;
 `,
-    [nextFile('postgres', postgresMigrations.length)]: `-- @readable-from ${postgresMigrations.length}
+    [nextFile('postgres', postgresMigrations.length)]: `-- @readable-from ${PREVIOUS.schema!.postgres}
 ALTER TABLE countersign.sessions ADD COLUMN probe text;
 
 -- What the steps of the release before write goes through here as well.

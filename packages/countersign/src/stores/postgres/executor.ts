@@ -7,6 +7,8 @@ import { busyFault, closedFault, faultOf, offlineFault, timeoutFault, verdictOf 
 import type { Statement } from './statements.ts'
 import { SubjectQueue } from './subject-queue.ts'
 
+/** A copy is served for a second at most after a poll was sent: a later answer is of no use. */
+const POLL_WITHIN_MS = 1_000
 /** Tries of a statement that lost against other transactions. */
 const TRIES = 4
 
@@ -32,15 +34,18 @@ export class PostgresExecutor implements Requests {
   readonly #connections: Connections
   readonly #deadlines: Deadlines
   readonly #runtime: Runtime
+  readonly #polls: Deadlines
   readonly #prepared: boolean
   readonly #subjects = new SubjectQueue()
   #isUp = false
   #onDown: () => void = () => undefined
+  readonly #onLost = new Set<() => void>()
   #closed = false
 
   constructor(connections: Connections, deadlineMs: number, prepared: boolean, runtime: Runtime) {
     this.#connections = connections
     this.#deadlines = new Deadlines(runtime, deadlineMs)
+    this.#polls = new Deadlines(runtime, Math.min(deadlineMs, POLL_WITHIN_MS))
     this.#runtime = runtime
     this.#prepared = prepared
   }
@@ -56,10 +61,18 @@ export class PostgresExecutor implements Requests {
   }
 
   run(statement: Statement, values: readonly unknown[], tag?: string): Promise<readonly Row[]> {
-    const { name, text, reads } = statement
+    const work = this.#asking(statement, values)
+    return this.#within(this.#deadlines, (call) => this.#inTurn(call, statement.reads, tag, work))
+  }
+
+  /** A question that is not asked again: a connection that breaks with it is news. Ends within a second. */
+  poll(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
+    return this.#within(this.#polls, (call) => this.#attempts(call, false, this.#asking(statement, values)))
+  }
+
+  #asking({ name, text }: Statement, values: readonly unknown[]) {
     const query = { text, values, types, ...(this.#prepared && { name }) }
-    const work = async (client: PgClient) => (await client.query(query)).rows
-    return this.#within(this.#deadlines, (call) => this.#inTurn(call, reads, tag, work))
+    return async (client: PgClient) => (await client.query(query)).rows
   }
 
   /** Several statements on one connection, for the start. On any failure the connection is closed. */
@@ -115,7 +128,7 @@ export class PostgresExecutor implements Requests {
         const error = isSession ? thrown.cause : thrown
         const verdict = verdictOf(error)
         if (!call.expired) this.#giveBack(call, isSession || verdict.breaks)
-        if (verdict.isLost) this.down()
+        if (verdict.isLost) this.lost()
         // A question may be asked again on a new connection; whether a write was executed nobody knows.
         const again = verdict.passes || (verdict.isLost && reads && call.tries === 1)
         if (!again || isSession || call.tries >= TRIES || call.expired || this.#closed) throw faultOf(error)
@@ -162,6 +175,18 @@ export class PostgresExecutor implements Requests {
     if (!this.#closed) this.#onDown()
   }
 
+  /** A connection broke, with a call under way or as the last one. */
+  lost(): void {
+    this.down()
+    for (const listener of this.#onLost) listener()
+  }
+
+  /** Calls back when a connection has broken, until the function returned is called. */
+  onLost(listener: () => void): () => void {
+    this.#onLost.add(listener)
+    return () => this.#onLost.delete(listener)
+  }
+
   #pause(ms: number): Promise<void> {
     const { timers, random } = this.#runtime
     const jitteredMs = ms * (0.5 + random(1)[0]! / 255)
@@ -172,7 +197,7 @@ export class PostgresExecutor implements Requests {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await this.#deadlines.idle()
+    await Promise.all([this.#deadlines.idle(), this.#polls.idle()])
     this.#connections.close()
   }
 }

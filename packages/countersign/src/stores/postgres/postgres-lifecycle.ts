@@ -136,13 +136,31 @@ export class PostgresLifecycle implements Lifecycle {
       row = await this.#readFloor()
       if (!row) throw corruptFault('the floor')
     }
-    return { notBeforeMs: row.floor_ms as number, why: unkey(row.floor_why as string), marker: row.marker as string }
+    return floorOf(row)
+  }
+
+  /**
+   * What the store has changed since `snapshot`, with the floor; `undefined` for a store that was emptied. One round trip,
+   * which also brings the server's time and settings.
+   */
+  async changes(snapshot: string | null): Promise<{ readonly row: Row; readonly floor: Floor } | undefined> {
+    this.guard()
+    const askedAtMs = this.#clock.ask()
+    const [row] = await this.#executor.poll(this.#sql.readChanges, [snapshot])
+    if (!row) return undefined
+    this.#take(row, askedAtMs)
+    return { row, floor: floorOf(row) }
   }
 
   async #readFloor(): Promise<Row | undefined> {
     const askedAtMs = this.#clock.ask()
     const [row] = await this.#executor.run(this.#sql.readFloor, [])
     if (!row) return undefined
+    this.#take(row, askedAtMs)
+    return row
+  }
+
+  #take(row: Row, askedAtMs: number): void {
     this.#refused = row.placement === key(this.#placement!) ? undefined : otherPlacement()
     if (row.is_standby !== false) this.#refused = standbyFault()
     if (this.#refused) {
@@ -151,7 +169,6 @@ export class PostgresLifecycle implements Lifecycle {
     }
     this.#clock.learn(row.server_ms as number, askedAtMs)
     this.#verdict = judgeSettings(row)
-    return row
   }
 
   readonly raiseFloor: SessionStore['raiseFloor'] = async (why, nowMs) => {
@@ -189,6 +206,10 @@ export class PostgresLifecycle implements Lifecycle {
     this.#runtime.timers.clearTimeout(this.#probe)
     return this.#executor.close()
   }
+}
+
+function floorOf(row: Row): Floor {
+  return { notBeforeMs: row.floor_ms as number, why: unkey(row.floor_why as string), marker: row.marker as string }
 }
 
 function otherPlacement(): CountersignError {

@@ -5,6 +5,7 @@ import { GivenPool } from './given-pool.ts'
 import { type PostgresStoreOptions, type ResolvedPostgresOptions, resolvePostgresOptions } from './options.ts'
 import { OwnPool } from './own-pool.ts'
 import { postgresAccounts } from './postgres-accounts.ts'
+import { postgresFeed } from './postgres-feed.ts'
 import { PostgresLifecycle } from './postgres-lifecycle.ts'
 import { postgresOnce } from './postgres-once.ts'
 import { postgresRevocations } from './postgres-revocations.ts'
@@ -27,7 +28,7 @@ export function postgresStore(options: PostgresStoreOptions): Store {
   const { deadlineMs, prepared, pool, runtime, schema } = resolved
   const sql = statementsFor(schema)
   const transport: PostgresExecutor = new PostgresExecutor(
-    connectionsOf(resolved, () => transport.down()),
+    connectionsOf(resolved, () => transport.lost()),
     deadlineMs,
     prepared,
     runtime,
@@ -45,16 +46,26 @@ export function postgresStore(options: PostgresStoreOptions): Store {
     },
   }
   const context = { executor, sql, durability: () => lifecycle.durability() }
+  const sessions = postgresSessions(context)
+  const revocations = postgresRevocations(context)
+  const changes = (snapshot: string | null) => lifecycle.changes(snapshot)
   return {
     sessions: {
-      ...postgresSessions(context),
+      ...sessions,
+      changes: postgresFeed({
+        sessions,
+        revocations,
+        changes,
+        onLost: (listener) => transport.onLost(listener),
+        runtime,
+      }),
       floor: () => lifecycle.floor(),
       raiseFloor: async (why, nowMs) => {
         lifecycle.guard()
         return lifecycle.raiseFloor(why, nowMs)
       },
     },
-    revocations: postgresRevocations(context),
+    revocations,
     accounts: postgresAccounts(context),
     once: postgresOnce(context),
     lifecycle: {

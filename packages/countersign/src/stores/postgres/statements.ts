@@ -39,6 +39,15 @@ const LIVE = 's.ended_at_ms IS NULL'
 const DEADLINE = 'least(s.idle_at_ms, s.absolute_at_ms)'
 const DURABLE = 'r.epoch, to_json(r.ids) AS ids'
 
+/** The floor, the server's time of the same moment, and the settings that say what a write is worth just now. */
+const FLOOR = `m.marker, m.placement, m.floor_ms, m.floor_why,
+    (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS server_ms,
+    current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
+    current_setting('statement_timeout') AS statement_timeout, pg_is_in_recovery() AS is_standby`
+
+/** More changes than this at once are not told one by one: everything is void. */
+export const MOST_CHANGES = 5_000
+
 /** How far the schema came: `shared/schema-version.ts`. */
 export const READ_SCHEMA =
   'coalesce(max(id), 0) AS applied, coalesce(max(readable_from), 0) AS readable_from FROM countersign.migrations'
@@ -96,11 +105,24 @@ const TEXTS = {
   readIdentifier: read(`SELECT a.tag, a.subject, a.tenant FROM countersign.accounts AS a
     WHERE a.tenant = $1 AND a.identifier = $2`),
 
-  // The floor, the server's time of the same moment, and the settings that say what a write is worth just now.
-  readFloor: read(`SELECT m.marker, m.placement, m.floor_ms, m.floor_why,
-    (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS server_ms,
-    current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
-    current_setting('statement_timeout') AS statement_timeout, pg_is_in_recovery() AS is_standby
+  readFloor: read(`SELECT ${FLOOR} FROM countersign.meta AS m WHERE m.id = 1`),
+
+  // What was committed since a snapshot, for near caches, and the floor. One statement, so one snapshot: the one it answers.
+  // Two ranges of the index, however long other transactions are open: what began after the snapshot, and what was open then.
+  // Params: $1 the snapshot, or NULL to begin
+  readChanges: read(`SELECT ${FLOOR}, m.marks, pg_current_snapshot()::text AS snapshot,
+    CASE WHEN NOT pg_is_in_recovery() THEN extract(epoch FROM pg_postmaster_start_time())::text || ' '
+      || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END AS server,
+    CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::text END AS written,
+    CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::text END AS flushed,
+    (SELECT coalesce(json_agg(json_build_array(n.kind, n.keys)), '[]') FROM (
+      (SELECT c.kind, c.keys FROM countersign.changes AS c
+        WHERE c.xid >= pg_snapshot_xmax($1::pg_snapshot) ORDER BY c.xid LIMIT ${MOST_CHANGES + 1})
+      UNION ALL
+      (SELECT c.kind, c.keys FROM pg_snapshot_xip($1::pg_snapshot) AS was_open CROSS JOIN LATERAL (
+        SELECT o.kind, o.keys FROM countersign.changes AS o WHERE o.xid = was_open LIMIT ${MOST_CHANGES + 1}
+      ) AS c LIMIT ${MOST_CHANGES + 1})
+    ) AS n) AS changes
     FROM countersign.meta AS m WHERE m.id = 1`),
 
   // Params: $1 marker, $2 fingerprint. The first ones stay. A new marker comes with a floor: what is older than it belongs
