@@ -89,9 +89,10 @@ export class ChangesLine implements Line {
   end(): void {
     if (this.#isOver) return
     this.#isOver = true
+    // Told while it still says when it was fenced.
+    this.#listener.reset(this)
     this.fencedMonotonicMs = Number.NEGATIVE_INFINITY
     this.fencedWallMs = Number.NEGATIVE_INFINITY
-    this.#listener.reset(this)
   }
 
   #pauseBefore(asked: Moment): number {

@@ -128,8 +128,9 @@ class ProbeLine implements Line {
     this.#isOver = true
     this.#version = undefined
     this.#why = 'closed'
+    // Told while it still says when it was fenced.
+    this.#listener.reset(this)
     this.fencedMonotonicMs = Number.NEGATIVE_INFINITY
     this.fencedWallMs = Number.NEGATIVE_INFINITY
-    this.#listener.reset(this)
   }
 }
