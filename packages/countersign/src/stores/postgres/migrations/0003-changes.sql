@@ -2,6 +2,25 @@
 -- before write it too. Only adds: they go on with it.
 -- @readable-from 2
 
+-- The triggers below lock their tables, and a step that has one of them would wait for the other while it is waited for.
+-- So steps under way end first and none begins: each takes its subject before anything else. Only the sweep does not, and
+-- is not waited for while everybody waits; at the end it is, because nothing but a wait ends a vacuum.
+DO $$
+BEGIN
+  FOR attempt IN 1..50 LOOP
+    BEGIN
+      LOCK TABLE countersign.subjects IN EXCLUSIVE MODE;
+      LOCK TABLE countersign.sessions, countersign.revocations IN SHARE ROW EXCLUSIVE MODE NOWAIT;
+      RETURN;
+    EXCEPTION WHEN lock_not_available THEN
+      -- What was locked has been let go.
+      PERFORM pg_sleep(0.01);
+    END;
+  END LOOP;
+  LOCK TABLE countersign.subjects IN EXCLUSIVE MODE;
+  LOCK TABLE countersign.sessions, countersign.revocations IN SHARE ROW EXCLUSIVE MODE;
+END $$;
+
 -- One row for each statement that changed something. Which rows a reader has not seen yet its last snapshot says.
 CREATE TABLE countersign.changes (
   -- Of the transaction that made the change.
@@ -56,14 +75,24 @@ CREATE TRIGGER tell_deleted AFTER DELETE ON countersign.revocations REFERENCING 
 
 -- Deletes rows of `changes` that every reader has seen, or has to do without: older than the mark before the last. Marks
 -- are a minute apart. A mark is a snapshot and not a time, so that a row that was committed late is not taken for an old one.
+-- What a dump brought from another server has numbers that this one has not come to: such rows go, and such marks do not
+-- count.
 -- Params: p_limit most rows; p_now_ms
 CREATE FUNCTION countersign.prune_changes(p_limit bigint, p_now_ms bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   m countersign.meta;
+  is_foreign boolean;
 BEGIN
   SELECT * INTO m FROM countersign.meta WHERE id = 1 FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  is_foreign := greatest(pg_snapshot_xmax(m.mark), pg_snapshot_xmax(m.old_mark)) > pg_snapshot_xmax(pg_current_snapshot());
+  IF is_foreign THEN
+    -- By two, so that whoever has begun to read is told to begin anew.
+    UPDATE countersign.meta
+      SET marks = marks + 2, old_mark = NULL, mark = pg_current_snapshot(), marked_at_ms = p_now_ms WHERE id = 1;
     RETURN;
   END IF;
   IF abs(p_now_ms - m.marked_at_ms) >= 60000 THEN
@@ -78,6 +107,12 @@ BEGIN
       ORDER BY xid LIMIT p_limit
     ));
   END IF;
+  -- This transaction is not over either, and what it has entered stays.
+  DELETE FROM countersign.changes WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM countersign.changes
+    WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()) AND xid <> pg_current_xact_id()
+    ORDER BY xid LIMIT p_limit
+  ));
 END $$;
 
 ALTER FUNCTION countersign.sweep(bigint, bigint) RENAME TO sweep_records;
