@@ -73,6 +73,20 @@ CREATE TRIGGER tell_updated AFTER UPDATE ON countersign.revocations REFERENCING 
 CREATE TRIGGER tell_deleted AFTER DELETE ON countersign.revocations REFERENCING OLD TABLE AS changed
   FOR EACH STATEMENT EXECUTE FUNCTION countersign.tell_revocations();
 
+-- Tells every reader to begin anew: two marks at once are more than anybody can follow.
+-- Params: none
+CREATE FUNCTION countersign.tell_truncated() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  UPDATE countersign.meta SET marks = marks + 2 WHERE id = 1;
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER tell_truncated AFTER TRUNCATE ON countersign.sessions
+  FOR EACH STATEMENT EXECUTE FUNCTION countersign.tell_truncated();
+CREATE TRIGGER tell_truncated AFTER TRUNCATE ON countersign.revocations
+  FOR EACH STATEMENT EXECUTE FUNCTION countersign.tell_truncated();
+
 -- Deletes rows of `changes` that every reader has seen, or has to do without: older than the mark before the last. Marks
 -- are a minute apart. A mark is a snapshot and not a time, so that a row that was committed late is not taken for an old one.
 -- What a dump brought from another server has numbers that this one has not come to: such rows go, and such marks do not
