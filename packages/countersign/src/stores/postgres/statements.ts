@@ -109,6 +109,7 @@ const TEXTS = {
 
   // What was committed since a snapshot, for near caches, and the floor. One statement, so one snapshot: the one it answers.
   // Two ranges of the index, however long other transactions are open: what began after the snapshot, and what was open then.
+  // The first has an end, because a dump from another server brings numbers that this one will come to in years.
   // Params: $1 the snapshot, or NULL to begin
   readChanges: read(`SELECT ${FLOOR}, m.marks, pg_current_snapshot()::text AS snapshot,
     CASE WHEN NOT pg_is_in_recovery() THEN extract(epoch FROM pg_postmaster_start_time())::text || ' '
@@ -117,7 +118,8 @@ const TEXTS = {
     CASE WHEN NOT pg_is_in_recovery() THEN (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::text END AS flushed,
     (SELECT coalesce(json_agg(json_build_array(n.kind, n.keys)), '[]') FROM (
       (SELECT c.kind, c.keys FROM countersign.changes AS c
-        WHERE c.xid >= pg_snapshot_xmax($1::pg_snapshot) AND c.xid < pg_snapshot_xmax(pg_current_snapshot()) ORDER BY c.xid LIMIT ${MOST_CHANGES + 1})
+        WHERE c.xid >= pg_snapshot_xmax($1::pg_snapshot) AND c.xid < pg_snapshot_xmax(pg_current_snapshot())
+        ORDER BY c.xid LIMIT ${MOST_CHANGES + 1})
       UNION ALL
       (SELECT c.kind, c.keys FROM pg_snapshot_xip($1::pg_snapshot) AS was_open CROSS JOIN LATERAL (
         SELECT o.kind, o.keys FROM countersign.changes AS o WHERE o.xid = was_open LIMIT ${MOST_CHANGES + 1}
