@@ -4,6 +4,7 @@ const faults = 'packages/countersign/test/stores/postgres-faults.test.ts'
 const processes = 'packages/countersign/test/stores/sqlite/processes.test.ts'
 const near = 'packages/countersign/test/stores/sqlite/near.test.ts'
 const polled = 'packages/countersign/test/stores/postgres-near.test.ts'
+const cut = 'packages/countersign/test/stores/postgres-near-outages.test.ts'
 
 export const sql: readonly Row[] = [
   {
@@ -14,9 +15,9 @@ export const sql: readonly Row[] = [
     proofs: [
       tests(faults, 'a standby is never asked: what it says may be from before a revocation'),
       tests(faults, 'is an outage and no logout, and comes back by itself'),
-      tests(polled, 'P1: after a restart nothing is served that was read before it, until it is read again'),
-      tests(polled, 'P1: every connection is cut, again and again, and a revocation still acts within the bound'),
-      tests(polled, 'P1: nothing is served for longer than a second by a server that is silent'),
+      tests(cut, 'P1: after a restart nothing is served that was read before it, until it is read again'),
+      tests(cut, 'P1: every connection is cut, again and again, and a revocation still acts within the bound'),
+      tests(cut, 'P1: nothing is served for longer than a second by a server that is silent'),
       tests(polled, 'one that began before many others and commits after them is told when it commits'),
     ],
   },
