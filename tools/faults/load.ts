@@ -111,8 +111,8 @@ async function oneRound(
         outages.push({ ...outage, untilMs: history.nowMs })
         return done
       },
-      loss: () => {
-        const loss = { atMs: history.nowMs, healedMs: Number.POSITIVE_INFINITY }
+      loss: (atMs = history.nowMs) => {
+        const loss = { atMs, healedMs: Number.POSITIVE_INFINITY }
         losses.push(loss)
         return () => {
           loss.healedMs = history.nowMs + REAPPLIED_WITHIN_MS

@@ -19,7 +19,7 @@ const HELP = `npm run faults -- [options]
   --match TEXT         only proofs whose title holds the text
   --seed N             of everything that is left to chance (default: a new one, printed)
   --seeds N            lives of the simulator (default 200 short, 10 000 long)
-  --soak 60m           how long S1 takes (default 10s short, 10m long)
+  --soak 60m           how long S1 takes (default 20s short, 10m long)
   --report FILE        takes the results of tests from this report of a Vitest run instead of running them
   --guards             takes each guard out of the library in turn: its scenario has to fail
   --without GUARD      only this one: ${GUARDS.map(({ guard }) => guard).join(', ')}
@@ -144,7 +144,7 @@ async function judge(row: Row, proof: Proof, report: VitestReport | undefined, s
 }
 
 function soakMs(): number {
-  if (values.soak === undefined) return isShort ? 10_000 : 600_000
+  if (values.soak === undefined) return isShort ? 20_000 : 600_000
   const parts = /^(\d+)([smh])$/.exec(values.soak)
   if (!parts) fail('--soak: a duration such as 90s, 60m or 1h')
   return Number(parts[1]) * { s: 1_000, m: 60_000, h: 3_600_000 }[parts[2] as 's' | 'm' | 'h']

@@ -30,8 +30,8 @@ export interface Moment {
   nowMs(): number
   /** Nobody can reach the store from now on, until it resolves. */
   outage<T>(during: () => Promise<T>): Promise<T>
-  /** The store comes back without all that it had acknowledged until now. Call what it gives when that is over. */
-  loss(): () => void
+  /** The store comes back without all that it had acknowledged until then; default: now. Call what it gives when that is over. */
+  loss(atMs?: number): () => void
 }
 
 export interface Place {
@@ -270,11 +270,15 @@ export async function onSentinels({ cleanUp }: Context): Promise<Place> {
       },
       {
         what: 'the primary stands still for a moment',
-        async run({ forMs, sleep }) {
+        async run({ forMs, sleep, nowMs, loss }) {
           const primary = await group.primary()
+          const stoppedMs = nowMs()
           await primary.kill('SIGSTOP')
           await sleep(Math.min(forMs, 1_000))
           await primary.kill('SIGCONT')
+          // On a busy machine it may have been long enough for the sentinels to choose another one.
+          await sleep(500)
+          if ((await group.settle()) !== primary) for (const atMs of [stoppedMs, nowMs()]) loss(atMs)()
         },
       },
     ],
