@@ -176,7 +176,8 @@ describe('the connections of the store', () => {
     expect(most - before + 1).toBeLessThanOrEqual(4)
     aheadMs = 31_000
     for (const { fn } of timers.splice(0)) fn()
-    await until(async () => (await mine()) === before)
+    // Fewer, where the store was opened over two at once.
+    await until(async () => (await mine()) <= before)
     expect(await store.sessions.read(sessionId(subjectRef()))).toEqual({ is: 'unknown' })
   })
 
