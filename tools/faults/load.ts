@@ -27,7 +27,7 @@ const CLIENTS = 9
 const REAPPLIED_WITHIN_MS = 5_000
 /** Calls that one history takes in before it is checked. */
 const ROUND_CALLS = 20_000
-const ROUND_MS = 8_000
+const ROUND_MS = 5_000
 
 export async function loadOn(place: Place, context: Context, options: LoadOptions): Promise<string> {
   const keyring = await loadKeyring(generateKeyring({ signing: ['HS256'] }))
