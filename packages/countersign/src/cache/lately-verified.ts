@@ -40,7 +40,7 @@ export interface Asking {
   isVoid: boolean
 }
 
-/** Heap of an entry, as an estimate: `bench/near/heap.ts` has the method. */
+/** Heap of an entry: a guess, rather too much than too little. */
 const ENTRY_BYTES = 900
 /** Of the bounds of the near cache, the part that this may take besides. */
 const SHARE = 1 / 4

@@ -16,7 +16,7 @@ import type { ResolvedNearCache } from './options.ts'
 import type { OwnWrites } from './own-writes.ts'
 import { type Reading, Reads } from './reads.ts'
 
-/** Heap of a record, beside the text it was made of and its own texts: `bench/near/heap.ts`. */
+/** Heap of a record, beside the text it was made of and its own texts: a guess, rather too much than too little. */
 const RECORD_BYTES = 1_000
 
 export interface NearCacheParts {

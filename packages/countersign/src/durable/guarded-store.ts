@@ -1,4 +1,4 @@
-import type { SessionId } from '../session/ids.ts'
+import { type SessionId, tagOfId } from '../session/ids.ts'
 import type { EndReason } from '../session/reasons.ts'
 import type { ChangeFeed, Floor, Gone, RevocationStore, SessionStore } from '../stores/contract.ts'
 import { type Asked, demoted, deny, denyTokens, ended, endOf, isBlocked } from './denials.ts'
@@ -8,7 +8,6 @@ import type { Queue } from './queue.ts'
 type NoteEnded = (id: SessionId, why: EndReason, by: string | undefined) => Promise<void>
 
 const NONE: readonly Asked[] = []
-const tagOf = (id: SessionId) => id.slice(0, 12)
 
 /** What may be done beside ending: the rest is for the revoker alone. */
 export type GuardedSessions = Pick<
@@ -28,12 +27,12 @@ export function guardSessions(sessions: SessionStore, queue: Queue, noteEnded: N
     async read(id, last) {
       const gone = goneById(queue, id)
       if (gone) return gone
-      const waiting = whileAsking(queue, tagOf(id))
+      const waiting = whileAsking(queue, tagOfId(id))
       const found = await sessions.read(id, last)
       return deny(waiting(), found)
     },
     async create(record, rule, nowMs) {
-      const tag = tagOf(record.id)
+      const tag = tagOfId(record.id)
       if (isBlocked(queue.of(tag))) return { is: 'blocked' }
       await queue.settle(tag)
       const done = await sessions.create(record, rule, nowMs)
@@ -43,7 +42,7 @@ export function guardSessions(sessions: SessionStore, queue: Queue, noteEnded: N
     async update(id, change, expectedVersion, nowMs) {
       const gone = goneById(queue, id)
       if (gone) return gone
-      await queue.settle(tagOf(id))
+      await queue.settle(tagOfId(id))
       return sessions.update(id, change, expectedVersion, nowMs)
     },
     async touch(id, seen, nowMs) {
@@ -52,7 +51,7 @@ export function guardSessions(sessions: SessionStore, queue: Queue, noteEnded: N
     async rotate(id, presented, next, rule, nowMs) {
       const gone = goneById(queue, id)
       if (gone) return gone
-      await queue.settle(tagOf(id))
+      await queue.settle(tagOfId(id))
       const done = await sessions.rotate(id, presented, next, rule, nowMs)
       if (done.is === 'reused' || done.is === 'rolled_back') await noteEnded(id, done.is, done.by)
       return done
@@ -60,7 +59,7 @@ export function guardSessions(sessions: SessionStore, queue: Queue, noteEnded: N
     async replace(old, next, rule, nowMs) {
       const gone = goneById(queue, old)
       if (gone) return gone
-      await queue.settle(tagOf(old))
+      await queue.settle(tagOfId(old))
       const done = await sessions.replace(old, next, rule, nowMs)
       if (done.is === 'replaced') await noteEnded(old, 'replaced', done.by)
       return done
@@ -113,7 +112,7 @@ export function guardChanges(changes: ChangeFeed, queue: Queue): ChangeFeed {
         async read(id) {
           const gone = goneById(queue, id)
           if (gone) return { found: gone }
-          const waiting = whileAsking(queue, tagOf(id))
+          const waiting = whileAsking(queue, tagOfId(id))
           const tracked = await feed.read(id)
           return { ...tracked, found: deny(waiting(), tracked.found) }
         },
@@ -143,7 +142,7 @@ function whileAsking(queue: Queue, tag: string): () => readonly Asked[] {
 /** The session is to end, whatever its record says. */
 function goneById(queue: Queue, id: SessionId): Extract<Gone, { is: 'ended' }> | undefined {
   if (queue.size === 0) return undefined
-  const asked = queue.of(tagOf(id))
+  const asked = queue.of(tagOfId(id))
   const why = asked.length === 0 ? undefined : endOf(asked, { id })
   return why === undefined ? undefined : (ended(id, why, asked) as Extract<Gone, { is: 'ended' }>)
 }

@@ -1,6 +1,6 @@
 import { CountersignError } from '../internal/errors.ts'
 import type { Runtime } from '../internal/runtime.ts'
-import type { SessionId } from '../session/ids.ts'
+import { type SessionId, tagOfId } from '../session/ids.ts'
 import type { EndReason } from '../session/reasons.ts'
 import type { Context } from '../session/types.ts'
 import type { ChangeFeed } from '../stores/contract.ts'
@@ -226,7 +226,7 @@ export class Revoker {
 
   /** Whether something waits for the store that could concern the session, whatever it is. */
   concerns(id: SessionId): boolean {
-    return this.#queue.of(id.slice(0, 12)).length > 0 || this.#queue.of(null).length > 0
+    return this.#queue.of(tagOfId(id)).length > 0 || this.#queue.of(null).length > 0
   }
 
   /** The store is said to be back. */

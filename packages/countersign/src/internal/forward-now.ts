@@ -2,8 +2,8 @@ import { type Clock, momentOf } from './runtime.ts'
 
 /**
  * A source of whole milliseconds since the epoch that never goes back: the later of the wall clock and of what has
- * passed since the last answer. For stores that have no clock but that of this machine: "`nowMs` never
- * goes back". A wall clock that was set forward and back again leaves it ahead, so deadlines come early, never late.
+ * passed since the last answer. For stores that have no clock but that of this machine.
+ * A wall clock that was set forward and back again leaves it ahead, so deadlines come early, never late.
  */
 export function forwardNow(clock: Clock): () => number {
   let { wallMs: answerMs, monotonicMs: atMs } = momentOf(clock)

@@ -57,7 +57,7 @@ export interface ClientAuthentication<C extends OAuthClient> {
 }
 
 const OPTIONS = new Set(['issuer', 'clients', 'store', 'runtime'])
-/** Longest time that an assertion may be good for, from now (RFC 7523 section 3: "unreasonably far in the future"). */
+/** Longest time that an assertion may be good for, from now (RFC 7523 section 3: not "unreasonably far in the future"). */
 const MAX_LIFE_MS = 300_000
 /** Their clock is not ours. */
 const LEEWAY_MS = 5_000

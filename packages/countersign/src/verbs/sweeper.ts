@@ -4,7 +4,7 @@ import type { SessionStore } from '../stores/contract.ts'
 const EVERY_MS = 5_000
 /** Pause after a turn that did not come to the end. */
 const BUSY_MS = 50
-/** Rows per step: a step of this size blocks nobody for long (SQLite: about a millisecond for 100). */
+/** Rows per step: a step of this size blocks nobody for long. */
 const ROWS = 100
 /** Steps in a row before others get their turn. */
 const STEPS = 50

@@ -1,5 +1,4 @@
 // What the tests of the near cache on Postgres share.
-import { setTimeout as sleep } from 'node:timers/promises'
 import { allowlist, createSessions, denylist, generateKeyring, loadKeyring, opaque } from 'countersign'
 import type { Store } from 'countersign/stores/contract'
 import { postgresStore } from 'countersign/stores/postgres'
@@ -26,6 +25,7 @@ export function open(url: string, strategy: keyof typeof STRATEGIES = 'opaque', 
   return sessions
 }
 export type Sessions = ReturnType<typeof open>
+export { fill, isServed, watchStale } from './near-kit.ts'
 
 /** Two processes on one database, and a connection past both. */
 export async function setUp(server: PostgresServer, strategy?: keyof typeof STRATEGIES) {
@@ -39,38 +39,6 @@ export async function login(sessions: Sessions, subject = 'user:1') {
   const issued = await sessions.issue({ subject, roles: ['user'] })
   if (!issued.ok) throw new Error(issued.reason)
   return { token: issued.accessToken, id: issued.session.sessionId }
-}
-export const isServed = (sessions: Sessions, token: string) => sessions.verifyNow(token)?.ok === true
-
-/** Until the token is answered from its copy. */
-export async function fill(sessions: Sessions, ...tokens: string[]) {
-  const are = async () => {
-    for (const token of tokens) if (!isServed(sessions, token)) await sessions.verify(token).catch(() => undefined)
-    return tokens.every((token) => isServed(sessions, token))
-  }
-  await expect.poll(are, { timeout: 20_000, interval: 10 }).toBe(true)
-}
-
-/** Asks all the time, and notes the last moment at which the answer was still yes. */
-export function watchStale(sessions: Sessions, token: string) {
-  let [lastServedMs, served, isOver] = [Number.NEGATIVE_INFINITY, 0, false]
-  const done = (async () => {
-    while (!isOver) {
-      const atMs = performance.now()
-      if (isServed(sessions, token)) {
-        served++
-        lastServedMs = atMs
-      }
-      await sleep(1)
-    }
-  })()
-  return {
-    async end() {
-      isOver = true
-      await done
-      return { lastServedMs, served }
-    },
-  }
 }
 /** Until a poll that was sent after now has been answered. */
 export async function polled(sessions: Sessions, token: string) {

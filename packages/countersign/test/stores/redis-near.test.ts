@@ -20,6 +20,7 @@ import { count } from '../../../../tools/test-support/counts.ts'
 import { type RedisOptions, type RedisServer, startRedis } from '../../../../tools/test-support/redis-server.ts'
 import { encode } from '../../../../tools/test-support/resp.ts'
 import { type RespProxy, startRespProxy } from '../../../../tools/test-support/resp-proxy.ts'
+import { fill, isServed, watchStale } from './near-kit.ts'
 
 /** What `maxStale` promises. */
 const STALE_MS = 1_000
@@ -73,44 +74,6 @@ async function login(sessions: Sessions, subject = 'user:1') {
   const issued = await sessions.issue({ subject, roles: ['user'], data: { n: 0 } })
   if (!issued.ok) throw new Error(issued.reason)
   return issued
-}
-const isServed = (sessions: Sessions, token: string) => sessions.verifyNow(token)?.ok === true
-
-/** Until the token is answered from its copy. */
-async function fill(sessions: Sessions, ...tokens: string[]) {
-  await expect
-    .poll(
-      async () => {
-        for (const token of tokens) if (!isServed(sessions, token)) await sessions.verify(token)
-        return tokens.every((token) => isServed(sessions, token))
-      },
-      { timeout: 20_000, interval: 10 },
-    )
-    .toBe(true)
-}
-
-/** Asks all the time, and notes the last moment at which the answer was still yes. */
-function watchStale(sessions: Sessions, token: string) {
-  let lastServedMs = Number.NEGATIVE_INFINITY
-  let served = 0
-  let isOver = false
-  const done = (async () => {
-    while (!isOver) {
-      const atMs = performance.now()
-      if (isServed(sessions, token)) {
-        served++
-        lastServedMs = atMs
-      }
-      await sleep(1)
-    }
-  })()
-  return {
-    async end() {
-      isOver = true
-      await done
-      return { lastServedMs, served }
-    },
-  }
 }
 
 describe.each(['opaque', 'allowlist', 'denylist'] as const)('%s', (strategy) => {

@@ -10,6 +10,8 @@ const STRATEGIES = { opaque: opaque(), allowlist: allowlist({ issuer: 'https://a
 
 let keyring: Keyring
 let redis: RedisServer
+/** So many have logged in: all tests share one server. */
+let people = 0
 beforeAll(async () => {
   keyring = await loadKeyring(generateKeyring())
   redis = await startRedis()
@@ -30,7 +32,7 @@ describe.each(['opaque', 'allowlist'] as const)('%s', (name) => {
   /** Checked so often that what follows is answered from what was kept. */
   async function known() {
     const [here, elsewhere] = [open(), open()]
-    const issued = await here.issue({ subject: `${Math.random()}`, roles: ['admin'], data: { n: 1 } })
+    const issued = await here.issue({ subject: `user:${++people}`, roles: ['admin'], data: { n: 1 } })
     if (!issued.ok) throw new Error(issued.reason)
     const verify = () => here.verify(issued.accessToken)
     const answers = [await verify(), await verify(), await verify()] as const

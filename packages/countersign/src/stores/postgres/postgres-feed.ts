@@ -11,14 +11,13 @@ import type {
   SessionStore,
   Tracked,
 } from '../contract.ts'
+import { WhileUsed } from '../shared/while-used.ts'
 import { ChangesLine } from './changes-line.ts'
 import type { Row } from './driver.ts'
 import { closedFault } from './faults.ts'
 
 /** Polls are this far apart while copies are used: a copy's lease is renewed five times in its second. */
 const POLL_EVERY_MS = 200
-/** Polls without a use in between after which a process counts as idle: 5 s. */
-const IDLE_AFTER_POLLS = 25
 
 export interface PostgresFeedParts {
   readonly sessions: Pick<SessionStore, 'read'>
@@ -40,18 +39,24 @@ class PostgresFeed implements Feed {
   readonly #listener: FeedListener
   readonly #clock: Clock
   readonly #forget: () => void
+  readonly #polls: WhileUsed
   #line: ChangesLine | undefined
   #why = 'not used yet'
-  #isTicking = false
   #isAsking = false
-  #idlePolls = 0
-  #usesBefore = -1
   #isClosed = false
 
   constructor(parts: PostgresFeedParts, listener: FeedListener, clock: Clock) {
     this.#parts = parts
     this.#listener = listener
     this.#clock = clock
+    this.#polls = new WhileUsed({
+      everyMs: POLL_EVERY_MS,
+      timers: parts.runtime.timers,
+      uses: () => listener.uses(),
+      turn: () => {
+        if (!this.#isAsking) void this.#poll()
+      },
+    })
     this.#forget = parts.onLost(() => this.#end('a connection broke'))
   }
 
@@ -66,30 +71,10 @@ class PostgresFeed implements Feed {
   /** The line is that of the moment before the read: what the read does not see yet, a later poll of it tells. */
   async #tracked<T>(read: () => Promise<T>): Promise<Tracked<T>> {
     if (this.#isClosed) throw closedFault()
-    this.#use()
+    this.#polls.use()
     const line = this.#line?.isOpen ? this.#line : undefined
     const found = await read()
     return line?.isOpen ? { found, line } : { found }
-  }
-
-  #use(): void {
-    if (this.#isTicking) return
-    this.#isTicking = true
-    this.#idlePolls = 0
-    this.#tick()
-  }
-
-  #tick(): void {
-    if (this.#isClosed) return
-    const uses = this.#listener.uses()
-    this.#idlePolls = uses === this.#usesBefore ? this.#idlePolls + 1 : 0
-    this.#usesBefore = uses
-    if (this.#idlePolls > IDLE_AFTER_POLLS) {
-      this.#isTicking = false
-      return
-    }
-    if (!this.#isAsking) void this.#poll()
-    this.#parts.runtime.timers.setTimeout(() => this.#tick(), POLL_EVERY_MS, 'background')
   }
 
   /** One at a time, so that answers come in the order of the questions. */
@@ -136,6 +121,7 @@ class PostgresFeed implements Feed {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#polls.end()
     this.#forget()
     this.#end('closed')
   }

@@ -72,7 +72,7 @@ export function redisSessions({ executor, keys, written, confirmed }: RedisConte
       if (!isSessionId(id)) return { is: 'unknown' }
       const reply = await executor.get(keys.session(id))
       if (last === undefined || reply === null) return foundOf(id, reply)
-      // Decoding takes longer than the whole comparison. Text, because that is in the heap and holds no buffer alive.
+      // Text, because that is in the heap and holds no buffer of the connection alive.
       const raw = reply.toString('latin1')
       if (last.found !== undefined && raw === last.raw) return last.found
       last.found = foundOf(id, reply)

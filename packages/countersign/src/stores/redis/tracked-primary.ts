@@ -1,11 +1,10 @@
 import type { CountersignError } from '../../internal/errors.ts'
 import { type Clock, elapsedMs, type Moment, momentOf, type Runtime } from '../../internal/runtime.ts'
 import type { FeedStatus } from '../contract.ts'
+import { WhileUsed } from '../shared/while-used.ts'
 import { jitterMs, type NodeRedisErrors, type TrackedClient } from './node-redis.ts'
 import { FENCE_EVERY_MS, type Fence, type LineOwner, TrackedLine } from './tracked-line.ts'
 
-/** Fences without a use in between after which a process counts as idle: 5 s. */
-const IDLE_AFTER_FENCES = 25
 /** At most two attempts to connect per second, and not in step with other processes. */
 const RETRY_AFTER_MS = 500
 const RETRY_JITTER_MS = 500
@@ -31,10 +30,8 @@ export interface PrimaryParts {
  */
 export class TrackedPrimary {
   readonly #parts: PrimaryParts
+  readonly #fences: WhileUsed
   #line: TrackedLine | undefined
-  #ticking = false
-  #idleFences = 0
-  #usesBefore = -1
   #tried: Moment | undefined
   #retryAfterMs = 0
   #why: string | undefined = 'not used yet'
@@ -42,16 +39,18 @@ export class TrackedPrimary {
 
   constructor(parts: PrimaryParts) {
     this.#parts = parts
+    this.#fences = new WhileUsed({
+      everyMs: FENCE_EVERY_MS,
+      timers: parts.runtime.timers,
+      uses: parts.uses,
+      turn: () => (this.#line ? this.#line.fence() : this.#open()),
+    })
   }
 
   /** The line, if reads may go over it now. A use keeps it open, or has it opened for the next one. */
   use(): TrackedLine | undefined {
     if (this.#closed) return undefined
-    if (!this.#ticking) {
-      this.#ticking = true
-      this.#idleFences = 0
-      this.#tick()
-    }
+    this.#fences.use()
     return this.#line?.isOpen ? this.#line : undefined
   }
 
@@ -76,24 +75,10 @@ export class TrackedPrimary {
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#fences.end()
     const line = this.#line
     this.#line = undefined
     await line?.close()
-  }
-
-  #tick(): void {
-    if (this.#closed) return
-    const { runtime, uses } = this.#parts
-    const usesNow = uses()
-    this.#idleFences = usesNow === this.#usesBefore ? this.#idleFences + 1 : 0
-    this.#usesBefore = usesNow
-    if (this.#idleFences > IDLE_AFTER_FENCES) {
-      this.#ticking = false
-      return
-    }
-    if (this.#line) this.#line.fence()
-    else this.#open()
-    runtime.timers.setTimeout(() => this.#tick(), FENCE_EVERY_MS, 'background')
   }
 
   #open(): void {

@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { count } from '../../../../../tools/test-support/counts.ts'
 import type { Clock } from '../../../src/internal/runtime.ts'
 import { SqliteFeed } from '../../../src/stores/sqlite/sqlite-feed.ts'
+import { fill, isServed } from '../near-kit.ts'
 import { execute, freshFile, startScript } from './support.ts'
 
 const JWT = { issuer: 'https://a.test', audience: 'https://b.test' }
@@ -30,16 +31,6 @@ async function login(sessions: Sessions, subject: string) {
   const issued = await sessions.issue({ subject })
   if (!issued.ok) throw new Error(issued.reason)
   return { token: issued.accessToken, id: issued.session.sessionId }
-}
-const isServed = (sessions: Sessions, token: string) => sessions.verifyNow(token)?.ok === true
-
-/** Until the token is answered from its copy. */
-async function fill(sessions: Sessions, token: string) {
-  const is = async () => {
-    if (!isServed(sessions, token)) await sessions.verify(token)
-    return isServed(sessions, token)
-  }
-  await expect.poll(is, { timeout: 20_000, interval: 1 }).toBe(true)
 }
 
 describe.each(['opaque', 'allowlist', 'denylist'] as const)('%s', (strategy) => {
