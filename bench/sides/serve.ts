@@ -68,7 +68,8 @@ export async function ourRedisClient(url: string) {
   const { createNodeRedis } = (await import(built)) as { createNodeRedis: typeof CreateNodeRedis }
   const { hostname: host, port } = new URL(url)
   const endpoint = { host, port: Number(port), login: {} }
-  const client = (await createNodeRedis(endpoint, (bytes) => new Uint8Array(bytes))) as unknown as RedisClient
+  const more = { commandOptions: { timeout: undefined } }
+  const client = (await createNodeRedis(endpoint, (bytes) => new Uint8Array(bytes), more)) as unknown as RedisClient
   client.on('error', () => {})
   await client.connect()
   return client

@@ -17,6 +17,7 @@ const contract = [
   'stores/account-store.ts',
   'stores/change-feed.ts',
   'stores/failovers.ts',
+  'stores/read-for.ts',
 ]
 const store = [...contract, 'stores/steps', 'stores/shared']
 const strategy = [...contract, 'tokens', 'events']
@@ -35,6 +36,7 @@ export const parts: Readonly<Record<string, Part>> = {
   'stores/account-store.ts': { may: ground },
   'stores/change-feed.ts': { may: contract, typesOnly: true },
   'stores/failovers.ts': { may: ground },
+  'stores/read-for.ts': { may: contract, typesOnly: true },
   'stores/steps': { may: contract },
   'stores/shared': { may: contract },
   'stores/memory': { may: store },

@@ -1,5 +1,6 @@
 import { type SessionId, tagOfId } from '../session/ids.ts'
 import type { RevocationStore, SessionStore } from '../stores/contract.ts'
+import type { ReadFor } from '../stores/read-for.ts'
 
 /** What a write of this process makes void. */
 export interface OwnWrites {
@@ -14,9 +15,12 @@ export interface OwnWrites {
  * before it, because writes and tracked reads go over different connections. So this process reads what it wrote.
  */
 export function droppingOwnWrites(
-  { sessions, revocations }: { readonly sessions: SessionStore; readonly revocations?: RevocationStore | undefined },
+  {
+    sessions,
+    revocations,
+  }: { readonly sessions: SessionStore & ReadFor; readonly revocations?: RevocationStore | undefined },
   drops: OwnWrites,
-): { readonly sessions: SessionStore; readonly revocations: RevocationStore | undefined } {
+): { readonly sessions: SessionStore & ReadFor; readonly revocations: RevocationStore | undefined } {
   const session = <T>(id: SessionId, write: () => Promise<T>) => around(() => drops.dropSession(id), write)
   const subject = <T>(tag: string, write: () => Promise<T>) => around(() => drops.dropSubject(tag), write)
   const sweep = sessions.sweep?.bind(sessions)
@@ -27,6 +31,7 @@ export function droppingOwnWrites(
   return {
     sessions: {
       read: (id, last) => sessions.read(id, last),
+      ...(sessions.readFor && { readFor: sessions.readFor }),
       subject: (ref, nowMs) => sessions.subject(ref, nowMs),
       list: (ref, after, rule, nowMs) => sessions.list(ref, after, rule, nowMs),
       floor: () => sessions.floor(),

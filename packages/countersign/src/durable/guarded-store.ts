@@ -1,6 +1,7 @@
 import { type SessionId, tagOfId } from '../session/ids.ts'
 import type { EndReason } from '../session/reasons.ts'
 import type { ChangeFeed, Floor, Gone, RevocationStore, SessionStore } from '../stores/contract.ts'
+import type { ReadFor } from '../stores/read-for.ts'
 import { type Asked, demoted, deny, denyTokens, ended, endOf, isBlocked } from './denials.ts'
 import type { Queue } from './queue.ts'
 
@@ -20,16 +21,19 @@ export type GuardedRevocations = Pick<RevocationStore, 'read'>
  * The store as this process may use it: what waits to be ended is not shown, and nothing is written of a subject before
  * what waits for it. Costs a look into a map while nothing waits.
  */
-export function guardSessions(sessions: SessionStore, queue: Queue, noteEnded: NoteEnded): GuardedSessions {
+export function guardSessions(sessions: SessionStore & ReadFor, queue: Queue, noteEnded: NoteEnded): GuardedSessions {
   const { failovers } = sessions
+  const readFor = sessions.readFor ?? (async (id, last, made) => made(await sessions.read(id, last)))
   return {
     ...(failovers && { failovers }),
-    async read(id, last) {
+    read(id, last) {
       const gone = goneById(queue, id)
-      if (gone) return gone
-      const waiting = whileAsking(queue, tagOfId(id))
-      const found = await sessions.read(id, last)
-      return deny(waiting(), found)
+      if (gone) return Promise.resolve(gone)
+      const before = queue.size === 0 ? NONE : [...queue.of(tagOfId(id))]
+      // What waited when it was asked, and what waits now.
+      return readFor(id, last, (found) =>
+        before.length === 0 && queue.size === 0 ? found : deny([...before, ...queue.of(tagOfId(id))], found),
+      )
     },
     async create(record, rule, nowMs) {
       const tag = tagOfId(record.id)

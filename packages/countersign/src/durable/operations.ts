@@ -2,6 +2,7 @@ import { CountersignError } from '../internal/errors.ts'
 import type { SessionId, SubjectRef } from '../session/ids.ts'
 import type { EndReason } from '../session/reasons.ts'
 import type { EndSubjectRule, RevocationStore, SessionStore, Written } from '../stores/contract.ts'
+import type { ReadFor } from '../stores/read-for.ts'
 
 /** A revocation as it is asked of the store, and as it is kept while the store does not take it. Survives JSON. */
 export type Operation =
@@ -41,7 +42,7 @@ export function tagOf(operation: Operation): string | null {
 }
 
 export interface Stores {
-  readonly sessions: SessionStore
+  readonly sessions: SessionStore & ReadFor
   /** Absent where no strategy needs it. */
   readonly revocations: RevocationStore | undefined
 }

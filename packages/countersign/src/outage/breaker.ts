@@ -79,6 +79,23 @@ export class Breaker {
     return answer
   }
 
+  /** The same with what `made` makes of the answer, in one promise: on the path of every request. */
+  callFor<T, R>(ask: () => Promise<T>, made: (answer: T) => R): Promise<R> {
+    const askedMs = this.#runtime.clock.monotonicMs()
+    if (this.#isOpen && !this.#mayProbe(askedMs)) return Promise.reject(this.#refuse(askedMs))
+    const answersBefore = this.#answers
+    return ask().then(
+      (answer) => {
+        this.answered()
+        return made(answer)
+      },
+      (error: unknown) => {
+        this.#failed(error, askedMs, answersBefore)
+        throw error
+      },
+    )
+  }
+
   #mayProbe(nowMs: number): boolean {
     if (nowMs >= this.#nextProbeMs) {
       this.#nextProbeMs = nowMs + PROBE_EVERY_MS

@@ -1,4 +1,5 @@
 import type { ChangeFeed, RevocationStore, SessionStore } from '../stores/contract.ts'
+import type { ReadFor } from '../stores/read-for.ts'
 import type { Breaker } from './breaker.ts'
 
 /**
@@ -8,7 +9,7 @@ import type { Breaker } from './breaker.ts'
 export function breaking(
   { sessions, revocations }: { readonly sessions: SessionStore; readonly revocations?: RevocationStore | undefined },
   breaker: Breaker,
-): { readonly sessions: SessionStore; readonly revocations: RevocationStore | undefined } {
+): { readonly sessions: SessionStore & ReadFor; readonly revocations: RevocationStore | undefined } {
   const { changes, failovers } = sessions
   const sweep = sessions.sweep?.bind(sessions)
   failovers?.onChange(() => breaker.probeNow())
@@ -16,6 +17,7 @@ export function breaking(
     sessions: {
       create: (record, rule, nowMs) => breaker.call(() => sessions.create(record, rule, nowMs)),
       read: (id, last) => breaker.call(() => sessions.read(id, last)),
+      readFor: (id, last, made) => breaker.callFor(() => sessions.read(id, last), made),
       update: (id, change, version, nowMs) => breaker.call(() => sessions.update(id, change, version, nowMs)),
       touch: (id, seen, nowMs) => breaker.call(() => sessions.touch(id, seen, nowMs)),
       rotate: (id, presented, next, rule, nowMs) =>

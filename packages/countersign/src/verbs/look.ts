@@ -52,7 +52,7 @@ async function explainMacToken(core: Core, text: string, prefix: 'cso_' | 'csr_'
   const { sessionId, generation } = token
   const about = { kind, sessionId, generation } as const
   if (kind === 'opaque_token' && core.strategy.name === 'opaque') {
-    const checked = await checkToken(quiet(core), text, FRESH, {})
+    const checked = await checkToken(quiet(core), text, FRESH)
     return checked.ok
       ? { ...about, accepted: true, subject: checked.session.subject, session: checked.session as Session<any> }
       : { ...about, accepted: false, refusal: checked }
@@ -82,14 +82,15 @@ async function explainAccessToken(core: Core, text: string): Promise<Explanation
     claims: { ...claims },
   } as const
   if (core.strategy.name === 'opaque') return { ...about, accepted: false, refusal: refuse('claim_mismatch') }
-  const checked = await checkToken(quiet(core), text, FRESH, {})
+  const checked = await checkToken(quiet(core), text, FRESH)
   return checked.ok ? { ...about, accepted: true } : { ...about, accepted: false, refusal: checked }
 }
 
 /** Whoever explains wants to know what the store says now. */
 const FRESH = { fresh: true }
 
-/** The same without background writes: looking at a token is not using it. */
+/** The same without background writes and events: looking at a token is not using it. */
 function quiet(core: Core): Core {
-  return { ...core, background: { run: () => undefined, settle: async () => undefined } }
+  const background = { run: () => undefined, settle: async () => undefined }
+  return { ...core, background, events: { ...core.events, emit: () => undefined } }
 }

@@ -14,22 +14,23 @@ import { checkOutage, recall } from './outage.ts'
 import { type About, openToken, type Proof, tellOf } from './proofs.ts'
 
 /** `Verifier.verify`. */
-export async function verify(
+export function verify(
   core: Core,
   token: string,
   demands: VerifyOptions & { outage?: OutagePolicy },
 ): Promise<Checked<Principal> | Degraded> {
-  if (token === '' || typeof token !== 'string') return refuse('missing')
-  demands.signal?.throwIfAborted()
-  // Also where the store is not asked, so that a wrong value does not come to light in an outage.
-  const withinMs = demands.outage === undefined ? undefined : checkOutage(demands.outage)
-  const hit = checkCopy(core, token, demands)
-  if (hit !== undefined) return hit
-  if (withinMs !== undefined) return askOrRecall(core, token, demands, withinMs)
-  if (!core.isReady) await core.ready()
-  const about: About = {}
-  const checked = await checkToken(core, token, demands, about)
-  return checked.ok ? checked : refused(core, checked, about, demands)
+  // Not async: where the store is asked, that has a promise already.
+  try {
+    if (token === '' || typeof token !== 'string') return Promise.resolve(refuse('missing'))
+    demands.signal?.throwIfAborted()
+    // Also where the store is not asked, so that a wrong value does not come to light in an outage.
+    const withinMs = demands.outage === undefined ? undefined : checkOutage(demands.outage)
+    const hit = checkCopy(core, token, demands)
+    if (hit !== undefined) return Promise.resolve(hit)
+    return withinMs === undefined ? checkToken(core, token, demands) : askOrRecall(core, token, demands, withinMs)
+  } catch (error) {
+    return Promise.reject(error)
+  }
 }
 
 async function askOrRecall(
@@ -89,17 +90,17 @@ function refused(core: Core, refusal: Refused, about: About, demands: VerifyOpti
 }
 
 /** Checks a token, cheapest step first: one that fails a step never reaches the next. */
-export async function checkToken(
-  core: Core,
-  text: string,
-  demands: VerifyOptions,
-  about: About,
-): Promise<Checked<Principal>> {
-  if (core.strategy.name === 'stateless') return checkStateless(core, text, demands, about)
+export async function checkToken(core: Core, text: string, demands: VerifyOptions): Promise<Checked<Principal>> {
+  if (!core.isReady) await core.ready()
+  const about: About = {}
+  if (core.strategy.name === 'stateless') {
+    const checked = checkStateless(core, text, demands, about)
+    return checked.ok ? checked : refused(core, checked, about, demands)
+  }
   const { near } = core
   const { keysVersion, lately } = near
   const opened = openToken(core, text, about)
-  if (!opened.ok) return opened
+  if (!opened.ok) return refused(core, opened, about, demands)
   const { proof } = opened
   const asking = lately.begin(tagOfId(proof.id))
   const reading = demands.fresh ? undefined : read(core, proof)
@@ -109,8 +110,10 @@ export async function checkToken(
   try {
     const asked = reading ? reading.answer() : ask(core, proof, last)
     // Of the two questions the second hardly ever has to be asked.
-    const young = core.floor.now()
-    let [found, floor] = young ? [await asked, young] : await Promise.all([asked, core.floor.fresh()])
+    let floor = core.floor.now()
+    let found: Answer
+    if (floor) found = await asked
+    else [found, floor] = await Promise.all([asked, core.floor.fresh()])
     const nowMs = core.nowMs()
     // An opaque token says nothing of whose it is; a signed one has said it, and only it is proven.
     if (proof.subject === undefined && found.is === 'live') tellOf(found.record, about)
@@ -132,7 +135,7 @@ export async function checkToken(
       if (core.strategy.name === 'denylist') near.revocationsChanged(tagOfId(proof.id))
       else near.sessionChanged(proof.id)
       if (opened.known) near.keepAnswer(opened.known, undefined, nowMs)
-      return standing
+      return refused(core, standing, about, demands)
     }
     const known = opened.known ?? near.remember(text, opened, keysVersion, nowMs)
     if (known && reading && !isOlder) near.keep(known, standing, reading, nowMs)
@@ -140,7 +143,7 @@ export async function checkToken(
       near.keepAnswer(known, found === last.found ? { last, found: last.found, standing } : undefined, nowMs)
     if (known && asking) lately.confirmed(known.token, standing, asking, isOlder ? undefined : reading)
     const refusal = judgeDemands(core, standing.session, demands, nowMs)
-    if (refusal) return refusal
+    if (refusal) return refused(core, refusal, about, demands)
     note(core, standing, nowMs)
     return { ok: true, session: standing.session }
   } finally {

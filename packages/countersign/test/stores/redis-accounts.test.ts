@@ -59,6 +59,7 @@ function watched(before: (request: number) => unknown): Requests {
   return {
     run: (...args) => step(() => executor.run(...args)),
     get: (...args) => step(() => executor.get(...args)),
+    read: (...args) => step(() => executor.read(...args)),
     send: (...args) => step(() => executor.send(...args)),
   }
 }

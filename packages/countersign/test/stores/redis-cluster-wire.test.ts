@@ -198,7 +198,7 @@ it('a node that gets its first slot is asked, checked, and told of', { timeout: 
   const client = await owner.open!({ pingInterval: 300 })
   client.on('error', () => {})
   await client.connect()
-  expect(await client.sendCommand(['CLUSTER', 'MYID'])).toBe(empty!.id)
+  expect(String(await client.sendCommand(['CLUSTER', 'MYID']))).toBe(empty!.id)
   client.destroy()
   expect(String(await owner.send(['CLUSTER', 'MYID']))).toBe(empty!.id)
 })

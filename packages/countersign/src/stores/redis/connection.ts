@@ -19,6 +19,10 @@ export interface Connection {
    * @param asking - Says that the server is to answer for a slot that is being moved to it.
    */
   send(command: readonly Argument[], asking?: boolean): Promise<Reply>
-  /** A request is overdue that was sent at this moment of the monotonic clock. */
-  giveUpIfSilentSince?(sentAtMs: number): void
+  /** The same without a promise of its own: on the path of every request. Exactly one of the two is called, later. */
+  ask?(command: readonly Argument[], answered: (reply: Reply) => void, failed: (error: unknown) => void): void
+  /** How many answers have come, also those that say no. */
+  readonly answers?: number
+  /** A request is overdue that was sent when so many answers had come. */
+  giveUpIfSilentSince?(answers: number): void
 }

@@ -18,6 +18,8 @@ export interface Requests {
   /** Runs a script by its hash; by its text when the server does not know it yet. All keys are in one slot. */
   run(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<Reply>
   get(key: string): Promise<Buffer | null>
+  /** `get`, and what `made` makes of it in the same promise: on the path of every request. */
+  read<T>(key: string, made: (value: Buffer | null) => T): Promise<T>
   /** Any other command, to the primary that `key` belongs to. */
   send(key: string, command: readonly [string, ...Argument[]]): Promise<Reply>
 }

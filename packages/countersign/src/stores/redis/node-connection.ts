@@ -3,10 +3,14 @@ import type { Runtime } from '../../internal/runtime.ts'
 import type { Connection } from './connection.ts'
 import type { Argument, Reply } from './executor.ts'
 import { closedFault, lostFault, offlineFault, replyFault, timeoutFault, tlsFault } from './faults.ts'
-import { type MoreOptions, type NodeRedisClient, type NodeRedisErrors, nodeRedisErrors } from './node-redis.ts'
+import {
+  COMMAND_OPTIONS,
+  type MoreOptions,
+  type NodeRedisClient,
+  type NodeRedisErrors,
+  nodeRedisErrors,
+} from './node-redis.ts'
 
-/** `$` in RESP: bulk strings come as buffers. A time-out of the client's own would cost more than the call. */
-const OPTIONS = { typeMapping: { 36: Buffer }, timeout: undefined }
 /** How long a server that is not the one that was meant is left alone before it is asked again. */
 const ADMIT_AGAIN_MS = 200
 
@@ -40,12 +44,15 @@ export class NodeConnection implements Connection {
   #connections = 0
   #opening: Promise<void> | undefined
   #lastError: unknown
-  #answeredAtMs = Number.NEGATIVE_INFINITY
+  /** Absent for our own clients, which have them. */
+  readonly #commandOptions: object | undefined
+  answers = 0
   #closed = false
 
   constructor(options: NodeConnectionOptions) {
     this.id = options.id
     this.#options = options
+    this.#commandOptions = options.owned ? undefined : COMMAND_OPTIONS
   }
 
   get isUp(): boolean {
@@ -68,10 +75,10 @@ export class NodeConnection implements Connection {
 
   #sendBy(client: NodeRedisClient, command: readonly Argument[], asking = false): Promise<Reply> {
     // Both are written in this order with nothing in between; the first is good for the second alone.
-    if (asking) client.sendCommand(['ASKING'], OPTIONS).catch(() => {})
-    return client.sendCommand(command, OPTIONS).then(
+    if (asking) client.sendCommand(['ASKING'], this.#commandOptions).catch(() => {})
+    return client.sendCommand(command, this.#commandOptions).then(
       (reply) => {
-        this.#answeredAtMs = this.#options.runtime.clock.monotonicMs()
+        this.answers++
         return reply as Reply
       },
       (error: unknown) => {
@@ -80,9 +87,20 @@ export class NodeConnection implements Connection {
     )
   }
 
+  ask(command: readonly Argument[], answered: (reply: Reply) => void, failed: (error: unknown) => void): void {
+    const client = this.#client!
+    client.sendCommand(command, this.#commandOptions).then(
+      (reply) => {
+        this.answers++
+        answered(reply as Reply)
+      },
+      (error: unknown) => failed(this.#meaningOf(error, client)),
+    )
+  }
+
   #meaningOf(error: unknown, client: NodeRedisClient): unknown {
     if (this.#isReply(error)) {
-      this.#answeredAtMs = this.#options.runtime.clock.monotonicMs()
+      this.answers++
       return error
     }
     if (error instanceof this.#errors!.ClientOfflineError) return this.offline()
@@ -98,9 +116,9 @@ export class NodeConnection implements Connection {
    * A connection that has answered nothing since a request that is overdue is dead, whatever the socket says: its own
    * time-out begins again with every write, so under load it never comes (half-open connections, lost routes).
    */
-  giveUpIfSilentSince(sentAtMs: number): void {
+  giveUpIfSilentSince(answers: number): void {
     const silent = this.#client
-    if (!silent || this.#answeredAtMs >= sentAtMs || !this.#options.owned || this.#closed) return
+    if (!silent || this.answers > answers || !this.#options.owned || this.#closed) return
     this.#client = undefined
     silent.destroy()
     this.#tell('down')

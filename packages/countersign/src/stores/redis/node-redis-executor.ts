@@ -29,6 +29,13 @@ export interface NodeRedisOptions {
   readonly fence?: WriteFence
 }
 
+interface Asked {
+  readonly key?: string
+  readonly connection?: Connection
+  readonly command: readonly Argument[]
+  readonly source?: string
+}
+
 interface Request {
   readonly key: string | undefined
   readonly command: readonly Argument[]
@@ -40,6 +47,8 @@ interface Request {
   redirections: number
   connection: Connection | undefined
   sentAtMs: number
+  /** Of the connection, when it was sent. */
+  answersBefore: number
   /** Why it has not been answered so far, when nothing is under way. */
   refusal: CountersignError | undefined
 }
@@ -114,7 +123,11 @@ export class NodeRedisExecutor implements Executor {
   }
 
   get(key: string): Promise<Buffer | null> {
-    return this.#request({ key, command: ['GET', key] }) as Promise<Buffer | null>
+    return this.read(key, (value) => value)
+  }
+
+  read<T>(key: string, made: (value: Buffer | null) => T): Promise<T> {
+    return this.#request({ key, command: ['GET', key] }, made as (reply: Reply) => T)
   }
 
   send(key: string, command: readonly [string, ...Argument[]]): Promise<Reply> {
@@ -163,12 +176,9 @@ export class NodeRedisExecutor implements Executor {
   }
 
   /** To the server of `key`, or to the one at the other end of `connection`. */
-  #request(asked: {
-    readonly key?: string
-    readonly connection?: Connection
-    readonly command: readonly Argument[]
-    readonly source?: string
-  }): Promise<Reply> {
+  #request(asked: Asked): Promise<Reply>
+  #request<T>(asked: Asked, made: (reply: Reply) => T): Promise<T>
+  #request<T>(asked: Asked, made?: (reply: Reply) => T): Promise<T | Reply> {
     if (this.#closed) return Promise.reject(closedFault())
     const { command, source } = asked
     const nowMs = this.#runtime.clock.monotonicMs()
@@ -182,15 +192,43 @@ export class NodeRedisExecutor implements Executor {
       redirections: 0,
       connection: asked.connection,
       sentAtMs: nowMs,
+      answersBefore: 0,
       refusal: undefined,
     }
-    const late = () => this.#late(request)
+    // The only promise: for the deadline, for what is made of the reply, and for what is tried again.
+    return new Promise<T | Reply>((resolve, reject) => {
+      const waiting = this.#deadlines.enter(nowMs, () => reject(this.#late(request)))
+      const answered = (reply: Reply) => {
+        this.#deadlines.leave(waiting)
+        if (!made) return resolve(reply)
+        try {
+          resolve(made(reply))
+        } catch (error) {
+          reject(error)
+        }
+      }
+      const lost = (error: unknown) => {
+        this.#deadlines.leave(waiting)
+        reject(error)
+      }
+      this.#begin(request, nowMs, answered, lost)
+    })
+  }
+
+  /** The first attempt. */
+  #begin(request: Request, nowMs: number, answered: (reply: Reply) => void, lost: (error: unknown) => void): void {
     const connection = this.#connectionOf(request)
-    if (!connection?.isUp)
-      return this.#deadlines.within(this.#again(request, connection?.offline() ?? offlineFault()), late)
-    // One promise for the deadline and for what is tried again: this is on the path of every request.
-    const failed = (error: unknown) => this.#failed(request, connection, false, error)
-    return this.#deadlines.within(this.#send(request, connection, false), late, failed)
+    if (!connection?.isUp) {
+      this.#again(request, connection?.offline() ?? offlineFault()).then(answered, lost)
+      return
+    }
+    const failed = (error: unknown) => void this.#failed(request, connection, false, error).then(answered, lost)
+    if (this.#fence || !connection.ask) {
+      this.#send(request, connection, false).then(answered, failed)
+      return
+    }
+    this.#note(request, connection, nowMs)
+    connection.ask(request.command, answered, failed)
   }
 
   #attempt(request: Request, connection = this.#connectionOf(request), asking = false): Promise<Reply> {
@@ -203,17 +241,22 @@ export class NodeRedisExecutor implements Executor {
     return key === undefined ? connection : this.#topology.connectionFor(key)
   }
 
-  #send(request: Request, connection: Connection, asking: boolean): Promise<Reply> {
+  #note(request: Request, connection: Connection, nowMs: number): void {
     request.connection = connection
-    request.sentAtMs = this.#runtime.clock.monotonicMs()
+    request.sentAtMs = nowMs
+    request.answersBefore = connection.answers ?? 0
     request.refusal = undefined
+  }
+
+  #send(request: Request, connection: Connection, asking: boolean): Promise<Reply> {
+    this.#note(request, connection, this.#runtime.clock.monotonicMs())
     const isChecked = request.isRead && request.key !== undefined
     const waiting = isChecked ? this.#fence?.pass(connection) : undefined
     if (!waiting) return connection.send(request.command, asking)
     return waiting.then(() => connection.send(request.command, asking))
   }
 
-  #failed(request: Request, connection: Connection, asking: boolean, error: unknown): Promise<Reply> {
+  async #failed(request: Request, connection: Connection, asking: boolean, error: unknown): Promise<Reply> {
     if (error instanceof CountersignError) {
       this.#topology.doubt?.()
       if (error.retryable === true || (request.isRead && this.#topology.heals)) return this.#again(request, error)
@@ -259,7 +302,7 @@ export class NodeRedisExecutor implements Executor {
     if (request.refusal) return request.refusal
     // One that was tried again late has not waited long enough to say that the connection is dead.
     if (this.#runtime.clock.monotonicMs() - request.sentAtMs >= this.#deadlineMs * 0.9)
-      request.connection?.giveUpIfSilentSince?.(request.sentAtMs)
+      request.connection?.giveUpIfSilentSince?.(request.answersBefore)
     this.#topology.doubt?.()
     return timeoutFault()
   }

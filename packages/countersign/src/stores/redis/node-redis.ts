@@ -33,6 +33,9 @@ export interface NodeRedisErrors {
   readonly ClientOfflineError: abstract new (...args: never[]) => Error
 }
 
+/** Bulk strings (`$` in RESP) as buffers, so that nothing is lost in records; no time-out of the client's own, which would cost more than the call. */
+export const COMMAND_OPTIONS = { typeMapping: { 36: Buffer }, timeout: undefined }
+
 /** Silence after which a connection is given up, unless requests may wait longer for their answer. */
 export const SILENT_MS = 1_000
 /** So often a connection is asked whether it is there: it falls silent only when the server does. */
@@ -59,8 +62,8 @@ export async function createNodeRedis(
     RESP: 3,
     maintNotifications: 'disabled',
     disableOfflineQueue: true,
-    // Switches off an AbortSignal per command; the deadlines are our own.
-    commandOptions: { timeout: undefined } as object,
+    // With the client: given with a call they are merged in each call.
+    commandOptions: COMMAND_OPTIONS,
     pingInterval: PING_MS,
     ...more,
     socket: {

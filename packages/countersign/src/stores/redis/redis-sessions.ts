@@ -1,6 +1,6 @@
 import { invalidInput } from '../../internal/errors.ts'
 import type { SessionId, SubjectRef } from '../../session/ids.ts'
-import type { Durable, Found, SessionStore, Written } from '../contract.ts'
+import type { Durable, Found, LastRead, SessionStore, Written } from '../contract.ts'
 import { int, isSessionId, tagOf, utf8 } from '../shared/arguments.ts'
 import type { Reply, Requests } from './executor.ts'
 import { decodeOrigin, encodeOrigin } from './identity-codec.ts'
@@ -68,16 +68,11 @@ export function redisSessions({ executor, keys, written, confirmed }: RedisConte
       }
     },
 
-    async read(id, last): Promise<Found> {
-      if (!isSessionId(id)) return { is: 'unknown' }
-      const reply = await executor.get(keys.session(id))
-      if (last === undefined || reply === null) return foundOf(id, reply)
-      // Text, because that is in the heap and holds no buffer of the connection alive.
-      const raw = reply.toString('latin1')
-      if (last.found !== undefined && raw === last.raw) return last.found
-      last.found = foundOf(id, reply)
-      last.raw = raw
-      return last.found
+    read(id, last): Promise<Found> {
+      // Whoever has asked before has had the id looked at.
+      if (last?.found === undefined && !isSessionId(id)) return Promise.resolve({ is: 'unknown' })
+      if (last === undefined) return executor.read(keys.session(id), (value) => foundOf(id, value))
+      return executor.read(keys.session(id), (value) => foundAgain(id, value, last))
     },
 
     async update(id, { data, dataVersion, operationId, durable }, expectedVersion, nowMs) {
@@ -217,6 +212,17 @@ export function redisSessions({ executor, keys, written, confirmed }: RedisConte
 }
 
 /** What the key of a session holds. */
+/** The same object as the last time when the store says the same. */
+function foundAgain(id: SessionId, value: Buffer | null, last: LastRead): Found {
+  if (value === null) return { is: 'unknown' }
+  // Text, because that is in the heap and holds no buffer of the connection alive.
+  const raw = value.toString('latin1')
+  if (last.found !== undefined && raw === last.raw) return last.found
+  last.found = foundOf(id, value)
+  last.raw = raw
+  return last.found
+}
+
 export function foundOf(id: SessionId, reply: Reply): Found {
   if (reply === null) return { is: 'unknown' }
   return Buffer.isBuffer(reply) ? decodeKept(id, reply) : unexpected()

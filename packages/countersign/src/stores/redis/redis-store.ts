@@ -93,6 +93,15 @@ function guarded(executor: Executor, guard: () => void): Requests {
       guard()
       return executor.get(key)
     },
+    read(key, made) {
+      // Whoever calls it makes no promise of its own, and no store throws before it has given one.
+      try {
+        guard()
+      } catch (fault) {
+        return Promise.reject(fault)
+      }
+      return executor.read(key, made)
+    },
     send(key, command) {
       guard()
       return executor.send(key, command)

@@ -18,9 +18,8 @@ const CONNECT_WITHIN_MS = 2_000
 const READ_WITHIN_MS = 500
 /** A timer that is later than this was held up by this process, and what it waits for may be there unread. */
 const STALL_MS = 100
-/** `$` in RESP: bulk strings come as buffers. */
-const BUFFERS = { typeMapping: { 36: Buffer }, timeout: undefined }
-const TEXTS = { timeout: undefined }
+/** For what is read as text, instead of the buffers that the client gives. */
+const TEXTS = { typeMapping: {} }
 
 /** What a fence is made of. The line as a whole has a deadline, and its fences have none of their own. */
 export interface LineRequests {
@@ -162,15 +161,15 @@ export class TrackedLine implements Line, LineRequests {
   }
 
   send(command: readonly [string, ...Argument[]]): Promise<Reply> {
-    return this.#named(this.#parts.client.sendCommand(command, BUFFERS))
+    return this.#named(this.#parts.client.sendCommand(command))
   }
 
   run({ sha1, source }: Script, keys: readonly string[], args: readonly Argument[]): Promise<Reply> {
     const { client } = this.#parts
     const rest = [String(keys.length), ...keys, ...args]
-    const reply = client.sendCommand(['EVALSHA', sha1, ...rest], BUFFERS).catch((error: unknown) => {
+    const reply = client.sendCommand(['EVALSHA', sha1, ...rest]).catch((error: unknown) => {
       if (!this.#isReply(error) || !error.message.startsWith('NOSCRIPT')) throw error
-      return client.sendCommand(['EVAL', source, ...rest], BUFFERS)
+      return client.sendCommand(['EVAL', source, ...rest])
     })
     return this.#named(reply)
   }

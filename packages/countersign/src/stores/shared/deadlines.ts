@@ -1,6 +1,7 @@
 import type { Runtime } from '../../internal/runtime.ts'
 
-interface Waiting {
+/** A call that waits. */
+export interface Waiting {
   readonly dueMs: number
   readonly expire: () => void
   previous: Waiting | undefined
@@ -29,28 +30,31 @@ export class Deadlines {
     this.#afterMs = afterMs
   }
 
-  /**
-   * The promise's outcome, or what `late` makes of it when the deadline comes first.
-   *
-   * @param failed - What becomes of a rejection, still before the deadline. Default: it stays one.
-   */
-  within<T>(promise: Promise<T>, late: () => Error, failed?: (error: unknown) => Promise<T>): Promise<T> {
+  /** The promise's outcome, or what `late` makes of it when the deadline comes first. */
+  within<T>(promise: Promise<T>, late: () => Error): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const waiting = this.#enter(() => reject(late()))
-      const done = (value: T) => {
-        this.#leave(waiting)
-        resolve(value)
-      }
-      const lost = (error: unknown) => {
-        this.#leave(waiting)
-        reject(error)
-      }
-      promise.then(done, failed ? (error) => void attempt(failed, error).then(done, lost) : lost)
+      const waiting = this.enter(this.#runtime.clock.monotonicMs(), () => reject(late()))
+      promise.then(
+        (value) => {
+          this.leave(waiting)
+          resolve(value)
+        },
+        (error) => {
+          this.leave(waiting)
+          reject(error)
+        },
+      )
     })
   }
 
-  #enter(expire: () => void): Waiting {
-    const dueMs = this.#runtime.clock.monotonicMs() + this.#afterMs
+  /**
+   * For whoever has a promise already: one more costs. `leave` when the outcome is there.
+   *
+   * @param nowMs - Of the monotonic clock.
+   * @param expire - Called when the deadline comes first.
+   */
+  enter(nowMs: number, expire: () => void): Waiting {
+    const dueMs = nowMs + this.#afterMs
     const waiting: Waiting = { dueMs, expire, previous: this.#last, next: undefined }
     if (this.#last) this.#last.next = waiting
     else this.#first = waiting
@@ -59,7 +63,7 @@ export class Deadlines {
     return waiting
   }
 
-  #leave(waiting: Waiting): void {
+  leave(waiting: Waiting): void {
     const { previous, next } = waiting
     if (previous) previous.next = next
     else if (this.#first === waiting) this.#first = next
@@ -87,7 +91,7 @@ export class Deadlines {
     }
     while (this.#first && this.#first.dueMs <= nowMs) {
       const { expire } = this.#first
-      this.#leave(this.#first)
+      this.leave(this.#first)
       expire()
     }
     if (this.#first) this.#arm(Math.max(1, this.#first.dueMs - nowMs))
@@ -99,8 +103,4 @@ export class Deadlines {
     this.#runtime.timers.clearTimeout(this.#timer)
     this.#armed = false
   }
-}
-
-async function attempt<T>(failed: (error: unknown) => Promise<T>, error: unknown): Promise<T> {
-  return failed(error)
 }
