@@ -1,18 +1,18 @@
 import type { ServerSession } from './kit.ts'
 
 /**
- * Who somebody is, for the upstream of a proxy. Subject and roles are percent-encoded (UTF-8) but for visible ASCII
- * without `%` and `,`, so that any subject fits into a header, `decodeURIComponent` undoes it, and a comma is always
- * between two roles. All but tenant and assertion are there in every case: a proxy that overwrites what a client sent by
- * what we send must find it.
+ * Who somebody is, for the upstream of a proxy. Subject, roles and tenant are percent-encoded (UTF-8) but for visible
+ * ASCII without `%` and `,`, so that any subject fits into a header, `decodeURIComponent` undoes it, and a comma is always
+ * between two roles. All are there in every case, if need be empty: a proxy that overwrites what a client sent by what we
+ * send has to find it, and some write the name of a variable where there is nothing.
  */
-export function identityHeaders(session: ServerSession, assertion: string | undefined): Record<string, string> {
+export function identityHeaders(session: ServerSession, assertion = ''): Record<string, string> {
   return {
     'x-auth-subject': encoded(session.subject),
     'x-auth-session': session.sessionId,
     'x-auth-roles': session.roles.map(encoded).join(','),
-    ...(session.tenant !== undefined && { 'x-auth-tenant': encoded(session.tenant) }),
-    ...(assertion !== undefined && { 'x-auth-assertion': assertion }),
+    'x-auth-tenant': encoded(session.tenant ?? ''),
+    'x-auth-assertion': assertion,
   }
 }
 
