@@ -40,26 +40,30 @@ export function freePort(): Promise<number> {
   })
 }
 
-/**
- * Starts a proxy and waits until it takes connections.
- *
- * @param edit - Changes the text of the configuration further.
- */
+export interface ProxyOptions {
+  /** Changes the text of the configuration further. */
+  readonly edit?: (text: string) => string
+  /** What to run instead, for a program that has to run in some way. */
+  readonly run?: (program: string, args: string[]) => [program: string, args: string[]]
+}
+
+/** Starts a proxy and waits until it takes connections. */
 export async function startProxy(
   kind: ProxyKind,
   ports: ProxyPorts,
-  edit = (text: string) => text,
+  { edit = (text) => text, run = (...all) => all }: ProxyOptions = {},
 ): Promise<ProxyProcess> {
   const folder = mkdtempSync(join(tmpdir(), `countersign-${kind}-`))
   // nginx gives its workers to another user when root starts it.
   chmodSync(folder, 0o755)
-  const [program, ...args] = prepare(kind, folder, (name) => {
+  const [program, ...rest] = prepare(kind, folder, (name) => {
     writeFileSync(join(folder, name), edit(withPorts(readFileSync(join(SAMPLES, name), 'utf8'), ports)))
     return join(folder, name)
   })
+  const [command, args] = run(program!, rest)
   const own = { HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder }
   const path = [process.env.PATH, '/usr/sbin'].join(delimiter)
-  const child = spawn(program!, args, {
+  const child = spawn(command, args, {
     env: { ...process.env, ...own, PATH: path },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
