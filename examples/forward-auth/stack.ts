@@ -6,7 +6,13 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { WebSocketServer } from 'ws'
-import { freePort, type ProxyKind, type ProxyProcess, startProxy } from '../../tools/test-support/proxies.ts'
+import {
+  freePort,
+  type ProxyKind,
+  type ProxyOptions,
+  type ProxyProcess,
+  startProxy,
+} from '../../tools/test-support/proxies.ts'
 import { runCommand, type ServerProcess, startServer } from '../../tools/test-support/server-process.ts'
 
 export const PASSWORD = 'violet harbour teapot 91'
@@ -49,7 +55,7 @@ export interface Stack {
   close(): Promise<void>
 }
 
-export async function startStack(kind: ProxyKind): Promise<Stack> {
+export async function startStack(kind: ProxyKind, options: ProxyOptions = {}): Promise<Stack> {
   const folder = mkdtempSync(join(tmpdir(), `countersign-forward-${kind}-`))
   const data = join(folder, 'data')
   let count = 0
@@ -70,7 +76,7 @@ export async function startStack(kind: ProxyKind): Promise<Stack> {
     const { code, stderr } = await runCommand(['users', 'add', name!, ...more, '--data', data], `${PASSWORD}\n`)
     if (code !== 0) throw new Error(stderr)
   }
-  const proxy = await startProxy(kind, ports)
+  const proxy = await startProxy(kind, ports, options)
 
   const send = (method: string, path: string, lines: readonly string[] = [], body = ''): Promise<Reply> =>
     exchange(ports.own, [
