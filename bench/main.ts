@@ -35,7 +35,7 @@ const { groups } = select(only)
 for (const name of only)
   if (select([name]).groups.length === 0) usageError(`"--only" names ${name}, and no row has this id`)
 
-ensurePrograms(['redis-server', 'wrk', 'taskset', 'flock'])
+ensurePrograms(['redis-server', 'wrk', 'taskset', 'flock', 'nginx'])
 const plan = { quick: values.quick === true, rounds: values.quick ? 5 : 15, seconds: 2 }
 const planned = (group: (typeof groups)[number]) => MEASURES[group.id]!.plannedSeconds(plan, group.rows)
 const progress = new Progress(groups.reduce((sum, group) => sum + planned(group), 0))

@@ -285,6 +285,19 @@ export const GROUPS: readonly Group[] = [
       },
     ],
   },
+  {
+    id: 'forward-auth',
+    title: 'A proxy that asks about each request',
+    how: 'The sample for nginx in front of an upstream that does nothing, with and without `auth_request`: `wrk` with the tokens of 20 sessions.',
+    rows: [
+      {
+        id: 'forward-auth/nginx',
+        unit: perSecond,
+        rival: 'nginx without auth_request',
+        about: '`GET /verify` for each request, against none: what every other answer of that service costs as well',
+      },
+    ],
+  },
 ]
 
 export const ROWS: readonly Row[] = GROUPS.flatMap(({ rows }) => rows)

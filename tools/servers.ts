@@ -15,6 +15,10 @@ const NEEDED: Readonly<Record<string, string>> = {
   faketime: 'faketime',
   // Only its programs are used: the cluster that the package makes is neither asked nor changed.
   initdb: 'postgresql',
+  // In front of the service (`examples/forward-auth`).
+  nginx: 'nginx',
+  haproxy: 'haproxy',
+  caddy: 'caddy',
   // For the tests with a loss of power.
   cc: 'gcc libc6-dev',
 }
@@ -23,6 +27,8 @@ const POSTGRES = '/usr/lib/postgresql'
 
 const folders = (): string[] => [
   ...(process.env.PATH ?? '').split(delimiter),
+  // Of programs that are mostly started by root, and not in everybody's path.
+  '/usr/sbin',
   ...(existsSync(POSTGRES) ? readdirSync(POSTGRES).map((version) => join(POSTGRES, version, 'bin')) : []),
 ]
 

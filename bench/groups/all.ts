@@ -1,6 +1,7 @@
 import type { Measure } from '../harness/rounds.ts'
 import { bytes } from './bytes.ts'
 import { commands } from './commands.ts'
+import { forwardAuth } from './forward-auth.ts'
 import { heap } from './heap.ts'
 import { http } from './http.ts'
 import { propagation } from './propagation.ts'
@@ -18,4 +19,5 @@ export const MEASURES: Readonly<Record<string, Measure>> = {
   bytes,
   scale,
   heap,
+  'forward-auth': forwardAuth,
 }

@@ -4,6 +4,25 @@ let accessToken
 /** `cookie` where there are no refresh tokens: then the only token is in a cookie that no script sees. */
 let delivery = 'browser'
 
+const query = new URLSearchParams(location.search)
+/** Where somebody wanted to go: a path of this origin, or nothing. */
+const returnTo = pathOf(query.get('return_to'))
+
+function pathOf(text) {
+  if (!text?.startsWith('/') || !URL.canParse(text, location.origin)) return undefined
+  const { origin, pathname, search } = new URL(text, location.origin)
+  return origin === location.origin && !pathname.startsWith('//') ? pathname + search : undefined
+}
+
+/** With a referrer, by which `/verify` sees that somebody was here already, and sends them back with `again=1`. */
+function goBack() {
+  const meta = document.createElement('meta')
+  meta.name = 'referrer'
+  meta.content = 'same-origin'
+  document.head.append(meta)
+  location.replace(returnTo)
+}
+
 const byId = (id) => document.getElementById(id)
 
 async function call(method, path, body) {
@@ -69,9 +88,11 @@ async function act(what) {
 const typed = () => ({ identifier: byId('identifier').value, password: byId('password').value })
 
 async function logIn() {
-  const answer = await call('POST', '/auth/login', { ...typed(), delivery })
+  // A page that a proxy guards knows cookies only.
+  const answer = await call('POST', '/auth/login', { ...typed(), delivery: returnTo ? 'cookie' : delivery })
   byId('password').value = ''
-  await show(answer.ok ? undefined : (answer.detail ?? answer.title))
+  if (answer.ok && returnTo) goBack()
+  else await show(answer.ok ? undefined : (answer.detail ?? answer.title))
 }
 
 byId('login').addEventListener('submit', (event) => {
@@ -115,8 +136,19 @@ byId('reset').addEventListener('submit', async (event) => {
   await show(answer.ok ? 'The password is set. Log in with it.' : (answer.detail ?? answer.title))
 })
 
-if ((await call('POST', '/auth/refresh')).status === 501) delivery = 'cookie'
-if (link?.[1] === 'email_verification') {
+const refreshed = await call('POST', '/auth/refresh')
+if (refreshed.status === 501 || refreshed.session?.delivery === 'cookie') delivery = 'cookie'
+if (returnTo) await returnOrShow()
+else if (link?.[1] === 'email_verification') {
   const answer = await call('POST', '/auth/email/verify', { token: link[2] })
   await show(answer.ok ? 'The address is verified.' : answer.title)
 } else await show()
+
+/** A session whose access token is in no cookie is none where somebody wants to go: that takes a login. */
+async function returnOrShow() {
+  const isLoggedIn = delivery === 'cookie' && (await call('GET', '/auth/session')).ok
+  // Once: else whoever is refused there goes round in circles.
+  if (isLoggedIn && !query.has('again')) return goBack()
+  await show(isLoggedIn ? 'You are logged in, but the page that you came from refused it.' : 'Log in to go on.')
+  byId('login').hidden = false
+}

@@ -10,6 +10,7 @@ import type { AppParts, AppSettings, Kit } from './http/kit.ts'
 import { createLater } from './http/later.ts'
 import { addMethodCheck } from './http/methods.ts'
 import { MAX_BODY_BYTES, MAX_HEADER_BYTES } from './http/problems.ts'
+import { proxyCheck } from './http/proxies.ts'
 import { blurWith, loggable } from './log.ts'
 import { deliverBy } from './mail/deliver-by.ts'
 import { routes } from './routes/all.ts'
@@ -25,7 +26,14 @@ const SETTLE_MS = 3_000
  */
 export async function buildApp(parts: AppParts, settings: AppSettings): Promise<FastifyInstance> {
   const later = createLater((error) => parts.log.error({ event: 'background_fault', err: error }))
-  const kit: Kit = { ...parts, settings, cookieNames: resolveCookieNames(), blur: blurWith(parts.keyring), later }
+  const kit: Kit = {
+    ...parts,
+    settings,
+    cookieNames: resolveCookieNames(),
+    blur: blurWith(parts.keyring),
+    isProxy: proxyCheck(settings.trustedProxies),
+    later,
+  }
   const always = securityHeaders(settings.overHttps)
   const { tls, trustedProxies } = settings
   const options: FastifyServerOptions = {

@@ -16,7 +16,9 @@ import {
   type ClientAuthentication,
   createClientAuthentication,
   createServiceTokens,
+  createSessionAssertions,
   type ServiceTokens,
+  type SessionAssertions,
 } from 'countersign/oauth'
 import { createOneTime, type OneTime } from 'countersign/one-time'
 import type { ClientSetting } from './config/clients.ts'
@@ -33,6 +35,8 @@ export interface Service {
   readonly clients: ClientAuthentication<ClientSetting>
   /** Absent when there are no clients: then no key is needed for them. */
   readonly serviceTokens: ServiceTokens | undefined
+  /** Absent when there are no upstreams. */
+  readonly assertions: SessionAssertions | undefined
   readonly keyring: Keyring
   /** The file that the keyring is from; absent when it ends with the process. */
   readonly keysPath?: string
@@ -76,6 +80,8 @@ export async function openService(config: Config, of: 'server' | 'command' = 'co
   const clients = createClientAuthentication({ issuer, clients: config.clients, store })
   const serviceTokens =
     config.clients.length > 0 ? createServiceTokens({ keyring, issuer, alg: PUBLISHED, store }) : undefined
+  const assertions =
+    config.upstreams.length > 0 ? createSessionAssertions({ keyring, issuer, alg: PUBLISHED, store }) : undefined
   try {
     await accounts.ready()
     await sessions.ready()
@@ -89,6 +95,7 @@ export async function openService(config: Config, of: 'server' | 'command' = 'co
     oneTime,
     clients,
     serviceTokens,
+    assertions,
     keyring,
     ...(keysPath !== undefined && { keysPath }),
     nowMs: () => store.lifecycle.nowMs(),

@@ -78,6 +78,36 @@ describe('clients', () => {
   })
 })
 
+describe('upstreams and the login', () => {
+  test('every problem of every upstream', async () => {
+    const problems = await problemsOf({
+      file: file({
+        upstreams: [
+          { name: 'shop', audience: 'https://shop.test' },
+          { name: 'shop', audience: '' },
+          { name: 'a b', audience: 'x', roles: [] },
+          null,
+        ],
+      }),
+    })
+    expect(problems.map((problem) => problem.replace(/ \(from .*/, ''))).toEqual([
+      'upstreams [1] "name" is that of another upstream',
+      'upstreams [1] "audience" must be 1 to 512 characters',
+      'upstreams [2] has a member "roles" that does not exist',
+      'upstreams [2] "name" must be 1 to 64 letters, digits and . _ ~ -',
+      'upstreams [3] must be an object',
+    ])
+  })
+
+  test.each(['https://evil.test/', '//evil.test', '/\\evil.test', 'login', '/login?x=1', '/login#x', '/lo gin', ''])(
+    'a login at %j is refused: it must be a path, so that it is on the host that was asked for',
+    async (loginPath) => {
+      const [problem = ''] = await problemsOf({ file: file({ loginPath }) })
+      expect(problem).toMatch(/^loginPath must be a path such as \/login/)
+    },
+  )
+})
+
 describe('links', () => {
   test.each([
     [{ linkUrl: 'https://a.test/x?y=1' }, /^linkUrl must be an address/],
@@ -117,6 +147,8 @@ describe('sources', () => {
       tlsKey: undefined,
       clients: [],
       trustedProxies: [],
+      upstreams: [],
+      loginPath: '/auth/login',
       unsafePlainHttpOffLoopback: false,
       logLevel: 'info',
     })

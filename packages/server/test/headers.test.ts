@@ -13,6 +13,9 @@ const ANSWERS: [method: string, path: string, body?: unknown][] = [
   ['GET', '/'],
   ['GET', '/page.js'],
   ['GET', '/page.css'],
+  ['GET', '/auth/login'],
+  ['GET', '/auth/page.js'],
+  ['GET', '/verify'],
   ['GET', '/healthz'],
   ['GET', '/readyz'],
   ['GET', '/.well-known/jwks.json'],
@@ -77,13 +80,13 @@ test('behind HTTPS every answer has HSTS for a year, errors and what never was a
 
 test.each([
   ['PUT', '/auth/login', 'POST'],
-  ['GET', '/auth/login', 'POST'],
+  ['GET', '/auth/logout', 'POST'],
   ['POST', '/auth/session', 'GET, HEAD'],
   ['PATCH', '/auth/sessions', 'GET, HEAD'],
   ['GET', '/auth/sessions/abc', 'DELETE'],
   ['GET', '/auth/sessions/revoke-all', 'DELETE, POST'],
   ['DELETE', '/', 'GET, HEAD'],
-  ['OPTIONS', '/auth/login', 'POST'],
+  ['OPTIONS', '/auth/login', 'GET, HEAD, POST'],
   ['POST', '/.well-known/jwks.json', 'GET, HEAD'],
 ])('%s %s: 405 with Allow: %s', async (method, path, allow) => {
   const answer = await app.client().send(method, path)
@@ -122,13 +125,14 @@ describe('the page', () => {
     expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
     expect(page.headers.get('content-security-policy')).toContain("script-src 'self'")
     expect(page.text).not.toMatch(/<script(?![^>]*src=)|<style|\son\w+=|style=/)
-    expect(page.text).toContain('<script type="module" src="/page.js">')
+    expect(page.text).toContain('<script type="module" src="page.js">')
   })
 
   test('its script keeps no token where others find it', async () => {
     let { text } = await app.client().get('/page.js')
-    // What comes by a link stands in the fragment, and is taken out of it before anything else.
-    for (const known of ['exec(location.hash)', "history.replaceState(null, '', location.pathname)"]) {
+    // What comes by a link stands in the fragment, and is taken out of it before anything else. A query holds no token.
+    const read = ['exec(location.hash)', 'new URLSearchParams(location.search)']
+    for (const known of [...read, "history.replaceState(null, '', location.pathname)"]) {
       expect(text).toContain(known)
       text = text.replace(known, '')
     }

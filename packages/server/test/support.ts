@@ -16,7 +16,7 @@ import {
   systemRuntime,
 } from 'countersign'
 import { createAccounts } from 'countersign/accounts'
-import { createClientAuthentication, createServiceTokens } from 'countersign/oauth'
+import { createClientAuthentication, createServiceTokens, createSessionAssertions } from 'countersign/oauth'
 import { createOneTime } from 'countersign/one-time'
 import { memoryStore } from 'countersign/stores/memory'
 import { postgresStore } from 'countersign/stores/postgres'
@@ -87,6 +87,7 @@ export async function startApp(options: Options = {}) {
   const accounts = createAccounts({ store, keyring, sessions, runtime, oneTime })
   const clients = createClientAuthentication({ issuer: jwt.issuer, clients: options.clients ?? [], store, runtime })
   const serviceTokens = createServiceTokens({ keyring, issuer: jwt.issuer, store, runtime })
+  const assertions = createSessionAssertions({ keyring, issuer: jwt.issuer, store, runtime })
   const logged: string[] = []
   const sink = new Writable({
     write(chunk, _encoding, done) {
@@ -102,6 +103,7 @@ export async function startApp(options: Options = {}) {
       oneTime,
       clients,
       serviceTokens,
+      assertions,
       keyring,
       nowMs: () => store.lifecycle.nowMs(),
       log: createLog('debug', sink),

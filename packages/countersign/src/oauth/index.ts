@@ -16,3 +16,8 @@ export {
   type ServiceTokens,
   type ServiceTokensOptions,
 } from './service-tokens.ts'
+export {
+  createSessionAssertions,
+  type SessionAssertions,
+  type SessionAssertionsOptions,
+} from './session-assertions.ts'

@@ -13,7 +13,7 @@ import {
   opaque,
   stateless,
 } from 'countersign'
-import { createClientAuthentication, createServiceTokens } from 'countersign/oauth'
+import { createClientAuthentication, createServiceTokens, createSessionAssertions } from 'countersign/oauth'
 import { createOneTime } from 'countersign/one-time'
 import { memoryStore } from 'countersign/stores/memory'
 import { keysOf, loadKeyring as loadPrivately } from '../../src/tokens/keyring.ts'
@@ -59,6 +59,7 @@ export async function deploy() {
 
   const oneTime = createOneTime({ store, keyring })
   const serviceTokens = createServiceTokens({ keyring, issuer: issuerOf('allowlist'), store })
+  const assertions = createSessionAssertions({ keyring, issuer: issuerOf('allowlist'), store })
   // As if the client's key were our own: then only the kind of an assertion can tell it from our tokens.
   const clientKeys = [{ id: SUBJECT, publicKeys: keyring.jwks().keys }]
   const authentication = createClientAuthentication({ issuer: issuerOf('allowlist'), clients: clientKeys, store })
@@ -76,5 +77,5 @@ export async function deploy() {
     jwks.closeAllConnections()
     jwks.close()
   }
-  return { keys, sessions, verifiers, oneTime, serviceTokens, authentication, stop }
+  return { keys, sessions, verifiers, oneTime, serviceTokens, assertions, authentication, stop }
 }

@@ -93,6 +93,11 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     // A service that has only the public keys takes it for what it is: a principal without a session.
     home: ['service token read', 'service token read once', 'verifier with a keyring', 'verifier with a JWK Set'],
   },
+  'session assertion': {
+    make: async (deployment) => deployment.assertions.issue((await issue(deployment, 'allowlist')).session, AUDIENCE),
+    // For upstreams, which have the public keys. Nothing of ours takes it, so an upstream cannot come back with it.
+    home: ['verifier with a keyring', 'verifier with a JWK Set'],
+  },
   'service token for another audience': {
     make: ({ serviceTokens }) => serviceTokens.issue({ clientId: SUBJECT, audience: 'https://other.test' }).token,
     home: ['service token read', 'service token read once'],

@@ -30,6 +30,8 @@ export async function runServer(config: Config, asJson: boolean | undefined): Pr
         isStopping: () => isStopping,
         overHttps: tls !== undefined || config.publicUrl?.startsWith('https:') === true,
         trustedProxies: config.trustedProxies,
+        upstreams: config.upstreams,
+        loginPath: config.loginPath,
         ...(tls && { tls }),
         ...(config.mailCommand !== undefined && {
           mail: { command: config.mailCommand, linkBase: linkBaseOf(config) },

@@ -10,12 +10,14 @@ import {
   list,
   oneOf,
   origin,
+  path,
   type Reader,
   type StoreLocation,
   storeLocation,
   text,
   yesNo,
 } from './readers.ts'
+import { type UpstreamSetting, upstreamList } from './upstreams.ts'
 
 export interface Field<T> {
   /** As commander wants it: `--name <value>`, or `--name` for a switch. `null`: only in the JSON file. */
@@ -201,10 +203,25 @@ export const FIELDS = {
   trustedProxies: field<readonly string[]>({
     flag: '--trusted-proxy <ranges>',
     env: ['COUNTERSIGN_TRUSTED_PROXY'],
-    help: 'proxies whose X-Forwarded-For is believed; default none',
+    help: 'proxies whose X-Forwarded-For is believed, and which may ask /verify; default none',
     read: list(addresses),
     repeat: true,
     fallback: [],
+  }),
+  upstreams: field<readonly UpstreamSetting[]>({
+    flag: null,
+    env: [],
+    help: 'services behind a proxy that get a signed assertion',
+    read: upstreamList,
+    print: (upstreams) => upstreams.map(({ name }) => name).join(','),
+    fallback: [],
+  }),
+  loginPath: field<string>({
+    flag: '--login-path <path>',
+    env: ['COUNTERSIGN_LOGIN_PATH'],
+    help: 'where /verify sends browsers that are not logged in, on the host that they asked for',
+    read: path,
+    fallback: '/auth/login',
   }),
   unsafePlainHttpOffLoopback: field<boolean>({
     flag: '--unsafe-plain-http-off-loopback',

@@ -76,6 +76,14 @@ export const address: Reader<string> = (value) => {
   return url.href
 }
 
+/** The path of a page, on whatever host: never an address, so never somebody else's. */
+export const path: Reader<string> = (value) => {
+  if (typeof value !== 'string' || value.length > 512 || !/^\/(?!\/)[\w.~/-]*$/.test(value)) {
+    throw new Error('must be a path such as /login, without query and fragment')
+  }
+  return value
+}
+
 /** An IP address or a CIDR range. */
 export const addresses: Reader<string> = (value) => {
   const [address = '', prefix, more] = typeof value === 'string' ? value.split('/') : []

@@ -18,6 +18,7 @@ interface OwnAnswer {
 }
 
 export const OWN_ANSWERS = {
+  proxy_not_listed: { status: 403, title: 'Only a listed proxy may ask this' },
   not_found: { status: 404, title: 'There is nothing here' },
   method_not_allowed: { status: 405, title: 'This cannot be done with it' },
   request_timeout: { status: 408, title: 'The request took too long to arrive' },

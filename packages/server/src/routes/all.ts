@@ -14,6 +14,7 @@ import { recover } from './recover.ts'
 import { refresh } from './refresh.ts'
 import { register } from './register.ts'
 import { sessions } from './sessions.ts'
+import { verify } from './verify.ts'
 
 /** Every route there is. */
 export async function routes(scope: FastifyInstance, kit: Kit): Promise<void> {
@@ -22,5 +23,7 @@ export async function routes(scope: FastifyInstance, kit: Kit): Promise<void> {
     group(app, kit)
   // Of their own: forms instead of JSON, and the errors of OAuth.
   await app.register(async (below) => oauth(below.withTypeProvider<TypeBoxTypeProvider>(), kit))
+  // Of its own: it takes any body, and reads none.
+  await app.register(async (below) => verify(below.withTypeProvider<TypeBoxTypeProvider>(), kit))
   await page(app)
 }
