@@ -34,8 +34,6 @@ export interface Platform {
   clearTimeout(timer: unknown): void
   /** Undefined where tabs cannot talk to each other; each then renews by itself. */
   channel(name: string): TabChannel | undefined
-  /** Whether the browser says that it keeps cookies. */
-  keepsCookies(): boolean
   readonly page?: Page
 }
 
@@ -43,7 +41,6 @@ interface Root {
   addEventListener?(event: string, listener: (event: object) => void, options: { readonly signal: AbortSignal }): void
   readonly document?: { readonly baseURI: string; readonly documentElement: { readonly style: { visibility: string } } }
   readonly location: { reload(): void }
-  readonly navigator?: { readonly cookieEnabled?: boolean }
   readonly BroadcastChannel?: new (name: string) => TabChannel
 }
 
@@ -59,7 +56,6 @@ export function browserPlatform(): Platform {
     setTimeout: (fn, ms) => setTimeout(fn, ms),
     clearTimeout: (timer) => clearTimeout(timer as number),
     channel: (name) => root.BroadcastChannel && new root.BroadcastChannel(name),
-    keepsCookies: () => root.navigator?.cookieEnabled !== false,
     page: {
       on(listeners) {
         const aborter = new AbortController()

@@ -16,7 +16,7 @@ export type Tab = ReturnType<typeof createTab>
 
 export function createTab(platform: Platform, path: string, options: SessionClientOptions) {
   const { page } = platform
-  const { timeoutMs = 9_000, hideWhenRestored = true, onWarning } = options
+  const { timeoutMs = 9_000, hideWhenRestored = true } = options
   const changed = new Set<(reason: SignedOutReason) => void>()
   const signedOut = new Set<(reason: SignedOutReason) => void>()
 
@@ -181,11 +181,8 @@ export function createTab(platform: Platform, path: string, options: SessionClie
       const credentials = await credentialsIn(response)
       if (at !== decision) return undefined
       if (credentials) enter(credentials, oldMs(), true)
-      else if (problem && isRefusal(problem, isLast)) {
-        const isBlocked = problem.reason === 'missing' && !platform.keepsCookies()
-        if (isBlocked) onWarning?.('cookies_blocked')
-        leave(isBlocked ? 'cookies_blocked' : reasonOf(problem))
-      } else if (response.ok) throw new TypeError('no answer')
+      else if (problem && isRefusal(problem, isLast)) leave(reasonOf(problem))
+      else if (response.ok) throw new TypeError('no answer')
       else return () => response.clone()
       return undefined
     } catch (error) {

@@ -28,9 +28,9 @@ export interface Site {
   close(): void
 }
 
-const HTML = `<!doctype html><title>Site</title><link rel="icon" href="data:,"><p id="says"></p>
-<form><input name="identifier"><input name="password" type="password"><button>Log in</button></form>
-<button id="logout">Log out</button><a href="/away">Away</a><main></main>`
+const HEAD = '<!doctype html><title>Site</title><link rel="icon" href="data:,">'
+const PLAIN = `<p id="says"></p><button id="logout">Log out</button>
+<form><input name="identifier"><input name="password" type="password"><button>Log in</button></form>`
 
 async function bundle(name: string): Promise<string> {
   const { outputFiles } = await build({
@@ -60,9 +60,9 @@ export async function startSite(): Promise<Site> {
     const script = scripts.get(path)
     if (script) return void response.setHeader('content-type', 'text/javascript').end(script)
     response.setHeader('content-type', 'text/html; charset=utf-8')
-    // Two pages that know nothing of sessions: a stranger's, and one for the control.
-    if (path === '/away') return void response.end('<!doctype html><title>Away</title><p>Away</p>')
-    response.end(`${HTML}<script type="module" src="/${path === '/react' ? 'react' : 'app'}.js"></script>`)
+    if (path === '/away') return void response.end(`${HEAD}<p>A page that knows nothing of sessions</p>`)
+    const [body, src] = path === '/react' ? ['<main></main>', '/react.js'] : [PLAIN, '/app.js']
+    response.end(`${HEAD}${body}<script type="module" src="${src}"></script>`)
   })
 
   async function forward(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
