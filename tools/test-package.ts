@@ -10,6 +10,7 @@ import { bin, run } from './steps.ts'
 /** Subpaths that load an optional peer at once. All others must load in a project that has none. */
 const needsPeer: Readonly<Record<string, string>> = {
   './accounts': '@node-rs/argon2',
+  './browser/react': 'react',
   './stores/sqlite': '@photostructure/sqlite',
   './stores/postgres': 'pg',
   './stores/redis': 'redis',

@@ -62,6 +62,7 @@ export const parts: Readonly<Record<string, Part>> = {
   adapters: { may: [...edge, 'http'], peers: ['express', 'fastify', 'hono', 'koa'] },
   import: { may: [...edge, 'http'] },
   browser: { may: [...edge, 'http'], typesOnly: true },
+  'browser/react.ts': { may: ['browser'], peers: ['react'], typesOnly: true },
   // What tests are made of: no other part may import these, and the service may not either (below).
   conformance: { may: [...edge, 'http', 'stores/memory', 'testing'] },
   testing: { may: [...edge, 'stores/memory'] },
@@ -87,7 +88,7 @@ export interface Forbidden {
 export const forbidden: readonly Forbidden[] = [
   {
     packages: ['countersign'],
-    except: ['internal/runtime.ts'],
+    except: ['internal/runtime.ts', 'browser/platform.ts'],
     // `new Date()` without an argument and `Date()` are matched by shape, in scan.ts.
     uses: ['Date.now', 'new Date()', 'performance.now', 'process.hrtime', 'setTimeout', 'setInterval', 'setImmediate'],
     modules: ['node:timers', 'node:timers/promises', 'node:perf_hooks'],
@@ -116,7 +117,8 @@ export const forbidden: readonly Forbidden[] = [
   },
   {
     packages: ['countersign', 'server'],
-    except: ['internal/runtime.ts'],
+    // In a browser it only spreads load.
+    except: ['internal/runtime.ts', 'browser/platform.ts'],
     uses: ['Math.random', '*.randomUUID'],
     modules: [],
     why: 'predictable, or not the injected source: use the random of a Runtime',

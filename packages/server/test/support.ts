@@ -8,6 +8,7 @@ import { Writable } from 'node:stream'
 import {
   allowlist,
   createSessions,
+  type Duration,
   generateKeyring,
   loadKeyring,
   opaque,
@@ -39,6 +40,8 @@ export interface Options {
   readonly store?: StoreKind
   readonly limits?: { perSubject: number; overflow: 'reject' | 'evict_oldest' | 'evict_least_recent' }
   readonly clients?: readonly ClientSetting[]
+  /** Of the strategy allowlist. */
+  readonly times?: { readonly accessLifetime?: Duration; readonly grace?: Duration }
   readonly settings?: Partial<Parameters<typeof buildApp>[1]>
   /** Puts something between the application and its sessions. */
   readonly around?: (sessions: ServerSessions) => ServerSessions
@@ -74,7 +77,7 @@ export async function startApp(options: Options = {}) {
     strategy:
       options.strategy === 'opaque'
         ? opaque({ audience: jwt.audience })
-        : allowlist<boolean>({ ...jwt, refresh: true }),
+        : allowlist<boolean>({ ...jwt, refresh: true, ...options.times }),
     store,
     keyring,
     runtime,
