@@ -13,7 +13,10 @@ const TICK_MS = 200
 const TICKS_PER_LOOK = 5
 /** Questions to the store side by side. */
 const PARALLEL = 64
-/** What makes everything doubtful does so at most once in that time. */
+/**
+ * What makes everything doubtful is heeded at once, but at most once in a second, or in a millisecond for each session: no
+ * more than 1 000 reads a second.
+ */
 const ALL_AGAIN_AFTER_MS = 1_000
 /** Nothing certain for longer than that, and listeners are told. Polls, and fences that are late, stay below it. */
 const UNSURE_AFTER_MS = 3_000
@@ -133,7 +136,8 @@ export class Follower {
 
   #doubtAll(): void {
     const { clock } = this.#core.runtime
-    this.#allAreDoubted = this.#allReadAt !== undefined && elapsedMs(clock, this.#allReadAt) < ALL_AGAIN_AFTER_MS
+    const pauseMs = Math.min(ALL_AGAIN_AFTER_MS, this.#followed.size)
+    this.#allAreDoubted = this.#allReadAt !== undefined && elapsedMs(clock, this.#allReadAt) < pauseMs
     // The next tick sees to it.
     if (this.#allAreDoubted) return
     this.#allReadAt = momentOf(clock)
@@ -189,7 +193,10 @@ export class Follower {
     try {
       const looked = await look(this.#core, followed.id)
       if (this.#followed.get(followed.id) !== followed) return
-      if ('ok' in looked) return this.#leave(followed, (one) => one.over(looked))
+      if ('ok' in looked) {
+        this.#leave(followed, (one) => one.over(looked))
+        return
+      }
       const here = still()
       for (const listener of here) followed.told.delete(listener)
       followed.found(looked, here)
@@ -212,7 +219,10 @@ export class Follower {
       return
     }
     const certain = this.#overForCertain(followed)
-    if (certain) return this.#leave(followed, (one) => one.over(certain))
+    if (certain) {
+      this.#leave(followed, (one) => one.over(certain))
+      return
+    }
     // An outage ends nothing. They wait for the next question, which a look asks.
     for (const listener of asking) {
       followed.told.delete(listener)
@@ -249,6 +259,8 @@ export class Follower {
   #tick(): void {
     const { near, floor } = this.#core
     near.noteUse()
+    // Asks where no fence brings it.
+    floor.fresh().catch(() => undefined)
     this.#probe()
     if (this.#allAreDoubted) this.#doubtAll()
     const floorMs = floor.known()?.notBeforeMs ?? 0
@@ -270,8 +282,7 @@ export class Follower {
 
   #look(): void {
     const { clock } = this.#core.runtime
-    // Renews the copy of the floor where no fence does.
-    const floor = this.#core.floor.now() ?? this.#core.floor.known()
+    const floor = this.#core.floor.known()
     const nowMs = this.#core.nowMs()
     const at = momentOf(clock)
     for (const followed of [...this.#followed.values()]) {
