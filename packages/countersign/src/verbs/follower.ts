@@ -294,6 +294,11 @@ export class Follower {
       if (!certain || !known) continue
       const sinceMs = Math.max(at.wallMs - certain.wallMs, at.monotonicMs - certain.monotonicMs)
       if (sinceMs <= UNSURE_AFTER_MS) continue
+      const certainly = this.#overForCertain(followed)
+      if (certainly) {
+        this.#leave(followed, (one) => one.over(certainly))
+        continue
+      }
       const isOverdue = known.record.idleAtMs <= nowMs
       for (const listener of [...followed.told]) listener.unsure(sinceMs, isOverdue)
     }

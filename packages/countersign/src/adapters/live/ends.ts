@@ -3,10 +3,10 @@ import type { Refused, Remedy } from '../../session/reasons.ts'
 /**
  * Why the server ends a connection, as its client may know it. `ended`: the session is over. `forbidden`: it lost the roles
  * that were demanded. `replaced`: a step-up gave it a new id. `unavailable`: nobody can say any more whether it is live.
- * `shutdown`: this process ends. `overrun`: the client does not take what is sent.
+ * `shutdown`: this process ends.
  */
 export type LiveEnd = {
-  readonly kind: 'ended' | 'forbidden' | 'replaced' | 'unavailable' | 'shutdown' | 'overrun'
+  readonly kind: 'ended' | 'forbidden' | 'replaced' | 'unavailable' | 'shutdown'
   /** A short name: what ended the session (`logout`, `banned`), how it expired (`expired_idle`), or the kind. */
   readonly reason: string
   readonly remedy: Remedy
@@ -25,7 +25,6 @@ export function endOf({ reason, endedBy, remedy }: Refused): LiveEnd {
 /** The store was silent for too long, or the sessions were closed. */
 export const UNAVAILABLE = live('unavailable', 'unavailable', 'none', true)
 export const SHUTDOWN = live('shutdown', 'shutdown', 'none', true)
-export const OVERRUN = live('overrun', 'overrun', 'none', true)
 
 function live(kind: LiveEnd['kind'], reason: string, remedy: Remedy, reconnect: boolean): LiveEnd {
   return Object.freeze({ kind, reason, remedy, reconnect })

@@ -32,7 +32,6 @@ class Live<P> implements LiveConnections<P> {
     replaced: 0,
     unavailable: 0,
     shutdown: 0,
-    overrun: 0,
   }
   #timer: unknown
   #isClosed = false

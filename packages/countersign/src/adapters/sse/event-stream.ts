@@ -20,7 +20,7 @@ export interface EventStream<P> {
   /**
    * Sends an event.
    *
-   * @returns False when the stream is over. A client that does not read has it ended as `overrun`.
+   * @returns False when the stream is over. A client that leaves too much unread is cut off.
    * @throws CountersignError `ERR_INPUT_INVALID` for a line break in `event` or `id`.
    */
   send(event: ServerEvent): boolean

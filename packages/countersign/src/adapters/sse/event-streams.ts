@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ORIGIN_VARY } from '../../http/origin-proof.ts'
-import { type ProblemAnswer, problemOf, problemOfFault } from '../../http/problem.ts'
+import { type ProblemAnswer, problem, problemOf, problemOfFault } from '../../http/problem.ts'
 import type { RequestFacts } from '../../http/request.ts'
 import { durationMs } from '../../internal/duration.ts'
 import { invalidOption } from '../../internal/errors.ts'
@@ -29,13 +29,12 @@ export interface EventStreams<P> {
   /**
    * Opens a stream over Node's HTTP, for Express, Fastify's `reply.raw` and the like.
    *
-   * @returns `undefined` when it was refused; the answer has been given then: 400, 401, 403 or 503 with `problem+json`.
+   * @returns `undefined` when it was refused; the answer has been given then: 400, 401, 403, 405 or
+   * 503 with `problem+json`.
    */
   open(request: IncomingMessage, response: ServerResponse): Promise<EventStream<P> | undefined>
   /**
    * The same for `Request` and `Response`, as a `ReadableStream`. Send `response` whether there is a `stream` or not.
-   *
-   * @param onOpen - Called once there is somebody to send to.
    */
   respond(request: Request): Promise<{ readonly response: Response; readonly stream?: EventStream<P> }>
 }
@@ -67,6 +66,7 @@ export function eventStreams<P extends { readonly roles: readonly string[] }>(op
     facts: RequestFacts,
     make: (gone: () => void) => Sink,
   ): Promise<{ readonly ok: true; readonly stream: SinkStream<P> } | { readonly ok: false; answer: ProblemAnswer }> {
+    if (facts.method !== 'GET') return { ok: false, answer: ONLY_GET }
     let stream: SinkStream<P> | undefined
     let ended: LiveEnd | undefined
     try {
@@ -124,6 +124,8 @@ export function eventStreams<P extends { readonly roles: readonly string[] }>(op
   })
 }
 
+/** `EventSource` asks with `GET`; what changes something needs another proof than this. */
+const ONLY_GET = problem(405, 'method_not_allowed', { title: 'This is read with GET' }, { allow: 'GET' })
 /** Nobody keeps it, and no page of another origin may use it as something else. */
 const SAFE = {
   'x-content-type-options': 'nosniff',

@@ -10,7 +10,7 @@ export const WS_CLOSE_CODES = Object.freeze({
   replaced: 4409,
   unavailable: 1013,
   shutdown: 1001,
-} as const satisfies Record<Exclude<LiveEnd['kind'], 'overrun'>, number>)
+} as const satisfies Record<LiveEnd['kind'], number>)
 
 /** RFC 6455 section 5.5: a control frame carries 125 bytes, and two of them are the code. */
 const MAX_REASON_BYTES = 123

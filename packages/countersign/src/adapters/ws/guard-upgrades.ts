@@ -50,7 +50,6 @@ export function guardUpgrades<P>(
         resolve()
       })
       if (socket.readyState === socket.CLOSED) socket.emit('close')
-      else if (end.kind === 'overrun') socket.terminate()
       else socket.close(WS_CLOSE_CODES[end.kind], closeReason(end))
     })
 

@@ -3,11 +3,13 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
   allowlist,
+  CountersignError,
   createSessions,
   generateKeyring,
   type Keyring,
   loadKeyring,
   type Runtime,
+  systemRuntime,
   type Timeouts,
 } from 'countersign'
 import { type LiveOptions, liveConnections, socketTickets } from 'countersign/adapters/live'
@@ -75,6 +77,37 @@ export async function listen(server: Server = createServer()): Promise<{ server:
   })
   const { port } = server.address() as AddressInfo
   return { server, port, url: `http://127.0.0.1:${port}` }
+}
+
+/** A clock and timers that run `factor` times as fast as the real ones, so that ten minutes pass in seconds. */
+export function fastRuntime(factor: number): Runtime {
+  const [wallMs, monotonicMs] = [Date.now(), performance.now()]
+  const sinceMs = () => (performance.now() - monotonicMs) * factor
+  return {
+    ...systemRuntime,
+    clock: { nowMs: () => wallMs + sinceMs(), monotonicMs: () => monotonicMs + sinceMs() },
+    timers: {
+      setTimeout: (fn, ms, background) => systemRuntime.timers.setTimeout(fn, ms / factor, background),
+      clearTimeout: (timer) => systemRuntime.timers.clearTimeout(timer),
+    },
+  }
+}
+
+/** A memory store that tells of no changes, so that it is asked each second, and that can be made silent. */
+export function silenceable(runtime: Runtime): { readonly store: Store; isSilent: boolean } {
+  const memory = memoryStore({ runtime })
+  const state = { store: undefined as unknown as Store, isSilent: false }
+  const fault = () => Promise.reject(new CountersignError('ERR_STORE_UNAVAILABLE', 'the test says so'))
+  const sessions = new Proxy(memory.sessions, {
+    get(target, name) {
+      const method = Reflect.get(target, name)
+      if (name === 'changes') return undefined
+      if (typeof method !== 'function') return method
+      return (...args: unknown[]) => (state.isSilent ? fault() : Reflect.apply(method, target, args))
+    },
+  })
+  state.store = { ...memory, sessions }
+  return state
 }
 
 /** The header by which a browser would bring the access token. */

@@ -176,7 +176,7 @@ test('each end has its code and its reason', async () => {
   expect(await connectWs(app.url, { ...BROWSER, ...cookie(shut.accessToken) })).toMatchObject({ status: 503 })
   expect(app.live.health()).toEqual({
     open: 0,
-    ended: { ended: 3, forbidden: 1, replaced: 1, unavailable: 0, shutdown: 2, overrun: 0 },
+    ended: { ended: 3, forbidden: 1, replaced: 1, unavailable: 0, shutdown: 2 },
   })
 })
 
