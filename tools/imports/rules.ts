@@ -59,7 +59,7 @@ export const parts: Readonly<Record<string, Part>> = {
   oauth: { may: verb },
   accounts: { may: [...edge, 'one-time'], peers: ['@node-rs/argon2'] },
   http: { may: edge },
-  adapters: { may: [...edge, 'http'], peers: ['express', 'fastify', 'hono', 'koa'] },
+  adapters: { may: [...edge, 'http', 'one-time'], peers: ['express', 'fastify', 'hono', 'koa', 'socket.io', 'ws'] },
   import: { may: [...edge, 'http'] },
   browser: { may: [...edge, 'http'], typesOnly: true },
   'browser/react.ts': { may: ['browser'], peers: ['react'], typesOnly: true },

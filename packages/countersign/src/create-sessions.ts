@@ -22,6 +22,8 @@ import { createBackground } from './verbs/background.ts'
 import { type Core, tell } from './verbs/core.ts'
 import { epoch, revoke, revokeAll, revokeEveryone, setRoles } from './verbs/end.ts'
 import { watchFloor } from './verbs/floor-watch.ts'
+import { follow } from './verbs/follow.ts'
+import { Follower } from './verbs/follower.ts'
 import { issue } from './verbs/issue.ts'
 import { explain, list } from './verbs/look.ts'
 import { get, stepUp, update } from './verbs/records.ts'
@@ -98,7 +100,7 @@ export function createSessions<
   options: SessionsOptions<S, I, D, R> &
     ([NeedsOf<S>] extends [never] ? { store?: undefined } : { store: Pick<Store, NeedsOf<S>> & Partial<Store> }),
 ): Sessions<S, D, R, I> {
-  const { core, store, breaker, close } = wire(options as never)
+  const { core, follower, store, breaker, close } = wire(options as never)
   const records = {
     get: (id: never) => get(core, id),
     update: (id: never, change: never, o = {}) => update(core, id, change, o),
@@ -110,7 +112,8 @@ export function createSessions<
     epoch: (subject: never) => epoch(core, subject),
     list: (subject: never) => list(core, subject),
     explain: (text: string) => explain(core, text),
-    watch: (ids: never, signal: AbortSignal) => watch(core, ids, signal),
+    watch: (ids: never, signal: AbortSignal) => watch(follower, ids, signal),
+    follow: (id: never, on: never, demands = {}) => follow(core, follower, id, on, demands),
   }
   const sessions = {
     issue: (input: never) => issue(core, input),
@@ -137,6 +140,7 @@ type AnyOptions = SessionsOptions<Strategy<any, any, keyof Store>, unknown, unkn
 
 function wire(options: AnyOptions): {
   core: Core
+  follower: Follower
   store: Partial<Store>
   breaker: Breaker
   close: () => Promise<void>
@@ -248,10 +252,12 @@ function wire(options: AnyOptions): {
     },
   })
   const stopSigning = keepSigning(keyring, strategy.options)
+  const follower = new Follower(core)
   const close = async (): Promise<void> => {
     closed = true
     stopSigning()
     stopSweeper()
+    follower.close()
     await core.background.settle()
     await near.close()
     try {
@@ -260,7 +266,7 @@ function wire(options: AnyOptions): {
       await store.lifecycle?.close()
     }
   }
-  return { core, store, breaker, close }
+  return { core, follower, store, breaker, close }
 }
 
 function storeSide(revoker: Revoker | undefined): Pick<Core, 'sessions' | 'revocations' | 'revoker'> {

@@ -11,6 +11,9 @@ import type {
   Durability,
   Ended,
   Explanation,
+  FollowDemands,
+  Following,
+  FollowOn,
   Principal,
   Session,
   Verifier,
@@ -143,11 +146,22 @@ export interface Records<S, D, R extends string> {
   /**
    * Yields each of the ids once, when its session has ended in whatever process: revoked, banned, replaced or expired.
    * At once where the store tells of changes, and else within a second; then each id is read every second, and otherwise
-   * only when there is reason to. Ends when all have ended or the signal is aborted.
+   * only when there is reason to. Ends when all have ended or the signal is aborted. For ids that come and go: `follow`.
    *
    * @throws CountersignError `ERR_CLOSED` when the sessions are closed meanwhile.
    */
   watch(ids: Iterable<SessionId>, signal: AbortSignal): AsyncIterable<WatchedEnd>
+  /**
+   * Follows one session until it ends, for something that outlives a request: a socket, a stream, a job. Call it first and
+   * look at `first` then: whatever ends the session after the call is told, in whatever process. As promptly as `watch`.
+   * Sessions may come and go; all that are followed share what it takes.
+   *
+   * @param demands - `roles` must be met all the time, the others when `first` resolves.
+   * @remarks One store read, and one after each change. In the steady state one per session and 24 to 30 s where the store
+   * tells of changes, and else one per session and second. Any number of followers of one session cost the same.
+   * @throws CountersignError `ERR_INPUT_INVALID`; `ERR_CLOSED`.
+   */
+  follow(id: SessionId, on: FollowOn<Session<D, R>>, demands?: FollowDemands): Following<Session<D, R>>
 }
 
 /** How the store is, what waits for it, and the near cache in front of it. */

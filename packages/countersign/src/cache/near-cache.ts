@@ -1,4 +1,4 @@
-import { type Clock, elapsedMs, type Moment } from '../internal/runtime.ts'
+import type { Clock, Moment } from '../internal/runtime.ts'
 import { type SessionId, tagOfId } from '../session/ids.ts'
 import type { ChangeFeed, Feed, FeedListener, Floor, Found, Line, Revocations } from '../stores/contract.ts'
 import type { NearCacheHealth } from './health.ts'
@@ -188,14 +188,24 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
     this.#kept++
   }
 
-  /** Whether what a reading allowed to keep still holds, as far as the line and the age go. */
-  isCurrent({ line, asked }: { readonly line: Line; readonly asked: Moment }): boolean {
+  /** Counts as a use of copies: lines are kept young for it. */
+  noteUse(): void {
     this.#looks++
-    // A line that is asked at each use would have to be asked for each of them.
-    if (line.probe !== undefined) return false
+  }
+  /**
+   * Whether what a reading allowed to keep still holds, as far as the line and the age go. A line that is asked at each use
+   * is not asked: ask it first, once for all.
+   *
+   * @param at - Now.
+   */
+  isCurrent({ line, asked }: { readonly line: Line; readonly asked: Moment }, at: Moment): boolean {
     const { maxStaleMs } = this.#options
-    const fenced = { monotonicMs: line.fencedMonotonicMs, wallMs: line.fencedWallMs }
-    return elapsedMs(this.#clock, fenced) <= maxStaleMs && elapsedMs(this.#clock, asked) <= MAX_COPY_AGE_MS
+    return (
+      at.monotonicMs - line.fencedMonotonicMs <= maxStaleMs &&
+      at.wallMs - line.fencedWallMs <= maxStaleMs &&
+      at.monotonicMs - asked.monotonicMs <= MAX_COPY_AGE_MS &&
+      at.wallMs - asked.wallMs <= MAX_COPY_AGE_MS
+    )
   }
 
   /** Calls back for each id or tag of which something is told, or which this process writes; `undefined` = all of them. */

@@ -176,3 +176,40 @@ export interface WatchedEnd {
   readonly id: SessionId
   readonly endedBy: EndReason
 }
+
+/** What a session has to be, besides live, for somebody to follow it: see `VerifyOptions`. */
+export type FollowDemands = Pick<VerifyOptions, 'audience' | 'roles' | 'acr' | 'maxAge'>
+
+/** What becomes of a session that is followed. Nothing is called before `first` has resolved, or after `over` or `lost`. */
+export interface FollowOn<P> {
+  /** The session has ended or expired, or lost the last of the demanded roles (`forbidden`). Once. */
+  over(refused: Refused): void
+  /** Its roles or its data are different. A use or a rotation is no change. */
+  changed?(session: P, before: P): void
+  /**
+   * Nothing certain was heard of it for longer than 3 s, because the store does not answer. Each second while that lasts.
+   *
+   * @param sinceMs - How long ago it was certainly live.
+   * @param isOverdue - Its idle deadline has gone by. Elsewhere it may have been used since.
+   */
+  unsure?(sinceMs: number, isOverdue: boolean): void
+  /** `ERR_CLOSED`: the sessions were closed, and nobody follows anything any more. Once. */
+  lost?(fault: unknown): void
+}
+
+/** A session that is being followed. */
+export interface Following<P> {
+  /**
+   * What the store says to a question that it is asked after the call, or was asked before if it has told of each change
+   * since. Refused: it has ended, or does not meet the demands; then nothing is followed.
+   *
+   * Rejects with the fault of the store, and then nothing is followed either.
+   */
+  readonly first: Promise<Checked<P>>
+  /** As it was read last. `undefined` before `first` has resolved. */
+  readonly session: P | undefined
+  /** Counts as a use of the session, as a request does: moves the idle deadline. At most one write per tenth of the window. */
+  used(): void
+  /** Ends it. May be called twice. */
+  stop(): void
+}

@@ -1,0 +1,339 @@
+import { MAX_COPY_AGE_MS } from '../cache/known-tokens.ts'
+import { CountersignError } from '../internal/errors.ts'
+import { elapsedMs, type Moment, momentOf } from '../internal/runtime.ts'
+import { type SessionId, tagOfId } from '../session/ids.ts'
+import { type Refused, refuse } from '../session/reasons.ts'
+import type { Line } from '../stores/contract.ts'
+import type { Core } from './core.ts'
+import { Followed, type Known, type RecordListener } from './followed.ts'
+import { judgeEnd, judgeGone, judgeRecord } from './judge.ts'
+
+const TICK_MS = 200
+/** Every second: who is over, who is too old. */
+const TICKS_PER_LOOK = 5
+/** Questions to the store side by side. */
+const PARALLEL = 64
+/**
+ * What makes everything doubtful is heeded at once, but at most once in a second, or in a millisecond for each session: no
+ * more than 1 000 reads a second.
+ */
+const ALL_AGAIN_AFTER_MS = 1_000
+/** Nothing certain for longer than that, and listeners are told. Polls, and fences that are late, stay below it. */
+const UNSURE_AFTER_MS = 3_000
+
+/** Why a session is read: somebody waits for it, something was told of it, or it is time. */
+type Why = 'waited' | 'told' | 'due'
+
+/**
+ * Reads again and again what somebody depends on that is not a request: one for all of a process, so that it costs what
+ * changes and not what is open. `docs/design/0014-live-connections.md` has the rules.
+ */
+export class Follower {
+  readonly #core: Core
+  readonly #followed = new Map<SessionId, Followed>()
+  readonly #byTag = new Map<string, Set<Followed>>()
+  /** What waits for its question. Words of a change go before what is merely due. */
+  readonly #urgent = new Map<Followed, Why>()
+  readonly #due = new Set<Followed>()
+  #reading = 0
+  #ticks = 0
+  #timer: unknown
+  #deaf: (() => void) | undefined
+  #floorMs = 0
+  #allAreDoubted = false
+  #allReadAt: Moment | undefined
+  #isClosed = false
+
+  constructor(core: Core) {
+    this.#core = core
+  }
+
+  /** How many sessions. */
+  get size(): number {
+    return this.#followed.size
+  }
+
+  /**
+   * Follows a session for `listener`, which is never called before this returns.
+   *
+   * @returns Ends it. May be called twice.
+   * @throws CountersignError `ERR_CLOSED`.
+   */
+  add(id: SessionId, listener: RecordListener): () => void {
+    if (this.#isClosed) throw closedFault()
+    const followed = this.#followed.get(id) ?? this.#begin(id)
+    followed.waiting.add(listener)
+    const { known } = followed
+    const isQuiet = !followed.isDoubted && !followed.isReading && !this.#allAreDoubted
+    if (known && isQuiet && this.#isCurrent(followed)) queueMicrotask(() => this.#answer(followed, listener))
+    else this.#want(followed, 'waited')
+    return () => {
+      followed.remove(listener)
+      if (followed.isEmpty && this.#followed.get(id) === followed) this.#drop(followed)
+    }
+  }
+
+  /** Nobody is told anything any more but this fault. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    for (const followed of [...this.#followed.values()]) this.#leave(followed, (one) => one.failed(closedFault()))
+  }
+
+  #begin(id: SessionId): Followed {
+    const followed = new Followed(id)
+    const [byte] = this.#core.runtime.random(1)
+    // Those who came together do not all become too old in the same second.
+    followed.maxAgeMs = MAX_COPY_AGE_MS * (0.8 + (0.2 * byte!) / 255)
+    if (this.#followed.size === 0) this.#wake()
+    this.#followed.set(id, followed)
+    const tag = tagOfId(id)
+    const siblings = this.#byTag.get(tag)
+    if (siblings) siblings.add(followed)
+    else this.#byTag.set(tag, new Set([followed]))
+    return followed
+  }
+
+  #drop(followed: Followed): void {
+    this.#followed.delete(followed.id)
+    this.#urgent.delete(followed)
+    this.#due.delete(followed)
+    this.#endPause(followed)
+    const tag = tagOfId(followed.id)
+    const siblings = this.#byTag.get(tag)
+    siblings?.delete(followed)
+    if (siblings?.size === 0) this.#byTag.delete(tag)
+    if (this.#followed.size === 0) this.#sleep()
+  }
+
+  #wake(): void {
+    this.#deaf = this.#core.near.onDoubt((what) => this.#doubt(what))
+    this.#floorMs = this.#core.floor.known()?.notBeforeMs ?? 0
+    this.#tickLater()
+  }
+  #sleep(): void {
+    this.#deaf?.()
+    this.#core.runtime.timers.clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  #answer(followed: Followed, listener: RecordListener): void {
+    // It left, or a question that was asked meanwhile answers it.
+    if (!followed.waiting.delete(listener) || !followed.known) return
+    followed.told.add(listener)
+    listener.live(followed.known.record)
+  }
+
+  /** @param what - An id, a tag, or `undefined` for all. */
+  #doubt(what: string | undefined): void {
+    if (what === undefined) this.#doubtAll()
+    else {
+      const one = this.#followed.get(what as SessionId)
+      if (one) this.#want(one, 'told')
+      else for (const sibling of this.#byTag.get(what) ?? []) this.#want(sibling, 'told')
+    }
+  }
+
+  #doubtAll(): void {
+    const { clock } = this.#core.runtime
+    const pauseMs = Math.min(ALL_AGAIN_AFTER_MS, this.#followed.size)
+    this.#allAreDoubted = this.#allReadAt !== undefined && elapsedMs(clock, this.#allReadAt) < pauseMs
+    // The next tick sees to it.
+    if (this.#allAreDoubted) return
+    this.#allReadAt = momentOf(clock)
+    for (const followed of this.#followed.values()) {
+      followed.isDoubted = true
+      this.#want(followed, 'due')
+    }
+  }
+
+  #want(followed: Followed, why: Why): void {
+    if (why === 'told') followed.isDoubted = true
+    if (followed.isReading || this.#urgent.has(followed)) return
+    if (why === 'due') this.#due.add(followed)
+    else {
+      const ms = why === 'told' ? followed.pauseMs(this.#core.runtime.clock) : 0
+      if (ms > 0) {
+        followed.pause ??= this.#core.runtime.timers.setTimeout(() => {
+          followed.pause = undefined
+          this.#want(followed, 'told')
+        }, ms)
+        return
+      }
+      this.#due.delete(followed)
+      this.#urgent.set(followed, why)
+    }
+    this.#pump()
+  }
+
+  #endPause(followed: Followed): void {
+    if (followed.pause === undefined) return
+    this.#core.runtime.timers.clearTimeout(followed.pause)
+    followed.pause = undefined
+  }
+
+  #pump(): void {
+    while (this.#reading < PARALLEL) {
+      const [next] = this.#urgent.size > 0 ? this.#urgent.keys() : this.#due
+      if (next === undefined) return
+      const why = this.#urgent.get(next) ?? 'due'
+      this.#urgent.delete(next)
+      this.#due.delete(next)
+      void this.#read(next, why)
+    }
+  }
+
+  async #read(followed: Followed, why: Why): Promise<void> {
+    this.#reading++
+    this.#endPause(followed)
+    const asking = followed.ask(this.#core.runtime.clock, why === 'told')
+    // Those who leave meanwhile are not told.
+    const still = () => [...asking].filter((listener) => followed.told.has(listener))
+    for (const listener of asking) followed.told.add(listener)
+    try {
+      const looked = await look(this.#core, followed.id)
+      if (this.#followed.get(followed.id) !== followed) return
+      if ('ok' in looked) {
+        this.#leave(followed, (one) => one.over(looked))
+        return
+      }
+      const here = still()
+      for (const listener of here) followed.told.delete(listener)
+      followed.found(looked, here)
+    } catch (error) {
+      if (this.#followed.get(followed.id) === followed) this.#failed(followed, still(), error)
+    } finally {
+      this.#reading--
+      followed.isReading = false
+      if (this.#followed.get(followed.id) === followed) {
+        if (followed.isDoubted) this.#want(followed, 'told')
+        else if (followed.waiting.size > 0 && followed.known) this.#want(followed, 'waited')
+      }
+      this.#pump()
+    }
+  }
+
+  #failed(followed: Followed, asking: readonly RecordListener[], error: unknown): void {
+    if (error instanceof CountersignError && error.code === 'ERR_CLOSED') {
+      this.#leave(followed, (one) => one.failed(error))
+      return
+    }
+    const certain = this.#overForCertain(followed)
+    if (certain) {
+      this.#leave(followed, (one) => one.over(certain))
+      return
+    }
+    // An outage ends nothing. They wait for the next question, which a look asks.
+    for (const listener of asking) {
+      followed.told.delete(listener)
+      followed.waiting.add(listener)
+      listener.failed(error)
+    }
+  }
+
+  /** What no answer of the store could undo. An idle deadline is not: somebody may have used the session since. */
+  #overForCertain({ known }: Followed): Refused | undefined {
+    if (!known) return undefined
+    const floor = this.#core.floor.known()
+    if (floor && known.record.createdAtMs <= floor.notBeforeMs) return judgeEnd(floor.why)
+    return known.record.absoluteAtMs <= this.#core.nowMs() ? refuse('expired_absolute') : undefined
+  }
+
+  /** The last word to everybody. */
+  #leave(followed: Followed, tell: (listener: RecordListener) => void): void {
+    this.#drop(followed)
+    const listeners = [...followed.told, ...followed.waiting]
+    followed.told.clear()
+    followed.waiting.clear()
+    for (const listener of listeners) tell(listener)
+  }
+
+  #tickLater(): void {
+    this.#timer = this.#core.runtime.timers.setTimeout(() => {
+      this.#timer = undefined
+      this.#tick()
+      if (this.#followed.size > 0 && this.#timer === undefined) this.#tickLater()
+    }, TICK_MS)
+  }
+
+  #tick(): void {
+    const { near, floor } = this.#core
+    near.noteUse()
+    // Asks where no fence brings it.
+    floor.fresh().catch(() => undefined)
+    this.#probe()
+    if (this.#allAreDoubted) this.#doubtAll()
+    const floorMs = floor.known()?.notBeforeMs ?? 0
+    const isRaised = floorMs > this.#floorMs
+    this.#floorMs = Math.max(floorMs, this.#floorMs)
+    if (++this.#ticks % TICKS_PER_LOOK === 0 || isRaised) this.#look()
+  }
+
+  /** Where a change is told only to whoever asks. */
+  #probe(): void {
+    let before: Line | undefined
+    for (const { known } of this.#followed.values()) {
+      const line = known?.line
+      if (line?.probe === undefined || line === before) continue
+      before = line
+      line.probe()
+    }
+  }
+
+  #look(): void {
+    const { clock } = this.#core.runtime
+    const floor = this.#core.floor.known()
+    const nowMs = this.#core.nowMs()
+    const at = momentOf(clock)
+    for (const followed of [...this.#followed.values()]) {
+      const { known } = followed
+      const isOver = known && floor && judgeRecord(known.record, floor, nowMs) !== undefined
+      const isCurrent = this.#isCurrent(followed, at)
+      if (!isCurrent || isOver || followed.waiting.size > 0) this.#want(followed, 'due')
+      const { certain } = followed
+      if (!certain || !known) continue
+      const sinceMs = Math.max(at.wallMs - certain.wallMs, at.monotonicMs - certain.monotonicMs)
+      if (sinceMs <= UNSURE_AFTER_MS) continue
+      const certainly = this.#overForCertain(followed)
+      if (certainly) {
+        this.#leave(followed, (one) => one.over(certainly))
+        continue
+      }
+      const isOverdue = known.record.idleAtMs <= nowMs
+      for (const listener of [...followed.told]) listener.unsure(sinceMs, isOverdue)
+    }
+  }
+
+  #isCurrent(followed: Followed, at: Moment = momentOf(this.#core.runtime.clock)): boolean {
+    const { known } = followed
+    if (!known?.line) return false
+    const { line, asked } = known
+    if (!this.#core.near.isCurrent({ line, asked }, at)) return false
+    const { fencedMonotonicMs, fencedWallMs } = line
+    // Where no change can be missed there are no fences.
+    const isFenced = Number.isFinite(fencedMonotonicMs)
+    followed.certain = isFenced ? { monotonicMs: fencedMonotonicMs, wallMs: fencedWallMs } : at
+    return at.monotonicMs - asked.monotonicMs <= followed.maxAgeMs && at.wallMs - asked.wallMs <= followed.maxAgeMs
+  }
+}
+
+async function look(core: Core, id: SessionId): Promise<Known | Refused> {
+  await core.ready()
+  const asked = momentOf(core.runtime.clock)
+  const reading = core.near.readSession(id)
+  try {
+    const [found, floor] = await Promise.all([reading?.answer() ?? core.sessions.read(id), core.floor.fresh()])
+    if (found.is !== 'live') return judgeGone(found)
+    const { record } = found
+    const refused = judgeRecord(record, floor, core.nowMs())
+    if (refused) return refused
+    const kept = reading?.keepable()
+    return { record, line: kept?.line, asked: kept?.asked ?? asked }
+  } finally {
+    reading?.end()
+  }
+}
+
+function closedFault(): CountersignError {
+  return new CountersignError('ERR_CLOSED', 'these sessions are closed')
+}

@@ -1,0 +1,156 @@
+// The registry without a framework: outages, activity, and who is told what. The clock runs twenty times as fast.
+
+import type { Timeouts } from 'countersign'
+import type { LiveConnection, LiveEnd, LiveOptions } from 'countersign/adapters/live'
+import { liveConnections } from 'countersign/adapters/live'
+import { describe, expect, test, vi } from 'vitest'
+import { fastRuntime, openProcess, type Process, SOON, silenceable } from './kit.ts'
+
+const FACTOR = 20
+/** Seconds of that clock. */
+const seconds = (n: number) => new Promise((resolve) => setTimeout(resolve, (n * 1_000) / FACTOR))
+
+interface Setup {
+  readonly live?: Partial<LiveOptions<any>>
+  readonly timeouts?: Timeouts
+}
+async function setUp({ live = {}, timeouts = { absolute: '1d' } }: Setup = {}) {
+  const runtime = fastRuntime(FACTOR)
+  const silence = silenceable(runtime)
+  const app = await openProcess({ store: silence.store, runtime, live, timeouts })
+  return { ...app, silence }
+}
+
+async function open({ live }: Pick<Process, 'live'>, id: never) {
+  const ends: LiveEnd[] = []
+  const opened = await live.open(id, { end: (end) => void ends.push(end) })
+  if (!opened.ok) throw new Error(opened.reason)
+  const connection: LiveConnection<any> = opened.connection
+  return { connection, ends }
+}
+
+describe('while the store does not answer', () => {
+  test('connections stay, new ones get the fault, and what happened meanwhile is told when it is back', async () => {
+    const app = await setUp()
+    const [one, two, late] = [await app.login('a'), await app.login('b'), await app.login('c')]
+    const [a, b] = [await open(app, one.id as never), await open(app, two.id as never)]
+    app.silence.isSilent = true
+    await seconds(60)
+    expect([a.ends, b.ends]).toEqual([[], []])
+    await expect(open(app, late.id as never)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+    expect(app.live.size).toBe(2)
+    app.silence.isSilent = false
+    await app.sessions.revoke(one.id, { reason: 'logout' })
+    await vi.waitFor(
+      () => expect(a.ends).toEqual([{ kind: 'ended', reason: 'logout', remedy: 'sign_in', reconnect: false }]),
+      SOON,
+    )
+    expect(b.ends).toEqual([])
+  })
+
+  test('with closeAfter they are closed after that, and not as a logout', async () => {
+    const app = await setUp({ live: { outage: { closeAfter: '10s' } } })
+    const { ends } = await open(app, (await app.login()).id as never)
+    await seconds(15)
+    expect(ends).toEqual([])
+    app.silence.isSilent = true
+    await seconds(5)
+    expect(ends).toEqual([])
+    await vi.waitFor(() => expect(ends).toHaveLength(1), SOON)
+    expect(ends).toEqual([{ kind: 'unavailable', reason: 'unavailable', remedy: 'none', reconnect: true }])
+  })
+
+  test('the absolute deadline holds all the same', async () => {
+    const app = await setUp({ timeouts: { absolute: '20s' } })
+    const { ends } = await open(app, (await app.login()).id as never)
+    app.silence.isSilent = true
+    await vi.waitFor(() => expect(ends).toHaveLength(1), SOON)
+    expect(ends).toMatchObject([{ kind: 'ended', reason: 'expired_absolute', remedy: 'sign_in' }])
+  })
+
+  test('an idle deadline that goes by unseen is no logout: the session may have been used elsewhere', async () => {
+    const app = await setUp({ timeouts: { absolute: '1d', idle: '20s' } })
+    const { ends } = await open(app, (await app.login()).id as never)
+    app.silence.isSilent = true
+    await vi.waitFor(() => expect(ends).toHaveLength(1), SOON)
+    expect(ends).toMatchObject([{ kind: 'unavailable', reconnect: true }])
+  })
+})
+
+test('an open connection is no activity, unless it is asked for', async () => {
+  const cases = [
+    { countsAsActivity: false, talks: true, reason: 'expired_idle' },
+    { countsAsActivity: 'messages', talks: true, reason: 'expired_absolute' },
+    { countsAsActivity: 'messages', talks: false, reason: 'expired_idle' },
+    { countsAsActivity: 'open', talks: false, reason: 'expired_absolute' },
+  ] as const
+  const ran = cases.map(async ({ countsAsActivity, talks, reason }) => {
+    const app = await setUp({ live: { countsAsActivity }, timeouts: { absolute: '70s', idle: '20s' } })
+    const { connection, ends } = await open(app, (await app.login()).id as never)
+    const talking = setInterval(() => talks && connection.received(), 2_000 / FACTOR)
+    await vi.waitFor(() => expect(ends).toHaveLength(1), SOON)
+    clearInterval(talking)
+    expect(ends, JSON.stringify({ countsAsActivity, talks })).toMatchObject([{ kind: 'ended', reason }])
+  })
+  await Promise.all(ran)
+})
+
+test('one that cannot be told does not keep the others from being told', async () => {
+  const app = await setUp()
+  const { id } = await app.login()
+  const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const bad = [
+    () => {
+      throw new TypeError('canary')
+    },
+    () => Promise.reject(new RangeError('canary')),
+  ]
+  for (const end of bad) await app.live.open(id, { end })
+  const { ends } = await open(app, id as never)
+  await app.sessions.revoke(id, { reason: 'logout' })
+  await vi.waitFor(() => expect(ends).toHaveLength(1), SOON)
+  await vi.waitFor(() => expect(warned).toHaveBeenCalledTimes(2), SOON)
+  expect(warned.mock.calls.map(([text]) => String(text)).join()).not.toContain('canary')
+  warned.mockRestore()
+  expect(app.live.size).toBe(0)
+})
+
+test('when the sessions are closed nobody is told to log in', async () => {
+  const app = await setUp()
+  const { ends } = await open(app, (await app.login()).id as never)
+  await app.sessions.close()
+  expect(ends).toMatchObject([{ kind: 'unavailable', reconnect: true }])
+})
+
+test('close waits for those that close, and lets nobody in after', async () => {
+  const app = await setUp()
+  const { id } = await app.login()
+  let isClosed = false
+  const end = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    isClosed = true
+  }
+  await app.live.open(id, { end })
+  const late = app.live.open((await app.login('b')).id, { end: () => {} })
+  await Promise.all([app.live.close(), expect(late).rejects.toMatchObject({ code: 'ERR_CLOSED' })])
+  expect(isClosed).toBe(true)
+  await expect(app.live.open(id, { end })).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+  expect(app.live.health()).toMatchObject({ open: 0, ended: { shutdown: 1 } })
+})
+
+test('options: what is missing or wrong is named', async () => {
+  const { sessions } = await openProcess()
+  const bad: [object, string][] = [
+    [{}, '"sessions"'],
+    [{ sessions: { verify() {} } }, '"sessions"'],
+    [{ sessions, outage: 'close' }, '"outage"'],
+    [{ sessions, outage: { closeAfter: '2s' } }, '"outage.closeAfter"'],
+    [{ sessions, countsAsActivity: true }, '"countsAsActivity"'],
+    [{ sessions, closeGrace: '31s' }, '"closeGrace"'],
+    [{ sessions, closegrace: '1s' }, 'closegrace'],
+  ]
+  for (const [options, name] of bad)
+    expect(() => liveConnections(options as never), name).toThrow(
+      expect.objectContaining({ code: 'ERR_CONFIG_INVALID', message: expect.stringContaining(name) }),
+    )
+})

@@ -1,0 +1,238 @@
+// `follow` on every store: what is told, what is not, and that nothing between the call and its answer gets lost.
+import { allowlist, createSessions, generateKeyring, type Keyring, loadKeyring, opaque, type Session } from 'countersign'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { z } from 'zod'
+import { count } from '../../../../tools/test-support/counts.ts'
+import { EVERY_STORE, type OpenedStore } from '../support/every-store.ts'
+
+const SOON = { timeout: 30_000, interval: 5 }
+const data = z.object({ n: z.number() })
+
+let keyring: Keyring
+beforeAll(async () => {
+  keyring = await loadKeyring(generateKeyring())
+})
+
+function open(store: OpenedStore['store'], timeouts: { absolute: '1d' | '2s'; idle?: '1h' | '1s' } = { absolute: '1d' }) {
+  return createSessions({
+    strategy: allowlist({ issuer: 'i', audience: 'a', grace: '1s' }),
+    keyring,
+    store,
+    timeouts,
+    data,
+    roles: ['user', 'admin'],
+  })
+}
+type Sessions = ReturnType<typeof open>
+
+async function login(sessions: Sessions, subject: string) {
+  const issued = await sessions.issue({ subject, roles: ['user', 'admin'], data: { n: 0 } })
+  if (!issued.ok) throw new Error(issued.reason)
+  return issued
+}
+
+/** Follows, and notes what is told. */
+function follow(sessions: Sessions, id: Session['sessionId'], demands = {}) {
+  const told: unknown[] = []
+  const following = sessions.follow(
+    id,
+    {
+      over: (refused) => told.push(['over', refused.endedBy ?? refused.reason, refused.remedy]),
+      changed: (session, before) => told.push(['changed', session.roles, session.data, before.roles]),
+      unsure: () => told.push(['unsure']),
+      lost: (fault) => told.push(['lost', (fault as { code: string }).code]),
+    },
+    demands,
+  )
+  return { ...following, told, now: () => following.session }
+}
+
+describe.concurrent.each(EVERY_STORE)('follow on $name', ({ open: openStore }) => {
+  let store: OpenedStore
+  let here: Sessions
+  let there: Sessions
+  beforeAll(async () => {
+    store = await openStore()
+    here = open(store.store)
+    there = open(store.another())
+    await Promise.all([here.ready(), there.ready()])
+  })
+  afterAll(async () => {
+    await Promise.all([here?.close(), there?.close()])
+    await store?.dispose()
+  })
+
+  test('an end by another process is told once, with its reason, and of nobody else', async () => {
+    const [a, b, c] = await Promise.all(['end:a', 'end:a', 'end:c'].map((subject) => login(there, subject)))
+    const [one, two, other] = [a, b, c].map((issued) => follow(here, issued!.session.sessionId))
+    for (const each of [one, two, other]) expect((await each!.first).ok).toBe(true)
+    await there.revoke(a!.session.sessionId, { reason: 'logout' })
+    await vi.waitFor(() => expect(one!.told).toEqual([['over', 'logout', 'sign_in']]), SOON)
+    await there.revokeAll('end:a', { reason: 'banned', block: true })
+    await vi.waitFor(() => expect(two!.told).toEqual([['over', 'banned', 'sign_in']]), SOON)
+    // By this process: at once as well.
+    await here.revokeAll('end:c', { reason: 'password_changed' })
+    await vi.waitFor(() => expect(other!.told).toEqual([['over', 'password_changed', 'sign_in']]), SOON)
+    expect(one!.told).toHaveLength(1)
+  })
+
+  test('what has ended is refused by the first answer, also while it is being followed by others', async () => {
+    const issued = await login(there, 'first')
+    const id = issued.session.sessionId
+    const before = follow(here, id)
+    await before.first
+    await there.revoke(id, { reason: 'logout' })
+    await vi.waitFor(() => expect(before.told).toHaveLength(1), SOON)
+    const late = follow(here, id)
+    expect(await late.first).toMatchObject({ ok: false, endedBy: 'logout' })
+    expect(late.told).toEqual([])
+  })
+
+  test('a revocation side by side with the call is refused or told, in every round', async () => {
+    const rounds = Array.from({ length: count(20, 1_000) }, async (_, round) => {
+      const id = (await login(there, `race:${round}`)).session.sessionId
+      const revoked = there.revoke(id, { reason: 'logout' })
+      const following = follow(here, id)
+      const [first] = await Promise.all([following.first, revoked])
+      if (first.ok) await vi.waitFor(() => expect(following.told).toHaveLength(1), SOON)
+      else expect(first.endedBy).toBe('logout')
+    })
+    await Promise.all(rounds)
+  })
+
+  test('lost roles and other data are told; a rotation and a use are not', async () => {
+    const issued = await login(there, 'change')
+    const id = issued.session.sessionId
+    const following = follow(here, id)
+    await following.first
+    await there.setRoles('change', ['user'])
+    await vi.waitFor(() => expect(following.told).toHaveLength(1), SOON)
+    expect(following.told[0]).toEqual(['changed', ['user'], { n: 0 }, ['user', 'admin']])
+    await there.update(id, ({ n }) => ({ n: n + 1 }))
+    await vi.waitFor(() => expect(following.told).toHaveLength(2), SOON)
+    expect(following.told[1]).toEqual(['changed', ['user'], { n: 1 }, ['user']])
+
+    await new Promise((resolve) => setTimeout(resolve, 1_050))
+    const rotated = await there.refresh(issued.refreshToken)
+    expect(rotated).toMatchObject({ ok: true, rotation: 'rotated' })
+    if (rotated.ok) await there.verify(rotated.accessToken)
+    // The next thing that is told comes after it, and nothing in between.
+    await there.setRoles('change', [])
+    await vi.waitFor(() => expect(following.told).toHaveLength(3), SOON)
+    expect(following.told[2]).toEqual(['changed', [], { n: 1 }, ['user']])
+    following.stop()
+  })
+
+  test('roles that wait come with the refresh', async () => {
+    const issued = await login(there, 'gain')
+    await there.setRoles('gain', ['user'])
+    const following = follow(here, issued.session.sessionId)
+    await following.first
+    await there.setRoles('gain', ['user', 'admin'])
+    await new Promise((resolve) => setTimeout(resolve, 1_050))
+    expect(following.now()?.roles).toEqual(['user'])
+    expect(await there.refresh(issued.refreshToken)).toMatchObject({ ok: true, rotation: 'rotated' })
+    await vi.waitFor(() => expect(following.told).toEqual([['changed', ['user', 'admin'], { n: 0 }, ['user']]]), SOON)
+    following.stop()
+  })
+
+  test('demanded roles: refused without, and over when the last of them is lost', async () => {
+    const id = (await login(there, 'demand')).session.sessionId
+    expect(await follow(here, id, { audience: 'b' }).first).toMatchObject({ reason: 'claim_mismatch' })
+    expect(await follow(here, id, { acr: 'aal2' }).first).toMatchObject({ reason: 'insufficient_authentication' })
+    const following = follow(here, id, { roles: ['admin'] })
+    await following.first
+    await there.setRoles('demand', ['user'])
+    await vi.waitFor(() => expect(following.told).toEqual([['over', 'forbidden', 'none']]), SOON)
+    expect(await follow(here, id, { roles: ['admin'] }).first).toMatchObject({ reason: 'forbidden' })
+  })
+
+  test('a step-up says where to go on', async () => {
+    const id = (await login(there, 'step')).session.sessionId
+    const following = follow(here, id)
+    await following.first
+    expect((await there.stepUp(id, { acr: 'aal2', amr: ['otp'] })).ok).toBe(true)
+    await vi.waitFor(() => expect(following.told).toEqual([['over', 'replaced', 'refresh']]), SOON)
+  })
+
+  test('everybody out', async () => {
+    const own = await openStore()
+    const [one, two] = [open(own.store), open(own.another())]
+    try {
+      const following = follow(one, (await login(two, 'everyone')).session.sessionId)
+      await following.first
+      await two.revokeEveryone({ reason: 'admin' })
+      await vi.waitFor(() => expect(following.told).toEqual([['over', 'admin', 'sign_in']]), SOON)
+    } finally {
+      await Promise.all([one.close(), two.close()])
+      await own.dispose()
+    }
+  })
+})
+
+test.concurrent.each([
+  [{ absolute: '2s' }, 'expired_absolute'],
+  [{ absolute: '1d', idle: '1s' }, 'expired_idle'],
+] as const)('expiry %o is told', async (timeouts, reason) => {
+  const [memory] = EVERY_STORE
+  const store = await memory!.open()
+  const sessions = open(store.store, timeouts)
+  const following = follow(sessions, (await login(sessions, 'u')).session.sessionId)
+  await following.first
+  await vi.waitFor(() => expect(following.told).toEqual([['over', reason, 'sign_in']]), SOON)
+  await sessions.close()
+})
+
+test.concurrent('a use keeps it from becoming idle, and writes once per tenth of the window', async () => {
+  const [memory] = EVERY_STORE
+  const store = await memory!.open()
+  const touch = vi.spyOn(store.store.sessions, 'touch')
+  const sessions = open(store.store, { absolute: '1d', idle: '1s' })
+  const following = follow(sessions, (await login(sessions, 'u')).session.sessionId)
+  await following.first
+  const untilMs = performance.now() + 2_500
+  while (performance.now() < untilMs) {
+    following.used()
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  expect(following.told).toEqual([])
+  expect(touch.mock.calls.length).toBeLessThanOrEqual(26)
+  expect(touch.mock.calls.length).toBeGreaterThan(2)
+  await vi.waitFor(() => expect(following.told).toEqual([['over', 'expired_idle', 'sign_in']]), SOON)
+  await sessions.close()
+})
+
+test.concurrent('a thousand followers of one session cost one, and one that stops hears nothing', async () => {
+  const [memory] = EVERY_STORE
+  const store = await memory!.open()
+  const read = vi.spyOn(store.store.sessions, 'read')
+  const sessions = open(store.store)
+  const id = (await login(sessions, 'u')).session.sessionId
+  await sessions.ready()
+  read.mockClear()
+  const all = Array.from({ length: 1_000 }, () => follow(sessions, id))
+  await Promise.all(all.map(({ first }) => first))
+  // All but the first came while its question was under way, and share another one.
+  expect(read.mock.calls.length).toBeLessThanOrEqual(2)
+  all[0]!.stop()
+  await sessions.revoke(id, { reason: 'logout' })
+  await vi.waitFor(() => expect(all.filter(({ told }) => told.length === 1)).toHaveLength(999), SOON)
+  expect(all[0]!.told).toEqual([])
+  await sessions.close()
+})
+
+test.concurrent('closing tells, and follows nothing any more', async () => {
+  const [memory] = EVERY_STORE
+  const store = await memory!.open()
+  const sessions = createSessions({ strategy: opaque(), keyring, store: store.store, timeouts: { absolute: '1d' }, data })
+  const issued = await sessions.issue({ subject: 'u', data: { n: 1 } })
+  if (!issued.ok) throw new Error(issued.reason)
+  const lost: unknown[] = []
+  const on = { over: () => {}, lost: (fault: unknown) => lost.push(fault) }
+  const following = sessions.follow(issued.session.sessionId, on)
+  await following.first
+  await sessions.close()
+  expect(lost).toEqual([expect.objectContaining({ code: 'ERR_CLOSED' })])
+  expect(() => sessions.follow(issued.session.sessionId, on)).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }))
+  expect(() => sessions.follow('x' as never, on)).toThrow(expect.objectContaining({ code: 'ERR_INPUT_INVALID' }))
+})
