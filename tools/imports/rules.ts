@@ -57,7 +57,14 @@ export const parts: Readonly<Record<string, Part>> = {
   oauth: { may: verb },
   accounts: { may: [...edge, 'one-time'], peers: ['@node-rs/argon2'] },
   http: { may: edge },
-  adapters: { may: [...edge, 'http'], peers: ['express', 'fastify', 'hono', 'koa'] },
+  // What all of them share; they never import each other, and each only the types of its own framework.
+  'adapters/core': { may: [...edge, 'http'] },
+  'adapters/fetch': { may: [...edge, 'http', 'adapters/core'] },
+  'adapters/node-http': { may: [...edge, 'http', 'adapters/core'] },
+  'adapters/express': { may: [...edge, 'http', 'adapters/core'], peers: ['express'] },
+  'adapters/fastify': { may: [...edge, 'http', 'adapters/core'], peers: ['fastify'] },
+  'adapters/hono': { may: [...edge, 'http', 'adapters/core'], peers: ['hono'] },
+  'adapters/koa': { may: [...edge, 'http', 'adapters/core'] },
   import: { may: [...edge, 'http'] },
   browser: { may: [...edge, 'http'], typesOnly: true },
   // What tests are made of: no other part may import these, and the service may not either (below).
