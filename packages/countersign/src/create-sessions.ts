@@ -24,6 +24,7 @@ import { epoch, revoke, revokeAll, revokeEveryone, setRoles } from './verbs/end.
 import { watchFloor } from './verbs/floor-watch.ts'
 import { follow } from './verbs/follow.ts'
 import { Follower } from './verbs/follower.ts'
+import { keepInside } from './verbs/inside.ts'
 import { issue } from './verbs/issue.ts'
 import { explain, list } from './verbs/look.ts'
 import { get, stepUp, update } from './verbs/records.ts'
@@ -128,6 +129,7 @@ export function createSessions<
     ...(core.strategy.renews && { refresh: (token: string, o = {}) => refresh(core, token, o) }),
   }
   // The runtime shape follows the strategy as the type does; TypeScript cannot see that they agree. `use.ts` tests it.
+  keepInside(sessions, core)
   return Object.freeze(sessions) as unknown as Sessions<S, D, R, I>
 }
 

@@ -1,5 +1,5 @@
-export { type AdapterSuiteOptions, adapterSuite } from './adapter/adapter-suite.ts'
-export type { AdapterSessions, StartedApp } from './adapter/bench.ts'
+export { type AdapterPart, type AdapterSuiteOptions, adapterSuite } from './adapter/adapter-suite.ts'
+export type { AdapterSessions, Run, StartedApp } from './adapter/bench.ts'
 export type { Runner, Skip } from './runner.ts'
 export type { OpenedStore, Part } from './store/bench.ts'
 /** Records, ids and rules with harmless values: what the cases are made of, for cases of your own. */

@@ -56,6 +56,7 @@ export const REFUSAL_ANSWERS: Readonly<Record<RefusalReason | RequestReason, Ref
   authorization_malformed: INVALID_REQUEST,
   origin_foreign: CROSS_ORIGIN,
   origin_unproven: CROSS_ORIGIN,
+  form_token: CROSS_ORIGIN,
 }
 
 /** How a fault is answered. Never with 401: an outage is not a logout. */

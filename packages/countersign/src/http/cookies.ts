@@ -1,42 +1,6 @@
-import { CountersignError, invalidInput, invalidOption } from '../internal/errors.ts'
 import { type Refused, refuse } from '../session/reasons.ts'
+import { COOKIE_NAMES, COOKIE_VALUE, type CookieNames, type CookieRules } from './cookie-options.ts'
 import type { RequestFacts } from './request.ts'
-
-/** Names of the two cookies. Both begin with `__Host-`, exactly so written. */
-export interface CookieNames {
-  readonly access: string
-  readonly refresh: string
-}
-
-/** The default names. They tell nothing of the technology behind them. */
-export const COOKIE_NAMES: CookieNames = Object.freeze({ access: '__Host-access', refresh: '__Host-refresh' })
-
-/** Browsers drop a cookie silently when its name and value are longer than this together (RFC 6265bis section 5.6). */
-export const MAX_COOKIE_BYTES = 4_096
-/** Browsers shorten any longer life to this: 400 days (RFC 6265bis section 5.5). */
-export const MAX_COOKIE_AGE_SECONDS = 34_560_000
-
-/** RFC 9110 `token`, and no `=`: what may stand before the sign. */
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/
-/** RFC 6265bis `cookie-octet`: no control characters, spaces, quotes, commas, semicolons or backslashes. */
-const VALUE = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/
-
-/**
- * Checks cookie names and fills in the defaults.
- *
- * @throws CountersignError `ERR_CONFIG_INVALID` for a name without the prefix `__Host-`: any sibling host, and plain
- * HTTP, could plant such a cookie (ASVS 3.3.3).
- */
-export function resolveCookieNames(names: Partial<CookieNames> = {}): CookieNames {
-  const resolved = { access: names.access ?? COOKIE_NAMES.access, refresh: names.refresh ?? COOKIE_NAMES.refresh }
-  for (const use of ['access', 'refresh'] as const) {
-    if (!NAME.test(resolved[use]) || !/^__Host-./.test(resolved[use])) {
-      throw invalidOption(`cookies.${use}`, 'must be a cookie name that begins with "__Host-"')
-    }
-  }
-  if (resolved.access === resolved.refresh) throw invalidOption('cookies', 'must be two different names')
-  return Object.freeze(resolved)
-}
 
 /** What a `Cookie` header holds of ours. */
 export type OurCookies = { readonly ok: true; readonly access?: string; readonly refresh?: string } | Refused
@@ -54,7 +18,7 @@ export function readCookies(request: RequestFacts, names: CookieNames = COOKIE_N
   for (const [name, value] of pairs(request)) {
     if (name !== names.access && name !== names.refresh) continue
     if ((name === names.access ? access : refresh) !== undefined) return refuse('duplicate_cookie')
-    if (value === '' || !VALUE.test(value)) return refuse('malformed')
+    if (value === '' || !COOKIE_VALUE.test(value)) return refuse('malformed')
     if (name === names.access) access = value
     else refresh = value
   }
@@ -92,46 +56,17 @@ const isBlank = (code: number): boolean => code === 0x20 || code === 0x09
 /** Every value of our cookies that is there, also where one is there twice: for ending what they belong to. */
 export function allCookies(request: RequestFacts, names: CookieNames = COOKIE_NAMES): readonly string[] {
   const ours = pairs(request).filter(([name]) => name === names.access || name === names.refresh)
-  return ours.map(([, value]) => value).filter((value) => value !== '' && VALUE.test(value))
+  return ours.map(([, value]) => value).filter((value) => value !== '' && COOKIE_VALUE.test(value))
 }
 
-/** Which of the two cookies; each has its own `SameSite`. */
-export type CookieUse = keyof CookieNames
-
-const SAME_SITE = { access: 'Lax', refresh: 'Strict' } as const
-
-/**
- * One `Set-Cookie` value: `HttpOnly; Secure; Path=/`, no `Domain`, `SameSite` `Lax` for access and `Strict` for refresh.
- *
- * @param maxAgeSeconds - Only for a persistent session: how long the browser keeps it. Whole seconds, cut at 400 days.
- * Absent: until the browser is closed.
- * @throws CountersignError `ERR_COOKIE_TOO_LARGE` over 4 096 bytes, which a browser would drop silently;
- * `ERR_INPUT_INVALID` when the value holds a character that could end it, such as CR, LF or `;`.
- */
-export function setCookie(
-  use: CookieUse,
-  value: string,
-  options: { readonly names?: CookieNames; readonly maxAgeSeconds?: number } = {},
-): string {
-  const name = (options.names ?? COOKIE_NAMES)[use]
-  // The names were checked when they were resolved, but whoever builds the object by hand must not get a header with a hole.
-  if (!NAME.test(name) || !/^__Host-./.test(name)) throw invalidInput('names', 'must come from resolveCookieNames')
-  if (value === '' || !VALUE.test(value))
-    throw invalidInput('value', 'must be one or more characters that a cookie may hold')
-  if (name.length + value.length > MAX_COOKIE_BYTES) {
-    throw new CountersignError('ERR_COOKIE_TOO_LARGE', `the ${use} cookie is larger than ${MAX_COOKIE_BYTES} bytes`)
-  }
-  const { maxAgeSeconds } = options
-  if (maxAgeSeconds === undefined) return `${name}=${value}${attributes(use)}`
-  if (!Number.isFinite(maxAgeSeconds) || maxAgeSeconds < 0) throw invalidInput('maxAgeSeconds', 'must be 0 or more')
-  return `${name}=${value}${attributes(use)}; Max-Age=${Math.min(Math.floor(maxAgeSeconds), MAX_COOKIE_AGE_SECONDS)}`
+/** Whether a request carries a cookie that only an earlier release of the application, or another setting, has written. */
+export function carriesFormer(request: RequestFacts, rules: CookieRules): boolean {
+  return rules.former.length > 0 && pairs(request).some(([name]) => rules.former.includes(name))
 }
 
-/** Removes a cookie: the same name, path and prefix rules, an empty value and `Max-Age=0`. */
-export function expireCookie(use: CookieUse, names: CookieNames = COOKIE_NAMES): string {
-  return `${names[use]}=${attributes(use)}; Max-Age=0`
-}
-
-function attributes(use: CookieUse): string {
-  return `; Path=/; Secure; HttpOnly; SameSite=${SAME_SITE[use]}`
+/** The value of one cookie, by its exact name. `undefined` when it is absent, empty, there twice or not a cookie of ours. */
+export function oneCookie(request: RequestFacts, name: string): string | undefined {
+  const found = pairs(request).filter(([one]) => one === name)
+  const value = found.length === 1 ? found[0]![1] : ''
+  return value !== '' && COOKIE_VALUE.test(value) ? value : undefined
 }

@@ -1,6 +1,7 @@
 import type { Refused } from '../session/reasons.ts'
 import { readBearer } from './bearer.ts'
-import { COOKIE_NAMES, type CookieNames, readCookies } from './cookies.ts'
+import { COOKIE_NAMES, type CookieNames } from './cookie-options.ts'
+import { readCookies } from './cookies.ts'
 import { type RequestRefused, refuseRequest } from './refusals.ts'
 import type { RequestFacts } from './request.ts'
 

@@ -10,6 +10,8 @@ export type RequestReason =
   | 'origin_foreign'
   /** Nothing says where it came from. */
   | 'origin_unproven'
+  /** The token of its form is missing, or of another session. */
+  | 'form_token'
 
 /** The refusal of a request as such, a value like {@link Refused}. */
 export type RequestRefused = {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { type CookieNames, carriesCookies, resolveCookieNames } from '../../http/cookies.ts'
+import { type CookieNames, resolveCookieNames } from '../../http/cookie-options.ts'
+import { carriesCookies } from '../../http/cookies.ts'
 import { findCredentials } from '../../http/credentials.ts'
 import { resolveOrigins } from '../../http/origin-proof.ts'
 import { type HttpRefused, refuseRequest } from '../../http/refusals.ts'

@@ -1,19 +1,30 @@
 import { ok } from 'node:assert/strict'
 import { createSessions } from '../../create-sessions.ts'
-import { COOKIE_NAMES, type CookieUse } from '../../http/cookies.ts'
+import { COOKIE_NAMES } from '../../http/cookie-options.ts'
+import type { CookieUse } from '../../http/set-cookie.ts'
 import { CountersignError } from '../../internal/errors.ts'
 import type { Sessions } from '../../sessions.ts'
 import type { Store } from '../../stores/contract.ts'
 import { memoryStore } from '../../stores/memory/memory-store.ts'
-import { allowlist, type Strategy } from '../../strategies/factories.ts'
+import { allowlist, opaque, type Strategy } from '../../strategies/factories.ts'
 import { type TestClock, testClock } from '../../testing/test-clock.ts'
 import { generateKeyring } from '../../tokens/generate-keyring.ts'
 import { loadKeyring } from '../../tokens/keyring.ts'
 import { equals } from '../checks.ts'
-import { type Answer, Line } from './client.ts'
+import { type Answer, Http1Line, type Line } from './client.ts'
+import { Http2Line } from './client-http2.ts'
 
-/** The sessions that the application under test works with: strategy `allowlist`, roles `user` and `admin`, no data. */
-export type AdapterSessions = Sessions<Strategy<'record', true, 'sessions'>, undefined, 'user' | 'admin'>
+/** The sessions that the application under test works with: roles `user` and `admin`, no data. `opaque` has no `refresh`. */
+export type AdapterSessions = Sessions<Strategy<'record', boolean, 'sessions'>, undefined, 'user' | 'admin'>
+
+/** One of the runs that the suite makes of all its cases. */
+export interface Run {
+  readonly strategy: 'allowlist' | 'opaque'
+  readonly protocol: 'http1' | 'http2'
+}
+
+/** What a case cannot do without: a refresh token, or header fields as only HTTP/1 can send them. */
+export type Needs = 'refresh' | 'http1'
 
 /** The application under test, listening. */
 export interface StartedApp {
@@ -25,12 +36,13 @@ export interface StartedApp {
 
 /** What a file of cases is given. The application is started when the first case runs. */
 export interface AppBench {
-  test(title: string, run: (app: RunningApp) => Promise<void>): void
+  test(title: string, run: (app: RunningApp) => Promise<void>, ...needs: readonly Needs[]): void
 }
 
 /** Tokens of a session, wherever they travelled. */
 export interface Tokens {
   readonly access: string
+  /** Empty where the strategy has none. */
   readonly refresh: string
   readonly sessionId: string
 }
@@ -40,12 +52,14 @@ export class RunningApp {
   readonly sessions: AdapterSessions
   readonly clock: TestClock
   readonly origin: string
+  readonly run: Run
   readonly #app: StartedApp
   readonly #store: WatchedStore
   readonly #lines: Line[] = []
   #count = 0
 
-  private constructor(sessions: AdapterSessions, clock: TestClock, store: WatchedStore, app: StartedApp) {
+  private constructor(run: Run, sessions: AdapterSessions, clock: TestClock, store: WatchedStore, app: StartedApp) {
+    this.run = run
     this.sessions = sessions
     this.clock = clock
     this.#store = store
@@ -53,11 +67,11 @@ export class RunningApp {
     this.origin = app.origin
   }
 
-  static async start(start: (sessions: AdapterSessions) => Promise<StartedApp>): Promise<RunningApp> {
+  static async start(run: Run, start: (sessions: AdapterSessions) => Promise<StartedApp>): Promise<RunningApp> {
     const clock = testClock()
     const store = new WatchedStore(memoryStore({ runtime: clock.runtime }))
     const sessions: AdapterSessions = createSessions({
-      strategy: allowlist({ issuer: 'https://auth.test', audience: 'https://api.test' }),
+      strategy: strategyOf(run),
       store: store.parts,
       keyring: await loadKeyring(generateKeyring({ signing: ['HS256'] })),
       runtime: clock.runtime,
@@ -66,7 +80,7 @@ export class RunningApp {
       // The cases count what the store is asked, and take it away.
       nearCache: false,
     })
-    return new RunningApp(sessions, clock, store, await start(sessions))
+    return new RunningApp(run, sessions, clock, store, await start(sessions))
   }
 
   async close(): Promise<void> {
@@ -77,7 +91,7 @@ export class RunningApp {
 
   /** A connection of its own, kept alive. */
   line(connections = 1): Line {
-    const line = new Line(this.origin, connections)
+    const line = this.run.protocol === 'http2' ? new Http2Line(this.origin) : new Http1Line(this.origin, connections)
     this.#lines.push(line)
     return line
   }
@@ -94,9 +108,10 @@ export class RunningApp {
       json: { subject, roles, delivery: 'cookie' },
     })
     equals(answer.status, 200)
-    const tokens = { access: cookieIn(answer, 'access'), refresh: cookieIn(answer, 'refresh') }
-    ok(tokens.access && tokens.refresh, 'login with the delivery cookie sets both cookies')
-    return { access: tokens.access, refresh: tokens.refresh, subject, sessionId: await this.idOf(tokens.access) }
+    const [access, refresh] = [cookieIn(answer, 'access'), cookieIn(answer, 'refresh')]
+    ok(access, 'login with the delivery cookie sets the access cookie')
+    equals(refresh !== undefined, this.renews)
+    return { access, refresh: refresh ?? '', subject, sessionId: await this.idOf(access) }
   }
 
   /** Logs in as a program does: the tokens come in the body. */
@@ -104,8 +119,23 @@ export class RunningApp {
     const answer = await this.line().send('POST', '/login', { json: { subject, roles, delivery: 'bearer' } })
     equals(answer.status, 200)
     const { accessToken, refreshToken } = answer.body ?? {}
-    ok(accessToken && refreshToken, 'login with the delivery bearer gives accessToken and refreshToken in the body')
-    return { access: accessToken, refresh: refreshToken, subject, sessionId: await this.idOf(accessToken) }
+    ok(accessToken, 'login with the delivery bearer gives accessToken in the body')
+    equals(refreshToken !== undefined, this.renews)
+    return { access: accessToken, refresh: refreshToken ?? '', subject, sessionId: await this.idOf(accessToken) }
+  }
+
+  /** Logs in both ways: the credentials as a header each. */
+  async both(roles?: readonly string[]): Promise<readonly { readonly by: Header; readonly subject: string }[]> {
+    const [browser, program] = [await this.login(roles), await this.program(roles)]
+    return [
+      { by: cookies(browser), subject: browser.subject },
+      { by: bearer(program.access), subject: program.subject },
+    ]
+  }
+
+  /** Whether there is a refresh token. */
+  get renews(): boolean {
+    return this.run.strategy === 'allowlist'
   }
 
   /** Why a session is over, or `live`. Asks the sessions, not the application. */
@@ -131,9 +161,23 @@ export class RunningApp {
     }
   }
 
+  /** Sends a request whose guard still finds the store, and whatever asks after that does not. */
+  async duringOutageOf(
+    path: string,
+    headers: readonly Header[],
+    check: (answer: Promise<Answer>) => Promise<void>,
+  ): Promise<void> {
+    this.#store.answersUntilDown = 1
+    try {
+      await check(this.line().send('GET', path, { headers }))
+    } finally {
+      this.#store.answersUntilDown = undefined
+    }
+  }
+
   async idOf(accessToken: string): Promise<string> {
     const { kind, sessionId } = await this.sessions.explain(accessToken)
-    equals(kind, 'access_token')
+    equals(kind, this.renews ? 'access_token' : 'opaque_token')
     return sessionId ?? ''
   }
 }
@@ -142,6 +186,8 @@ export class RunningApp {
 class WatchedStore {
   readonly calls: string[] = []
   isDown = false
+  /** How many more reads of a session are answered. */
+  answersUntilDown: number | undefined = undefined
   readonly parts: Pick<Store, 'sessions' | 'lifecycle'>
 
   constructor({ sessions, lifecycle }: Store) {
@@ -151,7 +197,8 @@ class WatchedStore {
         if (typeof method !== 'function') return method
         return async (...args: unknown[]) => {
           this.calls.push(String(name))
-          if (this.isDown) throw new CountersignError('ERR_STORE_UNAVAILABLE', 'the store of the suite is down')
+          if (name === 'read' && this.answersUntilDown !== undefined && --this.answersUntilDown < 0) throw away()
+          if (this.isDown) throw away()
           return method.apply(target, args)
         }
       },
@@ -160,13 +207,24 @@ class WatchedStore {
   }
 }
 
+const away = () => new CountersignError('ERR_STORE_UNAVAILABLE', 'the store of the suite is down')
+
+function strategyOf({ strategy }: Run): Strategy<'record', boolean, 'sessions'> {
+  const audience = 'https://api.test'
+  return strategy === 'opaque'
+    ? opaque({ audience })
+    : allowlist<boolean>({ issuer: 'https://auth.test', audience, refresh: true })
+}
+
+export type Header = readonly [name: string, value: string]
+
 /** A `Cookie` header of our two cookies, or of one. */
-export function cookies(tokens: Partial<Tokens>): readonly [string, string] {
-  const uses = (['access', 'refresh'] as const).filter((use) => tokens[use] !== undefined)
+export function cookies(tokens: Partial<Tokens>): Header {
+  const uses = (['access', 'refresh'] as const).filter((use) => tokens[use] !== undefined && tokens[use] !== '')
   return ['Cookie', uses.map((use) => `${COOKIE_NAMES[use]}=${tokens[use]}`).join('; ')]
 }
 
-export function bearer(token: string): readonly [string, string] {
+export function bearer(token: string): Header {
   return ['Authorization', `Bearer ${token}`]
 }
 

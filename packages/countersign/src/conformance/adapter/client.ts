@@ -4,7 +4,7 @@ import { Agent, type IncomingMessage, request as startRequest } from 'node:http'
 import { invalidOption } from '../../internal/errors.ts'
 
 /** How long one answer may take. */
-const DEADLINE_MS = 20_000
+export const DEADLINE_MS = 20_000
 
 export interface Answer {
   readonly status: number
@@ -23,10 +23,24 @@ export interface Sending {
   /** Name and value of each field, in order; a name may come twice. */
   readonly headers?: readonly (readonly [name: string, value: string])[]
   readonly json?: object
+  /** A body as it is, with its type. */
+  readonly raw?: { readonly type: string; readonly text: string }
 }
 
-/** One connection after the other to an application, kept alive in between. Knows no cookies. */
-export class Line {
+/** Connections to an application, kept alive between requests. Knows no cookies. */
+export interface Line {
+  /** Rejects when the answer does not come, or is not whole. */
+  send(method: string, path: string, sending?: Sending): Promise<Answer>
+  close(): void
+}
+
+/** The text of a body, and its type. */
+export function bodyOf({ json, raw }: Sending): { readonly text: string; readonly type: string | undefined } {
+  if (raw !== undefined) return raw
+  return json === undefined ? { text: '', type: undefined } : { text: JSON.stringify(json), type: 'application/json' }
+}
+
+export class Http1Line implements Line {
   readonly #origin: URL
   readonly #agent: Agent
 
@@ -38,10 +52,10 @@ export class Line {
     this.#agent = new Agent({ keepAlive: true, maxSockets: connections })
   }
 
-  send(method: string, path: string, { headers = [], json }: Sending = {}): Promise<Answer> {
-    const body = json === undefined ? '' : JSON.stringify(json)
-    const ours = [['Host', this.#origin.host] as const, ...headers]
-    if (json !== undefined) ours.push(['Content-Type', 'application/json'])
+  send(method: string, path: string, sending: Sending = {}): Promise<Answer> {
+    const { text: body, type } = bodyOf(sending)
+    const ours = [['Host', this.#origin.host] as const, ...(sending.headers ?? [])]
+    if (type !== undefined) ours.push(['Content-Type', type])
     if (method !== 'GET' && method !== 'HEAD') ours.push(['Content-Length', String(Buffer.byteLength(body))])
     return new Promise((resolve, reject) => {
       const what = `${method} ${path.split('?')[0]}`
@@ -75,7 +89,7 @@ async function collect(response: IncomingMessage): Promise<Answer> {
   }
 }
 
-function parsed(text: string): unknown {
+export function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

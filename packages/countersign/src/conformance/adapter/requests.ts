@@ -1,3 +1,4 @@
+import { ok } from 'node:assert/strict'
 import { equals, matches } from '../checks.ts'
 import { type AppBench, bearer, cookies } from './bench.ts'
 
@@ -45,7 +46,7 @@ export function requestCases({ test }: AppBench): void {
         connections.add(answer.connection)
       }
       // A refusal of a request with a body: what was not read of it must not become the next request.
-      const answer = await line.send('POST', '/refresh', { json: { refreshToken: 'x'.repeat(20_000) } })
+      const answer = await line.send('POST', '/change', { json: { refreshToken: 'x'.repeat(20_000) } })
       seen.push(answer.status)
       connections.add(answer.connection)
     }
@@ -97,8 +98,29 @@ export function requestCases({ test }: AppBench): void {
     equals((await line.send('GET', '/guarded')).status, 401)
   })
 
+  test(
+    'too large: a body is refused, a header is refused, and the next request is answered',
+    async (app) => {
+      const tokens = await app.login()
+      const line = app.line()
+      const json = { subject: app.subject(), delivery: 'bearer', filling: 'x'.repeat(300_000) }
+      const body = await line.send('POST', '/login', { json, headers: [['Origin', app.origin]] }).catch(brokenOff)
+      ok(body.status === 413 || body.status === 0, `a body of 300 kB is answered with ${body.status}`)
+      equals(body.setCookies, [])
+      // Servers may close the connection of a request of which they have not read everything.
+      const token = await app.line().send('GET', '/me', { headers: [bearer(`${tokens.access}${'A'.repeat(6_000)}`)] })
+      matches(token, { status: 401, body: { code: 'invalid_token' } })
+      const headers = [['Cookie', `filling=${'x'.repeat(40_000)}`] as const, cookies(tokens)]
+      const head = await line.send('GET', '/me', { headers }).catch(brokenOff)
+      ok(head.status === 0 || head.status >= 400, `a header of 40 kB is answered with ${head.status}`)
+      equals((await app.line().send('GET', '/me', { headers: [cookies(tokens)] })).status, 200)
+    },
+    'http1',
+  )
+
   test('a forged token asks the store nothing', async (app) => {
     const { access } = await app.program()
+    // Of a MAC or a signature, not of what both protect: that it is broken is all there is to see.
     const at = access.length - 20
     const forged = access.slice(0, at) + (access[at] === 'A' ? 'B' : 'A') + access.slice(at + 1)
     const line = app.line()
@@ -110,3 +132,6 @@ export function requestCases({ test }: AppBench): void {
     equals(calls, [])
   })
 }
+
+/** A server may close the connection while the client is still sending. */
+const brokenOff = () => ({ status: 0, setCookies: [] as string[] })

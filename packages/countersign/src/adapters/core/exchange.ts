@@ -1,0 +1,231 @@
+import { clientAddress } from '../../http/client-address.ts'
+import { oneCookie } from '../../http/cookies.ts'
+import { findCredentials } from '../../http/credentials.ts'
+import { isFormToken, writeFormToken } from '../../http/form-token.ts'
+import type { HttpRefused } from '../../http/refusals.ts'
+import { singleHeader } from '../../http/request.ts'
+import { setPlainCookie } from '../../http/set-cookie.ts'
+import { toBase64url } from '../../internal/bytes.ts'
+import { refuse } from '../../session/reasons.ts'
+import type {
+  Checked,
+  Context,
+  Degraded,
+  DegradedSession,
+  OutagePolicy,
+  Principal,
+  VerifyOptions,
+} from '../../session/types.ts'
+import { forgery } from './forgery.ts'
+import type { Kit } from './options.ts'
+import { quickToken } from './quick-token.ts'
+import type { RequestSource } from './source.ts'
+import type { Auth, Demands, WebSessions } from './types.ts'
+
+type Said = Checked<any> | HttpRefused
+/** What a guard demands besides, where the store does not answer. */
+export type Asked = Demands & { readonly outage?: OutagePolicy }
+
+/**
+ * One request: what is known of its caller. All guards and checks of the request share it, so the store is asked once. It is
+ * what applications see as `auth` on the request.
+ */
+export class Exchange implements Auth<WebSessions> {
+  readonly kit: Kit
+  readonly source: RequestSource
+  session: any = undefined
+  degraded: DegradedSession | undefined = undefined
+  refused: HttpRefused | undefined = undefined
+  /** How the credential came; `undefined` until one was found. */
+  from: 'header' | 'cookie' | undefined = undefined
+  /** Cookies that the answer has to set, whoever writes it. */
+  onCookie: ((line: string) => void) | undefined = undefined
+  /** What the store, or a copy, said of the token as such. */
+  #known: Checked<any> | undefined = undefined
+  #isFresh = false
+  #asking: { readonly fresh: boolean; readonly answer: Promise<Checked<any>> } | undefined = undefined
+  #context: Context | undefined = undefined
+  #browser: string | undefined = undefined
+
+  constructor(kit: Kit, source: RequestSource) {
+    this.kit = kit
+    this.source = source
+  }
+
+  /** Answers from memory: `undefined` when the store must be asked, or when anything about the request is unusual. */
+  checkNow(demands: Demands): Said | undefined {
+    if (this.#known !== undefined) {
+      return demands.fresh && !this.#isFresh ? undefined : this.#judge(this.#known, demands)
+    }
+    const { source, kit } = this
+    const { authorization } = source
+    const token = quickToken(authorization, source.cookie, kit.cookies)
+    if (token === undefined || token === '') return undefined
+    const checked = kit.sessions.verifyNow(token, new CallDemands(demands, this) as VerifyOptions)
+    if (checked === undefined) return undefined
+    if (!checked.ok) {
+      const found = findCredentials(source, { names: kit.cookies })
+      if (!found.ok) return this.#note(found)
+      if (found.access?.token !== token) return undefined
+      this.refused = checked
+      return checked
+    }
+    this.from = authorization === undefined ? 'cookie' : 'header'
+    this.session = checked.session
+    this.#known = checked
+    return checked
+  }
+
+  async check(demands: Demands = NOTHING): Promise<Said> {
+    const checked = (await this.checkWith(demands)) as Said
+    // Whoever asks may be about to change something.
+    const forged = checked.ok ? forgery(this) : undefined
+    if (forged === undefined) return checked
+    this.session = undefined
+    return this.#note(forged)
+  }
+
+  /** The same, with what may be done in an outage, and without the check for forgery. */
+  async checkWith(demands: Asked): Promise<Said | Degraded> {
+    const now = this.checkNow(demands)
+    if (now !== undefined) return now
+    const { kit } = this
+    const found = findCredentials(this.source, { names: kit.cookies })
+    if (!found.ok) return this.#note(found)
+    this.from = found.access?.from
+    const token = found.access?.token ?? ''
+    if (token === '') return this.#note(refuse('missing'))
+    const { outage, ...rest } = demands
+    const { roles, acr, maxAge, fresh, audience } = rest
+    // What these ask for is what only the store knows: then its fault is thrown.
+    const asksForMore = roles !== undefined || acr !== undefined || maxAge !== undefined || fresh === true
+    if (outage !== undefined && !asksForMore && this.#known === undefined) {
+      // With it from the first request on: the process remembers only what it was asked to.
+      const answer = await kit.sessions.verify(token, { outage, context: this.context() })
+      if (answer.ok && answer.degraded) {
+        if (audience !== undefined && !answer.session.audience.includes(audience))
+          return this.#note(refuse('claim_mismatch'))
+        this.degraded = answer.session
+        return answer
+      }
+      this.#known = answer
+    }
+    const known = await this.#ask(token, fresh === true)
+    const said = this.#judge(known, rest)
+    if (said !== undefined) return said
+    // Only the verifier knows the order of the levels and the time.
+    const again = await kit.sessions.verify(token, { ...rest, context: this.context() })
+    return again.ok ? this.#accept(again) : this.#note(again)
+  }
+
+  /** What the token is good for as such, whatever a guard demands: so that all who ask at the same time share one answer. */
+  async #ask(token: string, fresh: boolean): Promise<Checked<any>> {
+    if (this.#known !== undefined && (this.#isFresh || !fresh)) return this.#known
+    if (this.#asking === undefined || (fresh && !this.#asking.fresh)) {
+      const { sessions } = this.kit
+      this.#asking = { fresh, answer: sessions.verify(token, { context: this.context(), ...(fresh && { fresh }) }) }
+    }
+    const asking = this.#asking
+    try {
+      const known = await asking.answer
+      if (this.#isFresh && !asking.fresh) return known
+      this.#isFresh = asking.fresh
+      this.#known = known
+      return known
+    } catch (fault) {
+      if (this.#asking === asking) this.#asking = undefined
+      throw fault
+    }
+  }
+
+  /** Judges what is known by what this call demands. `undefined`: only the verifier can. */
+  #judge(known: Checked<any>, demands: Demands): Said | undefined {
+    if (!known.ok) return this.#note(known)
+    const { inside } = this.kit
+    if (inside === undefined) return demandsMore(demands, known.session) ? undefined : this.#accept(known)
+    const refusal = inside.judge(known.session, demands, () => this.context())
+    return refusal === undefined ? this.#accept(known) : this.#note(refusal)
+  }
+
+  #accept<C extends { readonly ok: true; readonly session: Principal }>(checked: C): C {
+    this.session = checked.session
+    return checked
+  }
+
+  #note<R extends HttpRefused>(refused: R): R {
+    this.refused = refused
+    return refused
+  }
+
+  context(): Context {
+    if (this.#context) return this.#context
+    const { source, kit } = this
+    const userAgent = singleHeader(source, 'user-agent')
+    const ip = clientAddress(source, source.peer, kit.isOurProxy)
+    const { requestId } = source
+    this.#context = {
+      ...(ip !== undefined && { ip }),
+      ...(userAgent !== 'several' && userAgent.value !== undefined && { userAgent: userAgent.value }),
+      ...(requestId !== undefined && { requestId }),
+    }
+    return this.#context
+  }
+
+  formToken(): string {
+    return writeFormToken(this.#boundTo() ?? this.#newBrowser(), this.kit.keys(), this.kit.random)
+  }
+
+  isFormToken(token: unknown): boolean {
+    const boundTo = this.#boundTo()
+    return boundTo !== undefined && isFormToken(token, boundTo, this.kit.keys())
+  }
+
+  /** What form tokens of this request are bound to: the session, or a browser that has none. */
+  #boundTo(): string | undefined {
+    if (this.session?.sessionId !== undefined) return `session:${this.session.sessionId}`
+    const browser = this.#browser ?? oneCookie(this.source, this.kit.cookies.form)
+    return browser === undefined ? undefined : `browser:${browser}`
+  }
+
+  #newBrowser(): string {
+    if (!this.onCookie)
+      throw new Error('a form token for a browser without a session needs an answer to set a cookie on')
+    this.#browser = toBase64url(this.kit.random(16))
+    this.onCookie(setPlainCookie('form', this.#browser, this.kit.cookies))
+    return `browser:${this.#browser}`
+  }
+}
+
+const NOTHING: Demands = Object.freeze({})
+
+/** Whether a session that is live may still not do: where nobody but the verifier can judge. */
+function demandsMore(demands: Demands, session: Principal): boolean {
+  const { roles, acr, maxAge, audience } = demands
+  if (maxAge !== undefined) return true
+  if (acr !== undefined && acr !== session.acr) return true
+  if (audience !== undefined && !session.audience.includes(audience)) return true
+  return roles !== undefined && !roles.some((role) => session.roles.includes(role))
+}
+
+/** The demands of a guard with the context of a request, which only a refusal needs: so it is made only then. */
+class CallDemands {
+  readonly roles: readonly string[] | undefined
+  readonly acr: string | undefined
+  readonly maxAge: Demands['maxAge']
+  readonly audience: string | undefined
+  readonly fresh: boolean | undefined
+  readonly #exchange: Exchange
+
+  constructor(demands: Demands, exchange: Exchange) {
+    this.roles = demands.roles
+    this.acr = demands.acr
+    this.maxAge = demands.maxAge
+    this.audience = demands.audience
+    this.fresh = demands.fresh
+    this.#exchange = exchange
+  }
+
+  get context(): Context {
+    return this.#exchange.context()
+  }
+}

@@ -1,0 +1,37 @@
+import { handOut } from '../../http/deliver.ts'
+import { setPlainCookie } from '../../http/set-cookie.ts'
+import { type Answer, jsonAnswer, redirectAnswer } from './answer.ts'
+import type { Exchange } from './exchange.ts'
+
+/**
+ * The answer of login, refresh and reauth: `{ session, expiresIn, accessToken?, refreshToken? }`, or for a form the page where
+ * it leads.
+ *
+ * @param how.opens - It opens a session: cookies that belong to no session any more are expired.
+ * @param how.bounced - It answers the bounce document, which then is not tried again.
+ */
+export function handedOut(
+  exchange: Exchange,
+  issued: any,
+  how: { readonly opens?: boolean; readonly bounced?: boolean; readonly to?: string | undefined },
+): Answer {
+  const { kit, source } = exchange
+  const { cookies, body } = handOut(issued, {
+    names: kit.cookies,
+    nowMs: kit.nowMs(),
+    ...(how.opens && { request: source }),
+  })
+  exchange.session = issued.session
+  // What came before a login does not survive it: its form tokens are good for nobody any more.
+  const form =
+    how.opens && source.cookie?.includes(kit.cookies.form) ? [setPlainCookie('form', '', kit.cookies, 0)] : []
+  const bounce = how.bounced ? [setPlainCookie('bounce', '1', kit.cookies, BOUNCE_SECONDS)] : []
+  const all = [...cookies, ...form, ...bounce]
+  if (how.to !== undefined) return redirectAnswer(how.to, all)
+  const { sessionId, subject, roles, expiresAtMs } = issued.session
+  const session = { id: sessionId, subject, roles, expiresAt: new Date(expiresAtMs).toISOString() }
+  return jsonAnswer({ session, ...body }, all)
+}
+
+/** How long a second bounce is not tried. Long enough for the page to come, short enough not to be met by the next renewal. */
+const BOUNCE_SECONDS = 15
