@@ -72,7 +72,11 @@ describe.each(WITH_SESSION)('%s %s', (method, path, body) => {
   test('the same cookie twice: 400', async () => {
     const answer = await send({ cookie: `__Host-access=${accessToken}; __Host-access=${accessToken}` })
     expect(said(answer)).toEqual([400, 'invalid_request', 'duplicate_cookie', 'sign_in'])
-    expect(answer.cookies).toEqual([])
+    // Nobody knows which of them is ours: both are expired.
+    expect(answer.cookies).toEqual([
+      '__Host-access=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0',
+      '__Host-refresh=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0',
+    ])
   })
 
   test('a header that is not exactly one token: 400', async () => {
@@ -137,16 +141,12 @@ describe('login', () => {
     expect((await own.get('/auth/session')).status).toBe(200)
   })
 
-  test('garbage in the cookies does not stop a login, two of a kind do', async () => {
+  test('neither garbage in the cookies nor two of a kind stop a login, which is what helps', async () => {
     const own = app.client({ cookie: '__Host-access=garbage; __Host-refresh=garbage' })
     expect((await own.login('alice@example.com')).status).toBe(200)
     const twice = app.client({ cookie: '__Host-refresh=a; __Host-refresh=b' })
-    expect(said(await twice.login('alice@example.com'))).toEqual([
-      400,
-      'invalid_request',
-      'duplicate_cookie',
-      'sign_in',
-    ])
+    const login = await twice.login('alice@example.com')
+    expect([login.status, login.cookies.length]).toEqual([200, 2])
   })
 
   test.each([
@@ -229,7 +229,7 @@ describe('refresh', () => {
   ])('%s', async (_what, body, headers, expected) => {
     const answer = await app.client().post('/auth/refresh', body, headers as Record<string, string>)
     expect(said(answer)).toEqual(expected)
-    expect(answer.cookies).toEqual([])
+    expect(answer.cookies).toHaveLength(expected[2] === 'duplicate_cookie' ? 2 : 0)
   })
 
   test('an access token is not a refresh token', async () => {

@@ -36,6 +36,7 @@ export { type HttpRefused, type RequestReason, type RequestRefused, refuseReques
 export { isSafeMethod, type RequestFacts } from './request.ts'
 export { returnPath } from './return-path.ts'
 export { ANSWER_HEADERS, API_POLICY, CLEAR_SITE_DATA } from './security-headers.ts'
+export { sessionsBehind, sessionsToEnd } from './sessions-behind.ts'
 export {
   type CookieUse,
   expireCookie,

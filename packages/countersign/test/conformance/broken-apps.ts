@@ -51,7 +51,7 @@ export const BROKEN_APPS: readonly BrokenApp[] = [
   ),
   broken(
     'the first of two cookies counts',
-    'two cookies of one name: 400, in whatever order, and nothing is cleared',
+    'two cookies of one name: 400, in whatever order, both are expired, and the next login works',
     () => ({
       factsOf: (request) => ({
         method: request.method ?? '',
@@ -149,7 +149,7 @@ export const BROKEN_APPS: readonly BrokenApp[] = [
   ),
   broken(
     'scripts may read the cookies',
-    'cookie: login sets two host-only cookies that no script reads, and puts no token in the body',
+    'cookie: login sets host-only cookies that no script reads, and puts no token in the body',
     () => ({
       handOut(exchange, issued) {
         const { response } = exchange

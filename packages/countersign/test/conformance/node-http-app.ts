@@ -9,6 +9,7 @@ import {
   carriesCookies,
   checkOrigin,
   expireCookie,
+  expireEveryCookie,
   findCredentials,
   type HttpRefused,
   type ProblemAnswer,
@@ -76,26 +77,31 @@ export const parts: Parts = {
     if (session.delivery === 'bearer') return json(exchange, 200, { accessToken, refreshToken })
     const cookies = [setCookie('access', accessToken)]
     // A token that was only repeated is not written: this answer may be late, and would put an older cookie back.
-    if (rotation !== 'current') cookies.push(setCookie('refresh', refreshToken))
+    if (refreshToken !== undefined && rotation !== 'current') cookies.push(setCookie('refresh', refreshToken))
     return json(exchange, 200, { subject: session.subject }, { 'set-cookie': cookies })
   },
   async logout(exchange) {
     const { sessions, facts, body } = exchange
     const credentials = findCredentials(facts, { refreshToken: textOf(body.refreshToken) })
     if (!credentials.ok) return this.refuse(exchange, credentials)
-    const tokens = [credentials.access?.token, credentials.refresh?.token, ...allCookies(facts)]
-    const ids = new Set<SessionId>()
-    for (const token of tokens) {
-      const { sessionId, kind } = await sessions.explain(token ?? '')
-      if (sessionId && kind.endsWith('_token')) ids.add(sessionId)
-    }
+    const ids = await idsOf(sessions, [credentials.access?.token, credentials.refresh?.token, ...allCookies(facts)])
     if (ids.size === 0) return this.refuse(exchange, { ok: false, reason: 'missing', remedy: 'sign_in' })
     for (const id of ids) await sessions.revoke(id, { reason: 'logout' })
     send(exchange, 204, '', { 'set-cookie': [expireCookie('access'), expireCookie('refresh')] })
   },
-  refuse: (exchange, refused) => answerProblem(exchange, problemOf(refused)),
+  refuse: (exchange, refused) =>
+    answerProblem(exchange, problemOf(refused), refused.reason === 'duplicate_cookie' ? expireEveryCookie() : []),
   fail: (exchange, error) => answerProblem(exchange, problemOfFault(error)),
 }
+async function idsOf(sessions: AdapterSessions, tokens: readonly (string | undefined)[]): Promise<Set<SessionId>> {
+  const ids = new Set<SessionId>()
+  for (const token of tokens) {
+    const { sessionId, kind } = await sessions.explain(token ?? '')
+    if (sessionId && kind.endsWith('_token')) ids.add(sessionId)
+  }
+  return ids
+}
+
 const callers = new WeakMap<IncomingMessage, Promise<Caller>>()
 
 type Guard = (parts: Parts, exchange: Exchange) => Promise<Caller>
@@ -123,7 +129,10 @@ const guarded =
 type Route = (parts: Parts, exchange: Exchange) => Promise<void> | void
 export const ROUTES: Readonly<Record<string, Route>> = {
   'POST /login': async (parts, exchange) => {
-    const issued = await exchange.sessions.issue(exchange.body as never)
+    const { sessions, facts } = exchange
+    // The session that this browser had ends with the login.
+    for (const id of await idsOf(sessions, allCookies(facts))) await sessions.revoke(id, { reason: 'logout' })
+    const issued = await sessions.issue(exchange.body as never)
     return issued.ok ? parts.handOut(exchange, issued) : parts.refuse(exchange, issued)
   },
   'POST /refresh': async (parts, exchange) => {
@@ -134,6 +143,7 @@ export const ROUTES: Readonly<Record<string, Route>> = {
     return issued.ok ? parts.handOut(exchange, issued) : parts.refuse(exchange, issued)
   },
   'POST /logout': (parts, exchange) => parts.logout(exchange),
+  'POST /change': guarded(loggedIn),
   'GET /me': guarded(loggedIn),
   'GET /guarded': guarded(loggedIn, withRole('user'), withRole('admin')),
 }
@@ -145,11 +155,12 @@ export async function startNodeHttp(sessions: AdapterSessions, changes: Partial<
   const server = createServer(async (request, response) => {
     const facts = used.factsOf(request)
     const text = await read(request)
-    const exchange = { sessions, request, response, facts, body: parsed(text), origin }
+    const exchange = { sessions, request, response, facts, body: parsed(text ?? ''), origin }
     try {
       const path = (request.url ?? '').split('?')[0]
       const route = ROUTES[`${used.methodOf(request)} ${path}`]
       if (!route) return answerProblem(exchange, problem(404, 'not_found', { title: 'There is no such thing' }))
+      if (text === undefined) return answerProblem(exchange, problem(413, 'body_too_large', { title: 'Too large' }))
       const admitted = used.admit(exchange)
       if (!admitted.ok) return used.refuse(exchange, admitted)
       await route(used, exchange)
@@ -183,14 +194,23 @@ export function send({ request, response }: Exchange, status: number, text: stri
   response.end(request.method === 'HEAD' ? '' : text)
 }
 
-function answerProblem(exchange: Exchange, { status, headers, body }: ProblemAnswer): void {
-  json(exchange, status, body, headers)
+function answerProblem(
+  exchange: Exchange,
+  { status, headers, body }: ProblemAnswer,
+  cookies: readonly string[] = [],
+): void {
+  json(exchange, status, body, cookies.length > 0 ? { ...headers, 'set-cookie': cookies } : headers)
 }
 
-async function read(request: IncomingMessage): Promise<string> {
+/** `undefined` for more than 64 KiB, which are read all the same: the next request of the connection follows them. */
+async function read(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = []
-  for await (const chunk of request) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks).toString()
+  let bytes = 0
+  for await (const chunk of request) {
+    bytes += (chunk as Buffer).length
+    if (bytes <= 65_536) chunks.push(chunk as Buffer)
+  }
+  return bytes > 65_536 ? undefined : Buffer.concat(chunks).toString()
 }
 
 function parsed(text: string): Exchange['body'] {

@@ -1,25 +1,19 @@
+import { ANSWER_HEADERS } from 'countersign/http'
 import type { FastifyReply } from 'fastify'
 
 /** A year, with all subdomains (ASVS 3.4.1). */
 const HSTS = 'max-age=31536000; includeSubDomains'
-
-/** Nothing that this server says may be run, framed, embedded or guessed at; pages of its own override the policy. */
-export const API_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
 
 /** For the page at `/`: its own script and style, and calls to its own origin. No inline code, so no nonce is needed. */
 export const PAGE_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; object-src 'none'; " +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
-/** Headers of every answer, errors included. Nothing names the software or its version. */
+/** Headers of every answer, errors included; pages of our own override the policy. Nothing names the software or its version. */
 export function securityHeaders(overHttps: boolean): Readonly<Record<string, string>> {
   return {
-    'content-security-policy': API_POLICY,
-    'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
-    'cross-origin-resource-policy': 'same-origin',
+    ...ANSWER_HEADERS,
     'cross-origin-opener-policy': 'same-origin',
-    'cache-control': 'no-store',
     ...(overHttps && { 'strict-transport-security': HSTS }),
   }
 }

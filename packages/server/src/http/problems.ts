@@ -1,6 +1,6 @@
 // The codes that are the server's own, beside those of `countersign/http` (`answers.ts` there).
 import type { AccountRefusalReason, AccountRefused } from 'countersign/accounts'
-import { type ProblemAnswer, problem } from 'countersign/http'
+import { expireEveryCookie, type ProblemAnswer, problem } from 'countersign/http'
 import type { FastifyReply } from 'fastify'
 
 /** Largest body of a request, in bytes. */
@@ -85,6 +85,8 @@ export function accountProblem(refused: AccountRefused): ProblemAnswer {
 export function sendProblem(reply: FastifyReply, answer: ProblemAnswer): FastifyReply {
   const { status, headers, body } = answer
   const { code, reason, endedBy } = body
+  // Nobody knows which of them is ours: both go, and the next login is good again.
+  if (reason === 'duplicate_cookie' && !reply.hasHeader('set-cookie')) reply.header('set-cookie', expireEveryCookie())
   if (status < 500) reply.log.info({ event: 'refused', status, code, reason, endedBy })
   // As text: a response schema would leave out members that it does not know.
   return reply.code(status).headers(headers).send(JSON.stringify(body))

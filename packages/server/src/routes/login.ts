@@ -1,5 +1,5 @@
 import type { Delivery, Device } from 'countersign'
-import { allCookies, problem, problemOf, readCookies } from 'countersign/http'
+import { allCookies, problem, problemOf, sessionsBehind } from 'countersign/http'
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { deliver } from '../http/deliver.ts'
@@ -7,7 +7,6 @@ import { contextOf, factsOf } from '../http/facts.ts'
 import type { Kit } from '../http/kit.ts'
 import { accountProblem, sendProblem } from '../http/problems.ts'
 import { type App, closed, Identifier, NoQuery, Password, ProblemSchema } from '../http/schemas.ts'
-import { sessionsBehind } from '../http/sessions-behind.ts'
 import { DeliveredSchema, DeliverySchema, DeviceSchema } from '../http/view-schemas.ts'
 
 interface Wish {
@@ -42,9 +41,6 @@ export function login(app: App, kit: Kit): void {
       const detail = 'body.delivery "browser" needs a refresh token, which the strategy opaque does not have'
       return sendProblem(reply, problem(400, 'invalid_request', { detail }))
     }
-    const former = readCookies(factsOf(request), kit.cookieNames)
-    if (!former.ok && former.reason === 'duplicate_cookie') return sendProblem(reply, problemOf(former))
-
     let done = await attempt(kit, request, wish)
     // A ban, a role change or a failover happened while the password was hashed: look again, once.
     if (!done.ok && done.reason === 'stale_epoch') done = await attempt(kit, request, wish)
@@ -80,7 +76,7 @@ async function attempt(kit: Kit, request: FastifyRequest, wish: Wish) {
 
 /** A login gives a new session, and the one it replaces dies, whoever's it was (ASVS 7.2.4). */
 async function endFormer(kit: Kit, request: FastifyRequest): Promise<void> {
-  for (const id of await sessionsBehind(kit, allCookies(factsOf(request), kit.cookieNames))) {
+  for (const id of await sessionsBehind(kit.sessions, allCookies(factsOf(request), kit.cookieNames))) {
     await kit.sessions.revoke(id, { reason: 'logout', context: contextOf(request) })
   }
 }

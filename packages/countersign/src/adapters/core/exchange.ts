@@ -38,8 +38,6 @@ export class Exchange implements Auth<WebSessions> {
   refused: HttpRefused | undefined = undefined
   /** How the credential came; `undefined` until one was found. */
   from: 'header' | 'cookie' | undefined = undefined
-  /** Cookies that the answer has to set, whoever writes it. */
-  onCookie: ((line: string) => void) | undefined = undefined
   /** What the store, or a copy, said of the token as such. */
   #known: Checked<any> | undefined = undefined
   #isFresh = false
@@ -188,10 +186,8 @@ export class Exchange implements Auth<WebSessions> {
   }
 
   #newBrowser(): string {
-    if (!this.onCookie)
-      throw new Error('a form token for a browser without a session needs an answer to set a cookie on')
     this.#browser = toBase64url(this.kit.random(16))
-    this.onCookie(setPlainCookie('form', this.#browser, this.kit.cookies))
+    this.source.addCookie(setPlainCookie('form', this.#browser, this.kit.cookies))
     return `browser:${this.#browser}`
   }
 }

@@ -7,15 +7,16 @@ export class FetchSource implements RequestSource {
   readonly method: string
   readonly peer: string | undefined
   readonly requestId: string | undefined
+  readonly parsedBody = undefined
+  readonly addCookie: (line: string) => void
   readonly #request: Request
-  readonly #body: { readonly body?: unknown } | undefined
 
-  constructor(request: Request, peer?: string, requestId?: string, body?: { readonly body?: unknown }) {
+  constructor(request: Request, addCookie: (line: string) => void, peer?: string, requestId?: string) {
     this.#request = request
     this.method = request.method
+    this.addCookie = addCookie
     this.peer = peer
     this.requestId = requestId
-    this.#body = body
   }
 
   get target(): string {
@@ -31,10 +32,6 @@ export class FetchSource implements RequestSource {
 
   get cookie(): string | undefined {
     return this.#request.headers.get('cookie') ?? undefined
-  }
-
-  get parsedBody(): unknown {
-    return this.#body?.body
   }
 
   header(name: string): string | undefined {

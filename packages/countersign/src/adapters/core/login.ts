@@ -2,9 +2,9 @@ import { allCookies } from '../../http/cookies.ts'
 import { FORM_FIELD } from '../../http/form-token.ts'
 import { problem } from '../../http/problem.ts'
 import { returnPath } from '../../http/return-path.ts'
+import { sessionsBehind } from '../../http/sessions-behind.ts'
 import type { SessionId } from '../../session/ids.ts'
 import type { Delivery, Device } from '../../session/record.ts'
-import type { Explanation } from '../../session/types.ts'
 import { type Answer, problemAnswer, redirectAnswer } from './answer.ts'
 import { type Fields, isFormOfPage, readFields, textField } from './body.ts'
 import type { Exchange } from './exchange.ts'
@@ -61,7 +61,7 @@ export async function signIn(exchange: Exchange, input: object, to?: string): Pr
 async function open(exchange: Exchange, input: object): Promise<any> {
   const { kit, source } = exchange
   const context = exchange.context()
-  for (const id of await sessionsBehind(exchange, allCookies(source, kit.cookies))) {
+  for (const id of await formerOf(exchange, allCookies(source, kit.cookies))) {
     await kit.sessions.revoke!(id, { reason: 'logout', context })
   }
   return kit.sessions.issue!({ ...input, context })
@@ -77,17 +77,10 @@ async function deliverOrEnd(exchange: Exchange, issued: any, to: string | undefi
   }
 }
 
-const CREDENTIALS: ReadonlySet<Explanation['kind']> = new Set(['access_token', 'opaque_token', 'refresh_token'])
-
-/** The sessions that genuine tokens belong to, also when those have expired or their sessions are over. */
-export async function sessionsBehind({ kit }: Exchange, tokens: readonly string[]): Promise<ReadonlySet<SessionId>> {
-  const ids = new Set<SessionId>()
-  if (!kit.sessions.explain || !kit.sessions.revoke) return ids
-  for (const token of tokens) {
-    const { kind, sessionId } = await kit.sessions.explain(token)
-    if (CREDENTIALS.has(kind) && sessionId !== undefined) ids.add(sessionId)
-  }
-  return ids
+/** The sessions that genuine tokens belong to; none where sessions cannot be ended anyway. */
+export async function formerOf({ kit }: Exchange, tokens: readonly string[]): Promise<ReadonlySet<SessionId>> {
+  const { explain, revoke } = kit.sessions
+  return explain && revoke ? sessionsBehind({ explain }, tokens) : new Set()
 }
 
 /** `POST <basePath>/reauth`: the same person proves it once more. A new session id, fresh secrets, a fresh authentication time. */

@@ -1,17 +1,15 @@
 import { readBearer } from '../../http/bearer.ts'
 import { allCookies, carriesCookies, carriesFormer } from '../../http/cookies.ts'
-import { type Credentials, findCredentials } from '../../http/credentials.ts'
 import { FORM_FIELD } from '../../http/form-token.ts'
-import type { HttpRefused } from '../../http/refusals.ts'
+import { sessionsToEnd } from '../../http/sessions-behind.ts'
 import { expireEveryCookie } from '../../http/set-cookie.ts'
 import type { SessionId } from '../../session/ids.ts'
-import { type Refused, refuse } from '../../session/reasons.ts'
-import type { Ended, Explanation } from '../../session/types.ts'
+import type { Ended } from '../../session/types.ts'
 import { type Answer, emptyAnswer, jsonAnswer, problemAnswer, redirectAnswer, withHeaders } from './answer.ts'
 import { isFormOfPage, readFields, textField } from './body.ts'
 import type { Exchange } from './exchange.ts'
 import { admit, isOriginUnknown } from './forgery.ts'
-import { sessionsBehind, UNPROVEN } from './login.ts'
+import { formerOf, UNPROVEN } from './login.ts'
 import { answerRefusal } from './refusal.ts'
 
 /**
@@ -29,11 +27,7 @@ export async function logout(exchange: Exchange): Promise<Answer> {
   const refused = admit(exchange, { bearer, formToken: textField(fields, FORM_FIELD) })
   if (refused) return answerRefusal(exchange, refused)
 
-  const credentials = findCredentials(source, {
-    names: kit.cookies,
-    ...(refreshToken !== undefined && { refreshToken }),
-  })
-  const named = credentials.ok ? await sessionsOf(exchange, credentials) : await sessionsOfAll(exchange, credentials)
+  const named = await sessionsToEnd({ explain: kit.sessions.explain! }, source, { names: kit.cookies, refreshToken })
   const page = isFormOfPage(source, isForm) ? (kit.loginPage ?? kit.homePage) : undefined
   if (!named.ok) {
     // The one route where a refusal clears cookies: they were to go, and they are of no use.
@@ -57,7 +51,7 @@ export async function signOut(exchange: Exchange, to?: string): Promise<Answer> 
   const { source, kit } = exchange
   const bearer = readBearer(source)
   const tokens = [...(bearer.ok && bearer.token ? [bearer.token] : []), ...allCookies(source, kit.cookies)]
-  await endAll(exchange, await sessionsBehind(exchange, tokens))
+  await endAll(exchange, await formerOf(exchange, tokens))
   return emptied(exchange, to === undefined ? emptyAnswer(204) : redirectAnswer(to))
 }
 
@@ -83,36 +77,4 @@ function emptied({ kit, source }: Exchange, answer: Answer): Answer {
   const isThere = carriesCookies(source, kit.cookies) || carriesFormer(source, kit.cookies)
   const clear: Record<string, string> = kit.clearSiteData === '' ? {} : { 'clear-site-data': kit.clearSiteData }
   return { ...withHeaders(answer, clear), cookies: isThere ? expireEveryCookie(kit.cookies) : answer.cookies }
-}
-
-/**
- * The request is wrong: one credential came twice, or two cookies have one name. To log out is still what it asks for,
- * and emptying the browser while a session lives on would be the worst answer, so whatever is genuine in it is ended.
- */
-async function sessionsOfAll(exchange: Exchange, refused: HttpRefused) {
-  const { source, kit } = exchange
-  const bearer = readBearer(source)
-  const tokens = [...(bearer.ok && bearer.token ? [bearer.token] : []), ...allCookies(source, kit.cookies)]
-  const ids = await sessionsBehind(exchange, tokens)
-  return ids.size > 0 ? ({ ok: true, ids } as const) : refused
-}
-
-const ACCESS: ReadonlySet<Explanation['kind']> = new Set(['access_token', 'opaque_token'])
-const REFRESH: ReadonlySet<Explanation['kind']> = new Set(['refresh_token'])
-
-/** The sessions that the credentials belong to, or the first refusal when none of them is genuine. */
-async function sessionsOf(
-  { kit }: Exchange,
-  credentials: Credentials,
-): Promise<{ readonly ok: true; readonly ids: ReadonlySet<SessionId> } | HttpRefused> {
-  const ids = new Set<SessionId>()
-  let refused: Refused | undefined
-  for (const [credential, kinds] of [[credentials.access, ACCESS] as const, [credentials.refresh, REFRESH] as const]) {
-    if (!credential) continue
-    const { kind, sessionId, refusal } = await kit.sessions.explain!(credential.token)
-    if (kinds.has(kind) && sessionId !== undefined) ids.add(sessionId)
-    // A session id is not a credential, and a token of one kind is not one of the other.
-    else refused ??= (kinds.has(kind) && refusal) || refuse('malformed')
-  }
-  return ids.size > 0 ? { ok: true, ids } : (refused ?? refuse('missing'))
 }

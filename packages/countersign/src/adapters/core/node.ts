@@ -8,17 +8,30 @@ export class NodeSource implements RequestSource {
   readonly requestId: string | undefined
   readonly target: string
   readonly #raw: IncomingMessage
+  readonly #answer: Answering
   readonly #body: { readonly body?: unknown }
 
   /**
    * @param target - As the browser sent it: frameworks cut off what they mount a router at.
+   * @param answer - What cookies are set on.
    * @param body - What has the parsed body, where somebody parses it.
    */
-  constructor(raw: IncomingMessage, target: string, body: { readonly body?: unknown } = NO_BODY, requestId?: string) {
+  constructor(
+    raw: IncomingMessage,
+    target: string,
+    answer: Answering,
+    body: { readonly body?: unknown } = NO_BODY,
+    requestId?: string,
+  ) {
     this.#raw = raw
     this.target = target
+    this.#answer = answer
     this.#body = body
     this.requestId = requestId
+  }
+
+  addCookie(line: string): void {
+    addCookie(this.#answer, line)
   }
 
   get method(): string {
@@ -52,6 +65,12 @@ export class NodeSource implements RequestSource {
   readBody(maxBytes: number): Promise<string | undefined> {
     return readBody(this.#raw, maxBytes)
   }
+}
+
+/** The part of an answer that cookies are set on. */
+export interface Answering {
+  getHeader(name: string): unknown
+  setHeader(name: string, value: string[]): unknown
 }
 
 const NO_BODY = Object.freeze({})
@@ -114,7 +133,7 @@ export function writeAnswer(response: ServerResponse, answer: Answer): void {
   else response.end(answer.body)
 }
 
-export function addCookie(response: ServerResponse, line: string): void {
+function addCookie(response: Answering, line: string): void {
   const before = response.getHeader('set-cookie')
   const lines = before === undefined ? [] : Array.isArray(before) ? before : [String(before)]
   response.setHeader('set-cookie', [...lines, line])

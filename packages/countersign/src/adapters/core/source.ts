@@ -14,6 +14,8 @@ export interface RequestSource extends RequestFacts {
   readonly requestId: string | undefined
   /** What the application has made of the body already; `undefined` when nobody has read it. */
   readonly parsedBody: unknown
+  /** Sets a cookie on the answer, whoever writes it. */
+  addCookie(line: string): void
   /**
    * Reads the body.
    *

@@ -3,7 +3,7 @@ import type { Answer } from '../core/answer.ts'
 import { Exchange } from '../core/exchange.ts'
 import { asFault, WebFault } from '../core/fault.ts'
 import type { GuardOptions } from '../core/guard.ts'
-import { addCookie, keepPrivate, NodeSource, writeAnswer } from '../core/node.ts'
+import { keepPrivate, NodeSource, writeAnswer } from '../core/node.ts'
 import type { WebOptions } from '../core/options.ts'
 import type { Auth, RoleIn, SignIn, WebSessions } from '../core/types.ts'
 import { createWeb } from '../core/web.ts'
@@ -50,8 +50,7 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Expr
   const exchangeOf = (request: Request, response: Response): Exchange => {
     const there: unknown = request.auth
     if (there instanceof Exchange && there.kit === web.kit) return there
-    const exchange = web.exchange(new NodeSource(request, request.originalUrl, request))
-    exchange.onCookie = (line) => addCookie(response, line)
+    const exchange = web.exchange(new NodeSource(request, request.originalUrl, response, request))
     request.auth = exchange as never
     return exchange
   }

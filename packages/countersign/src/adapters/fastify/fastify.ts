@@ -11,7 +11,7 @@ import { MAX_BODY_BYTES } from '../core/body.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { asFault, WebFault } from '../core/fault.ts'
 import type { GuardOptions } from '../core/guard.ts'
-import { NodeSource, withVary } from '../core/node.ts'
+import { type Answering, NodeSource, withVary } from '../core/node.ts'
 import type { WebOptions } from '../core/options.ts'
 import type { Auth, RoleIn, SignIn, WebSessions } from '../core/types.ts'
 import { createWeb } from '../core/web.ts'
@@ -52,8 +52,9 @@ export interface FastifyAuth<V extends WebSessions> extends FastifyPluginAsync {
   errors(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void
 }
 
-const EXCHANGE = Symbol('countersign')
-type Holding = FastifyRequest & { [EXCHANGE]: Exchange | null }
+const EXCHANGE = Symbol('countersign exchange')
+const REPLY = Symbol('countersign reply')
+type Holding = FastifyRequest & { [EXCHANGE]: Exchange | null; [REPLY]: FastifyReply }
 
 /**
  * @throws CountersignError `ERR_CONFIG_INVALID`, `ERR_CONFIG_UNSAFE`, naming the option.
@@ -68,13 +69,13 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Fast
     const holding = request as Holding
     const there = holding[EXCHANGE]
     if (there) return there
-    const exchange = web.exchange(new NodeSource(request.raw, request.originalUrl, request, request.id))
+    const answer: Answering = {
+      getHeader: () => undefined,
+      // Fastify collects them by itself.
+      setHeader: (_name, lines) => holding[REPLY].header('set-cookie', lines),
+    }
+    const exchange = web.exchange(new NodeSource(request.raw, request.originalUrl, answer, request, request.id))
     holding[EXCHANGE] = exchange
-    return exchange
-  }
-  const withReply = (request: FastifyRequest, reply: FastifyReply): Exchange => {
-    const exchange = exchangeOf(request)
-    exchange.onCookie ??= (line) => reply.header('set-cookie', line)
     return exchange
   }
   const guard = (demands?: GuardOptions): onRequestHookHandler => {
@@ -87,7 +88,7 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Fast
       }
       let answer: ReturnType<typeof made.enter>
       try {
-        answer = made.enter(withReply(request, reply))
+        answer = made.enter(exchangeOf(request))
       } catch (error) {
         return done(asFault(error) as Error)
       }
@@ -98,6 +99,11 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Fast
 
   const plugin = async (app: FastifyInstance): Promise<void> => {
     app.decorateRequest(EXCHANGE as never, null as never)
+    app.decorateRequest(REPLY as never, null as never)
+    app.addHook('onRequest', (request, reply, done) => {
+      ;(request as Holding)[REPLY] = reply
+      done()
+    })
     app.decorateRequest('auth', {
       getter() {
         return exchangeOf(this as FastifyRequest) as never
@@ -119,7 +125,7 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Fast
       })
       for (const { method, path, what } of web.handlers.routes) {
         const handler = async (request: FastifyRequest, reply: FastifyReply) =>
-          send(reply, await web.handlers.handle(withReply(request, reply)))
+          send(reply, await web.handlers.handle(exchangeOf(request)))
         scope.route({ method, url: path, schema: SCHEMAS[what], handler })
         const others = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((one) => one !== method)
         scope.route({ method: others, url: path, schema: { hide: true } as object, handler })
@@ -133,10 +139,10 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Fast
     [Symbol.for('plugin-meta')]: { name: 'countersign', fastify: '5.x' },
     guard,
     async signIn(request: FastifyRequest, reply: FastifyReply, who: SignIn<V>, to?: string) {
-      return send(reply, await web.signIn(withReply(request, reply), who, to))
+      return send(reply, await web.signIn(exchangeOf(request), who, to))
     },
     async signOut(request: FastifyRequest, reply: FastifyReply, to?: string) {
-      return send(reply, await web.signOut(withReply(request, reply), to))
+      return send(reply, await web.signOut(exchangeOf(request), to))
     },
     errors(error: FastifyError, _request: FastifyRequest, reply: FastifyReply) {
       if (error instanceof WebFault) send(reply, error.toAnswer())

@@ -1,7 +1,24 @@
 import type { Route } from '../core/handlers.ts'
 
 const text = { type: 'string' } as const
-const problem = { type: 'object', description: 'application/problem+json', additionalProperties: true } as const
+// With what Fastify's own error handler says: it is written by the schema of the route, which leaves out all else.
+const problem = {
+  type: 'object',
+  description: 'application/problem+json',
+  properties: {
+    type: text,
+    title: text,
+    status: { type: 'integer' },
+    code: text,
+    detail: text,
+    reason: text,
+    endedBy: text,
+    remedy: text,
+    statusCode: { type: 'integer' },
+    error: text,
+    message: text,
+  },
+} as const
 const problems = { '4xx': problem, '5xx': problem } as const
 const form = { returnTo: text, form_token: text } as const
 const session = {
@@ -33,7 +50,10 @@ export const SCHEMAS: Readonly<Record<Route, object>> = {
     summary: 'Open a session',
     body: body({
       delivery: { enum: ['cookie', 'browser', 'bearer'] },
-      persistent: { type: ['boolean', 'string'], description: 'stay logged in after the browser is closed' },
+      persistent: {
+        anyOf: [{ type: 'boolean' }, { enum: ['true', 'false', 'on'] }],
+        description: 'stay logged in after the browser is closed',
+      },
       device: { type: 'object' },
       ...form,
     }),

@@ -52,8 +52,7 @@ export function countersign<V extends WebSessions>(options: FetchOptions<V>): Fe
     let found = known.get(request)
     if (!found) {
       const cookies: string[] = []
-      const exchange = web.exchange(new FetchSource(request, peer?.(request)))
-      exchange.onCookie = (line) => cookies.push(line)
+      const exchange = web.exchange(new FetchSource(request, (line) => cookies.push(line), peer?.(request)))
       found = { exchange, cookies }
       known.set(request, found)
     }

@@ -41,8 +41,8 @@ export function countersign<V extends WebSessions>(options: HonoOptions<V>): Hon
   const exchangeOf = (c: Context): Exchange => {
     const there: unknown = c.get('auth')
     if (there instanceof Exchange && there.kit === web.kit) return there
-    const exchange = web.exchange(new FetchSource(c.req.raw, peer(c), c.get('requestId')))
-    exchange.onCookie = (line) => c.header('set-cookie', line, { append: true })
+    const addCookie = (line: string) => c.header('set-cookie', line, { append: true })
+    const exchange = web.exchange(new FetchSource(c.req.raw, addCookie, peer(c), c.get('requestId')))
     c.set('auth', exchange)
     return exchange
   }

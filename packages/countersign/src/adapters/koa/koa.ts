@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Answer } from '../core/answer.ts'
 import { Exchange } from '../core/exchange.ts'
 import { asFault, WebFault } from '../core/fault.ts'
@@ -19,6 +19,7 @@ export interface KoaState<V extends WebSessions> {
  */
 export interface KoaContext {
   readonly req: IncomingMessage
+  readonly res: ServerResponse
   readonly originalUrl: string
   readonly request: object
   readonly response: { get(field: string): unknown }
@@ -65,8 +66,7 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): KoaA
   const exchangeOf = (ctx: KoaContext): Exchange => {
     const there: unknown = ctx.state.auth
     if (there instanceof Exchange && there.kit === web.kit) return there
-    const exchange = web.exchange(new NodeSource(ctx.req, ctx.originalUrl, ctx.request as { readonly body?: unknown }))
-    exchange.onCookie = (line) => ctx.append('set-cookie', line)
+    const exchange = web.exchange(new NodeSource(ctx.req, ctx.originalUrl, ctx.res, ctx.request))
     ctx.state.auth = exchange
     return exchange
   }
@@ -88,7 +88,7 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): KoaA
           throw asFault(error)
         }
         if (answer !== undefined) return write(ctx, answer)
-        if (!guard.cacheable && !ctx.headerSent && ctx.response.get('cache-control') === '') ctx.set(PRIVATE)
+        if (!guard.cacheable && !ctx.headerSent && !ctx.response.get('cache-control')) ctx.set(PRIVATE)
         await next()
       }
     },

@@ -4,7 +4,7 @@ import type { Answer } from '../core/answer.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { asFault, faultAnswer } from '../core/fault.ts'
 import type { Guard, GuardOptions } from '../core/guard.ts'
-import { addCookie, keepPrivate, NodeSource, writeAnswer } from '../core/node.ts'
+import { type Answering, keepPrivate, NodeSource, writeAnswer } from '../core/node.ts'
 import type { WebOptions } from '../core/options.ts'
 import type { Auth, RoleIn, SessionIn, SignIn, WebSessions } from '../core/types.ts'
 import { createWeb } from '../core/web.ts'
@@ -36,8 +36,8 @@ export interface NodeAuth<V extends WebSessions> {
   ): SessionIn<V> | undefined | Promise<SessionIn<V> | undefined>
   /** Answers when the request is for a handler: `if (await auth.handle(request, response)) return`. */
   handle(request: NodeRequest, response: NodeResponse): Promise<boolean>
-  /** What is known of a request. */
-  of(request: NodeRequest): Auth<V>
+  /** What is known of a request. With the response where nothing else of this adapter has seen it yet, for `formToken`. */
+  of(request: NodeRequest, response?: NodeResponse): Auth<V>
   /** Opens a session for somebody who has proved who they are, and answers: with JSON, or by sending the browser to `to`. */
   signIn(request: NodeRequest, response: NodeResponse, who: SignIn<V>, to?: string): Promise<void>
   /** Ends the session of a request, and answers. */
@@ -67,10 +67,10 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Node
     if (!exchange) {
       // Connect cuts `url` where something is mounted, and keeps it here.
       const { originalUrl, url = '' } = request as IncomingMessage & { readonly originalUrl?: string }
-      exchange = web.exchange(new NodeSource(request as IncomingMessage, originalUrl ?? url, request as object))
+      const answer = (response ?? NO_ANSWER) as Answering
+      exchange = web.exchange(new NodeSource(request as IncomingMessage, originalUrl ?? url, answer, request as object))
       exchanges.set(request, exchange)
     }
-    if (response) exchange.onCookie = (line) => addCookie(response as ServerResponse, line)
     return exchange
   }
   const write = (response: NodeResponse, answer: Answer) => writeAnswer(response as ServerResponse, answer)
@@ -121,7 +121,7 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Node
       write(response, await web.handlers.handle(exchange))
       return true
     },
-    of: (request: NodeRequest) => exchangeOf(request) as unknown as Auth<V>,
+    of: (request: NodeRequest, response?: NodeResponse) => exchangeOf(request, response) as unknown as Auth<V>,
     async signIn(request: NodeRequest, response: NodeResponse, who: SignIn<V>, to?: string) {
       write(response, await web.signIn(exchangeOf(request, response), who, to))
     },
@@ -145,4 +145,11 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Node
     }
     return guard
   }
+}
+
+const NO_ANSWER: Answering = {
+  getHeader: () => undefined,
+  setHeader() {
+    throw new Error('a form token for a browser without a session needs the response: auth.of(request, response)')
+  },
 }

@@ -56,8 +56,8 @@ export interface AdapterSuiteOptions {
   readonly http2?: true | { readonly notRun: string }
   /** Parts that are not run, each with the reason. */
   readonly notRun?: Readonly<Partial<Record<AdapterPart, string>>>
-  /** Cases that the adapter cannot pass, each with the reason. */
-  readonly skip?: readonly Skip[]
+  /** Cases that the adapter cannot pass, each with the reason; with `over` only in the runs over that protocol. */
+  readonly skip?: readonly (Skip & { readonly over?: Run['protocol'] })[]
 }
 
 const OPTIONS = new Set(['runner', 'name', 'start', 'strategies', 'http2', 'notRun', 'skip'])
@@ -93,7 +93,9 @@ export function adapterSuite(options: AdapterSuiteOptions): void {
   made.forEach(({ groups, end }, i) => {
     const { strategy, protocol } = runs[i]!
     const here = new Set(groups.flatMap(({ cases, notRun }) => (notRun ? [] : cases.map(({ title }) => title))))
-    const ours = skip.map(({ reason, tests }) => ({ reason, tests: tests.filter((title) => here.has(title)) }))
+    const ours = skip
+      .filter(({ over = protocol }) => over === protocol)
+      .map(({ reason, tests }) => ({ reason, tests: tests.filter((title) => here.has(title)) }))
     // A named skip stands once, beside what is run.
     const whole =
       i === 0 && typeof http2 === 'object' ? [...groups, { title: 'HTTP/2', cases: [], notRun: http2.notRun }] : groups

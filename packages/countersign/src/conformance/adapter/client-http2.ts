@@ -2,6 +2,7 @@
 import {
   type ClientHttp2Session,
   connect,
+  constants,
   type IncomingHttpHeaders,
   type IncomingHttpStatusHeader,
   type OutgoingHttpHeaders,
@@ -38,8 +39,9 @@ export class Http2Line implements Line {
       })
       stream.on('data', (chunk: Buffer) => chunks.push(chunk))
       stream.on('error', (cause) => reject(new Error(`${what} failed: ${cause.message}`, { cause })))
-      stream.on('aborted', () => reject(new Error(`${what}: the answer is not whole`)))
-      stream.on('end', () => {
+      // Not on `end`, which also comes when the other side has cut the answer off.
+      stream.on('close', () => {
+        if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) reject(new Error(`${what}: the answer is not whole`))
         const body = Buffer.concat(chunks).toString()
         resolve({
           status: answered[':status'] ?? 0,

@@ -9,8 +9,11 @@ export async function startFastify(sessions: AdapterSessions, { protocol }: Run)
   let origins: readonly string[] = []
   const auth = countersign(optionsFor(sessions, () => origins))
   const app = Fastify({ forceCloseConnections: true, ...(protocol === 'http2' && { http2: true }) } as object)
-  await app.register(auth)
+  // Before everything that it is for.
   app.setErrorHandler(auth.errors)
+  await app.register(auth)
+  // Fastify's own repeats the address, and with it whatever somebody put into it.
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'there is nothing here' }))
   for (const path of ROUTES) {
     app.get(path, { onRequest: auth.guard(GUARDS[path]) }, async (request) => aboutSession(session(request)))
   }

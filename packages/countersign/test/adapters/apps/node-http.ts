@@ -48,7 +48,7 @@ export async function startNodeHttp(sessions: AdapterSessions, run: Run): Promis
           return json({ subject: (session ?? degraded)?.subject, degraded: degraded !== undefined })
         }
         case 'GET /form':
-          await auth.of(request).check()
+          await auth.of(request, response).check()
           return json({ token: auth.of(request).formToken() })
         default:
           response.statusCode = 404
