@@ -80,6 +80,13 @@ export const GROUPS: readonly Group[] = [
         rival: 'fast-jwt, stateless, its cache on',
         about: 'the same with the cache of verified tokens that fast-jwt has as an option',
       },
+      {
+        id: 'http-hit/adapter',
+        unit: perSecond,
+        rival: 'our own handler without the adapter',
+        about: 'the guard of our Fastify adapter against a handler that calls `verifyNow` itself',
+        bar: { atLeast: 0.97 },
+      },
     ],
   },
   {
@@ -128,6 +135,13 @@ export const GROUPS: readonly Group[] = [
         rival: 'better-auth on Redis, tuned',
         about: 'the same with a Redis client with our settings',
       },
+      {
+        id: 'http-direct/adapter',
+        unit: perSecond,
+        rival: 'our own handler without the adapter',
+        about: '`opaque`, the guard of our Fastify adapter against a handler that awaits `verify` itself',
+        bar: { atLeast: 0.97 },
+      },
     ],
   },
   {
@@ -165,6 +179,27 @@ export const GROUPS: readonly Group[] = [
         unit: perSecond,
         rival: 'iron-session',
         about: 'an encrypted cookie on Fastify: nothing is asked, and nobody can be logged out',
+      },
+    ],
+  },
+  {
+    id: 'express-hit',
+    title: 'Through the Express adapter',
+    how: 'Express, `allowlist` in a cookie, near cache on, against middleware that needs Node 22 or newer: all of this group runs on that newer Node.',
+    rows: [
+      {
+        id: 'express-hit/bare',
+        unit: perSecond,
+        rival: 'Express without any check',
+        about: 'the guard of our Express adapter against a handler that lets everybody in',
+        bar: { atLeast: 0.9 },
+      },
+      {
+        id: 'express-hit/connect-redis',
+        unit: perSecond,
+        rival: 'express-session, connect-redis',
+        about: 'the same against the usual session middleware, as the READMEs have it',
+        bar: { atLeast: 1.7 },
       },
     ],
   },

@@ -14,6 +14,7 @@ export const MEASURES: Readonly<Record<string, Measure>> = {
   'http-hit': http('this'),
   'http-direct': http('this'),
   'http-middleware': http('24'),
+  'express-hit': http('24'),
   commands,
   propagation,
   bytes,

@@ -1,6 +1,7 @@
-// Countersign behind a handler of Fastify. Variants: `opaque`, `allowlist`, `opaque-cookie`; with `-cached` at the end
-// the near cache is on, else every request asks the store.
+// Countersign behind a handler of Fastify. Variants: `opaque`, `allowlist`, `opaque-cookie`; with `-cached` the near cache
+// is on, else every request asks the store; with `-adapter` it is the adapter that asks, and not the handler.
 import { createSessions } from 'countersign'
+import { countersign } from 'countersign/fastify'
 import { readCookies } from 'countersign/http'
 import { redisStore } from 'countersign/stores/redis'
 import { bearerHeader, fastify, serve, told } from './serve.ts'
@@ -12,12 +13,17 @@ const sessions = createSessions({
   keyring: await keyring(told.keyring),
   // Keys of its own, unless several servers are told to share them.
   store: redisStore({ url: told.redis, prefix: told.prefix ?? `${told.variant}-${process.pid}` }),
-  ...(told.variant.endsWith('-cached') ? NEAR_CACHE : NO_NEAR_CACHE),
+  ...(told.variant.includes('-cached') ? NEAR_CACHE : NO_NEAR_CACHE),
 })
 const tokens = await issueAll(sessions, told.sessions)
 
 const app = fastify()
-if (told.variant.includes('cookie')) {
+if (told.variant.endsWith('-adapter')) {
+  const auth = countersign({ sessions, origins: ['https://app.example.com'] })
+  await app.register(auth)
+  app.get('/', { onRequest: auth.guard() }, async (request) => ({ subject: request.auth.session!.subject }))
+  await serve(app, tokens.map(bearerHeader))
+} else if (told.variant.includes('cookie')) {
   app.get('/', async (request, reply) => {
     const cookies = readCookies({ method: request.method, header: (name) => request.headers[name] })
     const token = cookies.ok ? (cookies.access ?? '') : ''
