@@ -68,6 +68,13 @@ export const GROUPS: readonly Group[] = [
         bar: { atLeast: 0.92 },
       },
       {
+        id: 'http-hit/map-connected',
+        unit: perSecond,
+        rival: 'the same beside idle connections to Redis',
+        about:
+          'the same, where the process of the `Map` has two open connections as ours has: what those cost is not in the ratio',
+      },
+      {
         id: 'http-hit/fast-jwt',
         unit: perSecond,
         rival: 'fast-jwt, stateless',

@@ -28,6 +28,7 @@ const SIDES = {
   'opaque-cookie': ours('opaque-cookie'),
   express: { file: 'sides/express.ts' },
   map: rival('map'),
+  'map-connected': rival('map', { variant: 'connected' }),
   'fast-jwt': rival('fast-jwt'),
   'fast-jwt-cache': rival('fast-jwt', { tuned: true }),
   'get-opaque': rival('get', { variant: 'opaque' }),
@@ -48,6 +49,7 @@ type SideName = keyof typeof SIDES
 /** Row → our side. */
 const OURS: Readonly<Record<string, SideName>> = {
   'http-hit/map': 'allowlist-cached',
+  'http-hit/map-connected': 'allowlist-cached',
   'http-hit/fast-jwt': 'allowlist-cached',
   'http-hit/fast-jwt-cache': 'allowlist-cached',
   'http-hit/adapter': 'allowlist-cached-adapter',

@@ -1,9 +1,10 @@
 // The least that a look-up can cost: the session in a `Map` of this process, by the whole token. Nothing is checked,
-// nothing can be revoked from elsewhere, and all is gone with the process.
+// nothing can be revoked from elsewhere, and all is gone with the process. Variant `connected`: beside two connections to
+// Redis that are open and idle, as the other side has them.
 import { createSessions } from 'countersign'
 import { memoryStore } from 'countersign/stores/memory'
 import { DATA, ROLES, subjectOf } from '../sides/content.ts'
-import { bearerHeader, fastify, serve, told } from '../sides/serve.ts'
+import { bearerHeader, fastify, ourRedisClient, serve, told } from '../sides/serve.ts'
 import { ALLOWLIST, issueAll, keyring, SESSIONS_OPTIONS } from '../sides/sessions.ts'
 
 // The same tokens as the other side, so that the requests are the same bytes.
@@ -15,6 +16,12 @@ const issuer = createSessions({
 })
 const tokens = await issueAll(issuer, told.sessions)
 const map = new Map(tokens.map((token, at) => [token, { subject: subjectOf(at), roles: ROLES, data: DATA }]))
+
+if (told.variant === 'connected') {
+  const clients = [await ourRedisClient(told.redis), await ourRedisClient(told.redis)]
+  // Used as often as the other side has used its own before the first request.
+  for (const token of tokens) for (const client of clients) await client.exists(token.slice(-43))
+}
 
 const app = fastify()
 app.get('/', async (request, reply) => {
