@@ -26,7 +26,8 @@ const sessions = createSessions({
   ...SESSIONS_OPTIONS,
   strategy: ALLOWLIST,
   keyring: await keyring(told.keyring),
-  store: redisStore({ url: told.redis }),
+  // Filling is not measured, and may take its time on a machine that does other things too.
+  store: redisStore({ url: told.redis, deadline: '30s' }),
 })
 const USER_AGENT =
   'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36'

@@ -26,7 +26,7 @@ const sides = told.sides.map(({ redis, tokens, sessions: count }) => {
     ...SESSIONS_OPTIONS,
     strategy: ALLOWLIST,
     keyring: keys,
-    store: redisStore({ url: redis }),
+    store: redisStore({ url: redis, deadline: '30s' }),
     ...NO_NEAR_CACHE,
   })
   return { sessions, subjects: Math.floor(count / DEVICES), tokens: readFileSync(tokens, 'utf8').split('\n') }
