@@ -1,5 +1,7 @@
 // The samples of this folder on the real nginx, HAProxy and Caddy.
+import { spawn } from 'node:child_process'
 import { Agent, request } from 'node:http'
+import { fileURLToPath } from 'node:url'
 import { createVerifier } from 'countersign'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
@@ -254,6 +256,20 @@ describe.each(['nginx', 'haproxy', 'caddy'] as const)('%s', (kind) => {
       ])
   })
 
+  test('a path that leads elsewhere than it looks is judged by where it leads', async () => {
+    const before = stack.reached()
+    for (const path of [
+      '/shop/../admin/',
+      '/shop/%2e%2e/admin/',
+      '/shop/.%2E/admin/',
+      '/shop/..%2fadmin/',
+      '/shop/./../admin/',
+      '/shop//../../admin/',
+    ])
+      expect([path, (await send('GET', path, [cookie])).status]).toEqual([path, expect.toBeOneOf([400, 403, 404])])
+    expect(stack.reached()).toBe(before)
+  })
+
   test('HEAD', async () => {
     const reply = await send('HEAD', '/shop/', [cookie])
     expect([reply.status, reply.text, reply.received?.method]).toEqual([200, '', 'HEAD'])
@@ -349,6 +365,35 @@ describe.each(['nginx', 'haproxy', 'caddy'] as const)('%s', (kind) => {
     await stack.restart()
     expect((await send('GET', '/shop/', [cookie])).status).toBe(200)
   })
+})
+
+test('haproxy lets nobody through when the script fails, at whatever line', async () => {
+  for (const line of ['  local http = txn.http', '  txn:set_var(']) {
+    const stack = await startStack('haproxy', { edit: (text) => text.replace(line, `  error("broken")\n${line}`) })
+    const reply = await stack.send('GET', '/shop/', [`Cookie: ${stack.alice}`])
+    expect(told(reply)).toEqual({ status: 503, code: 'unavailable', cookies: undefined })
+    expect([header(reply, 'retry-after'), stack.reached()]).toEqual(['2', 0])
+    await stack.close()
+  }
+})
+
+test('try-it.ts starts everything with one command, and ends it', async () => {
+  const file = fileURLToPath(new URL('try-it.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--import', 'tsx', file], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  const url = await new Promise<string>((resolve, reject) => {
+    let text = ''
+    child.stdout.setEncoding('utf8').on('data', (chunk) => {
+      text += chunk
+      const found = /listens on (\S+):/.exec(text)?.[1]
+      if (found) resolve(found)
+    })
+    void ended.then((code) => reject(new Error(`it ended with ${code}`)))
+  })
+  expect((await fetch(`${url}/shop/`)).status).toBe(401)
+  child.kill('SIGINT')
+  expect(await ended).toBe(0)
+  await expect(fetch(url)).rejects.toThrow()
 })
 
 // Not a program of Debian, and none that a registry of ours has.
