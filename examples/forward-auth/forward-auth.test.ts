@@ -197,7 +197,6 @@ describe.each(['nginx', 'haproxy', 'caddy'] as const)('%s', (kind) => {
       for (const times of [1, 2]) {
         const lines = Array.from({ length: times }, (_, i) => `${name}: mallory${i}`)
         const { status, received } = await send('GET', '/shop/', [cookie, ...lines])
-        // Caddy says nothing else than the standard to a client that repeats a field; all pass the request on.
         expect([status, JSON.stringify(received)]).toEqual([200, expect.not.stringContaining('mallory')])
         const names = identityIn(received)
           .filter(([, value]) => value !== '')
@@ -221,8 +220,6 @@ describe.each(['nginx', 'haproxy', 'caddy'] as const)('%s', (kind) => {
         'X-Auth-Subject: mallory',
         'X-Last: 1',
       ])
-      // Caddy takes a cookie away that somebody names so: then nobody is logged in, which is refused.
-      if (status === 401 && value.includes('Cookie')) return
       expect(status).toBe(200)
       expect(identityIn(received).filter(([, one]) => one !== '')).toHaveLength(4)
       expect(valuesOf(received, 'x-auth-subject')).toEqual([expect.stringMatching(/^[\w-]{24}$/)])
