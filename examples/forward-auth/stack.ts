@@ -37,6 +37,14 @@ export interface Reply {
   readonly received?: Received
 }
 
+export const header = (reply: Reply, name: string) => reply.headers.get(name)?.join(', ')
+/** Of an answer that is a problem: what matters. */
+export const told = (reply: Reply) => ({
+  status: reply.status,
+  code: JSON.parse(reply.text).code,
+  cookies: reply.headers.get('set-cookie'),
+})
+
 export interface Stack {
   readonly url: string
   readonly proxy: ProxyProcess
