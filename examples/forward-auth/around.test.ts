@@ -7,10 +7,13 @@ import { header, startStack, told } from './stack.ts'
 test('haproxy lets nobody through when the script fails, at whatever line', async () => {
   for (const line of ['  local http = txn.http', '  txn:set_var(']) {
     const stack = await startStack('haproxy', { edit: (text) => text.replace(line, `  error("broken")\n${line}`) })
-    const reply = await stack.send('GET', '/shop/', [`Cookie: ${stack.alice}`])
-    expect(told(reply)).toEqual({ status: 503, code: 'unavailable', cookies: undefined })
-    expect([header(reply, 'retry-after'), stack.reached()]).toEqual(['2', 0])
-    await stack.close()
+    try {
+      const reply = await stack.send('GET', '/shop/', [`Cookie: ${stack.alice}`])
+      expect(told(reply)).toEqual({ status: 503, code: 'unavailable', cookies: undefined })
+      expect([header(reply, 'retry-after'), stack.reached()]).toEqual(['2', 0])
+    } finally {
+      await stack.close()
+    }
   }
 })
 
