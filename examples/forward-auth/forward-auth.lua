@@ -1,5 +1,6 @@
 -- Asks Countersign whether a request may pass, and says to the upstream who it is from: `http-request lua.forward_auth URL`.
--- Refuses by default: what cannot be asked is 503, and the only way on is an answer of 200.
+-- The only way on is an answer of 200, and then the last thing that is done is to set txn.forward_auth to `passed`: HAProxy
+-- skips an action that fails, so its configuration has to look for it.
 
 -- What is asked about. Nothing else is sent, so that no field of the client can stand for one of ours.
 local ASKED = {
@@ -10,8 +11,6 @@ local ASKED = {
 local TOLD = { "content-type", "cache-control", "location", "www-authenticate", "retry-after" }
 local TIMEOUT_MS = 5000
 local OURS = { ["__Host-access"] = true, ["__Host-refresh"] = true }
-local UNAVAILABLE = '{"type":"urn:countersign:problem:unavailable",'
-  .. '"title":"The service cannot answer at the moment","status":503,"code":"unavailable"}'
 
 -- HAProxy counts the values of a field from 0.
 local function values(list)
@@ -65,8 +64,7 @@ core.register_action("forward_auth", { "http-req" }, function(txn, url)
   local status = done and done.status
   if status ~= 200 and status ~= 303 and status ~= 401 and status ~= 403 then
     if status ~= 503 then core.Warning("forward_auth: answered with " .. tostring(status)) end
-    local unavailable = { ["content-type"] = { "application/problem+json" }, ["cache-control"] = { "no-store" }, ["retry-after"] = { "2" } }
-    return answer(txn, 503, unavailable, UNAVAILABLE)
+    return
   end
   if status ~= 200 then
     local told = {}
@@ -91,4 +89,5 @@ core.register_action("forward_auth", { "http-req" }, function(txn, url)
   http:req_del_header("connection")
   if upgrades then http:req_set_header("connection", "upgrade") else http:req_del_header("upgrade") end
   http:req_set_header("x-forwarded-for", txn.f:src())
+  txn:set_var("txn.forward_auth", "passed")
 end, 1)

@@ -37,6 +37,14 @@ export interface Reply {
   readonly received?: Received
 }
 
+export const header = (reply: Reply, name: string) => reply.headers.get(name)?.join(', ')
+/** Of an answer that is a problem: what matters. */
+export const told = (reply: Reply) => ({
+  status: reply.status,
+  code: JSON.parse(reply.text).code,
+  cookies: reply.headers.get('set-cookie'),
+})
+
 export interface Stack {
   readonly url: string
   readonly proxy: ProxyProcess
@@ -55,11 +63,36 @@ export interface Stack {
   close(): Promise<void>
 }
 
+/** Between finding a free port and listening on it somebody else can take it: then all begins anew. */
 export async function startStack(kind: ProxyKind, options: ProxyOptions = {}): Promise<Stack> {
+  for (let attempt = 1; ; attempt++) {
+    const undo: (() => unknown)[] = []
+    try {
+      return await start(kind, options, undo)
+    } catch (error) {
+      await undoAll(undo)
+      if (attempt === 3) throw error
+    }
+  }
+}
+
+async function undoAll(undo: (() => unknown)[]): Promise<void> {
+  for (let step = undo.pop(); step; step = undo.pop()) await step()
+}
+
+/** @param undo - Gets what undoes each step, so that nothing is left of a start that fails. */
+async function start(kind: ProxyKind, options: ProxyOptions, undo: (() => unknown)[]): Promise<Stack> {
   const folder = mkdtempSync(join(tmpdir(), `countersign-forward-${kind}-`))
+  undo.push(() => rmSync(folder, { recursive: true, force: true }))
   const data = join(folder, 'data')
   let count = 0
   const [shop, admin] = await Promise.all(['shop', 'admin'].map((name) => startUpstream(name, () => count++)))
+  undo.push(() => {
+    for (const server of [shop!, admin!]) {
+      server.closeAllConnections()
+      server.close()
+    }
+  })
   const portOf = (server: Server) => (server.address() as AddressInfo).port
   const ports = { own: await freePort(), countersign: await freePort(), shop: portOf(shop!), admin: portOf(admin!) }
   const url = `http://127.0.0.1:${ports.own}`
@@ -67,8 +100,9 @@ export async function startStack(kind: ProxyKind, options: ProxyOptions = {}): P
   const file = join(folder, 'countersign.json')
   writeFileSync(file, JSON.stringify({ upstreams: [{ name: 'shop', audience: AUDIENCE }] }))
   const flags = ['--data', data, '--config', file, '--port', `${ports.countersign}`]
-  const start = () => startServer([...flags, '--trusted-proxy', '127.0.0.1', '--public-url', url])
-  let service = await start()
+  const serve = () => startServer([...flags, '--trusted-proxy', '127.0.0.1', '--public-url', url])
+  let service = await serve()
+  undo.push(() => service.stop())
   for (const [name, ...more] of [
     ['alice@example.com', '--role', 'user'],
     ['root@example.com', '--role', 'admin'],
@@ -77,6 +111,7 @@ export async function startStack(kind: ProxyKind, options: ProxyOptions = {}): P
     if (code !== 0) throw new Error(stderr)
   }
   const proxy = await startProxy(kind, ports, options)
+  undo.push(() => proxy.stop())
 
   const send = (method: string, path: string, lines: readonly string[] = [], body = ''): Promise<Reply> =>
     exchange(ports.own, [
@@ -110,17 +145,9 @@ export async function startStack(kind: ProxyKind, options: ProxyOptions = {}): P
     send,
     login,
     async restart() {
-      service = await start()
+      service = await serve()
     },
-    async close() {
-      await proxy.stop()
-      await service.stop()
-      for (const server of [shop!, admin!]) {
-        server.closeAllConnections()
-        server.close()
-      }
-      rmSync(folder, { recursive: true, force: true })
-    },
+    close: () => undoAll(undo),
   }
 }
 

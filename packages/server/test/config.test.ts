@@ -99,6 +99,15 @@ describe('upstreams and the login', () => {
     ])
   })
 
+  test('upstreams without a proxy that could ask for them', async () => {
+    const upstreams = [{ name: 'shop', audience: 'https://shop.test' }]
+    expect(await problemsOf({ file: file({ upstreams }) })).toEqual([
+      expect.stringMatching(/^trustedProxies is missing: upstreams are for proxies that ask \/verify/),
+    ])
+    const { upstreams: read } = await resolve({ file: file({ upstreams, trustedProxies: ['127.0.0.1'] }) })
+    expect(read).toEqual(upstreams)
+  })
+
   test.each(['https://evil.test/', '//evil.test', '/\\evil.test', 'login', '/login?x=1', '/login#x', '/lo gin', ''])(
     'a login at %j is refused: it must be a path, so that it is on the host that was asked for',
     async (loginPath) => {

@@ -119,7 +119,9 @@ test('safe methods change nothing', async () => {
   for (const method of ['GET', 'HEAD', 'OPTIONS']) {
     for (const path of ['/auth/logout', '/auth/refresh', '/auth/login', '/auth/sessions/revoke-all']) {
       const answer = await app.client({ cookie: victim.cookie }).send(method, path)
-      expect([method, path, answer.status, answer.cookies.length]).toEqual([method, path, 405, 0])
+      // Beside the login itself there is its page.
+      const isPage = path === '/auth/login' && method !== 'OPTIONS'
+      expect([method, path, answer.status, answer.cookies.length]).toEqual([method, path, isPage ? 200 : 405, 0])
       expect(answer.headers.get('access-control-allow-origin')).toBeNull()
     }
   }

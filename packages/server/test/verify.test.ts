@@ -2,6 +2,8 @@
 import { request as httpRequest } from 'node:http'
 import { createVerifier } from 'countersign'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ServerSessions } from '../src/http/kit.ts'
+import { proxyCheck } from '../src/http/proxies.ts'
 import { type Answer, bearer, problemIn, startApp, type TestApp } from './support.ts'
 
 const PROXY = { trustedProxies: ['127.0.0.0/8'], upstreams: [{ name: 'shop', audience: 'https://shop.test' }] }
@@ -178,6 +180,16 @@ describe('401', () => {
   })
 })
 
+test('why a session ended may be any text, also in a header', async () => {
+  const token = await tokenOf('text@example.com')
+  const { sessionId } = await app.sessions.explain(token)
+  const reason = 'gesperrt – Größe\r\nX: 1\u007f\u2028😀'
+  await app.sessions.revoke(sessionId!, { reason })
+  const answer = await ask('/verify', { ...ASKED, ...bearer(token) })
+  expect([answer.status, answer.body.endedBy, answer.headers.get('x')]).toEqual([401, reason, null])
+  expect(JSON.parse(answer.headers.get('x-auth-problem')!)).toEqual(answer.body)
+})
+
 describe('navigation=redirect', () => {
   const go = (headers: Fields) => ask('/verify?navigation=redirect', { ...ASKED, ...headers })
 
@@ -289,6 +301,42 @@ test('it counts as use of the session; a refusal for the role does not', async (
   expect((await ask('/verify', fields, 'GET', own.url)).status).toBe(200)
   await expect.poll(seen).toBeGreaterThan(before)
   await own.close()
+})
+
+test('the store is asked once, and not at all where the near cache knows the session', async () => {
+  let asked = 0
+  const around = (sessions: ServerSessions): ServerSessions => ({
+    ...sessions,
+    verify: ((...args: Parameters<ServerSessions['verify']>) => {
+      asked++
+      return sessions.verify(...args)
+    }) as ServerSessions['verify'],
+  })
+  const own = await startApp({ store: 'sqlite', settings: PROXY, around })
+  const fields = { ...ASKED, ...(await cookiesOf(own, 'near@example.com')) }
+  const verify = async () => (await ask('/verify', fields, 'GET', own.url)).status
+  expect([await verify(), asked]).toEqual([200, 1])
+  for (let i = 0; i < 5; i++) expect(await verify()).toBe(200)
+  expect(asked).toBeLessThan(3)
+  await own.close()
+})
+
+test.each([
+  ['10.1.2.3', true],
+  ['::ffff:10.1.2.3', true],
+  ['::FFFF:10.1.2.3', true],
+  ['11.1.2.3', false],
+  ['::ffff:11.1.2.3', false],
+  ['127.0.0.1', true],
+  ['127.0.0.2', false],
+  ['fd00::1', true],
+  ['fe00::1', false],
+  ['', false],
+  ['unknown', false],
+  [undefined, false],
+])('a peer %s is a listed proxy: %s', (address, expected) => {
+  expect(proxyCheck(['10.0.0.0/8', '127.0.0.1', 'fd00::/8'])(address)).toBe(expected)
+  expect(proxyCheck([])(address)).toBe(false)
 })
 
 test('a store that is away: 503 with Retry-After, and no cookie', async () => {

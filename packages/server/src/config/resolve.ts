@@ -124,6 +124,8 @@ function crossCheck(values: Partial<Settings>): [FieldName, string][] {
     keys,
     tlsCert,
     tlsKey,
+    trustedProxies,
+    upstreams,
     unsafePlainHttpOffLoopback: unsafe,
   } = values
   if (tlsCert !== undefined && tlsKey === undefined)
@@ -144,6 +146,9 @@ function crossCheck(values: Partial<Settings>): [FieldName, string][] {
   }
   if (mailCommand !== undefined && publicUrl === undefined && linkUrl === undefined) {
     problems.push(['linkUrl', 'is missing: links in mails need it, or "publicUrl"; they are never made from a request'])
+  }
+  if (upstreams !== undefined && upstreams.length > 0 && trustedProxies?.length === 0) {
+    problems.push(['trustedProxies', 'is missing: upstreams are for proxies that ask /verify, and none is listed'])
   }
   if (store !== undefined && store.kind !== 'sqlite' && store.kind !== 'memory' && keys === undefined) {
     problems.push([

@@ -71,7 +71,7 @@ async function answer(kit: Kit, request: FastifyRequest, reply: FastifyReply): P
   const status = refused.status === 403 ? 403 : 401
   const body = { ...refused.body, status }
   // So that a proxy which cannot hand on our body can write the same.
-  const told = { 'x-auth-problem': JSON.stringify(body) }
+  const told = { 'x-auth-problem': asciiJson(body) }
   const headers = { ...refused.headers, ...told, ...(status === 401 && { location: loginFor(kit, original) }) }
   if (status === 401 && demanded.navigation === 'redirect' && original.navigates) {
     return reply
@@ -112,6 +112,12 @@ function loginFor(kit: Kit, { returnPath, refererPath }: OriginalRequest): strin
   const { loginPath = '/auth/login' } = kit.settings
   if (returnPath === undefined) return loginPath
   return `${loginPath}?return_to=${encodeURIComponent(returnPath)}${refererPath === loginPath ? '&again=1' : ''}`
+}
+
+/** For a header: what ended a session may be a text of anybody's. */
+function asciiJson(value: unknown): string {
+  const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return JSON.stringify(value).replace(/[^\x20-\x7e]/g, escaped)
 }
 
 function proxyIsWrong(reply: FastifyReply, detail: string): FastifyReply {
