@@ -116,8 +116,8 @@ export async function compileProblems(
     const places = new Map<string, { path: string; line: number }>()
     for (const [path, markdown] of files) {
       for (const { language, info, code, line } of codeBlocks(markdown).blocks) {
-        if (language !== 'ts' || info === 'fragment' || info.startsWith('from ')) continue
-        const name = `block-${places.size}.ts`
+        if (!/^tsx?$/.test(language) || info === 'fragment' || info.startsWith('from ')) continue
+        const name = `block-${places.size}.${language}`
         writeFileSync(join(folder, name), code)
         places.set(name, { path, line })
       }
@@ -130,6 +130,7 @@ export async function compileProblems(
       target: 'es2022',
       module: 'nodenext',
       moduleDetection: 'force',
+      jsx: 'react-jsx',
       strict: true,
       exactOptionalPropertyTypes: true,
       noUncheckedIndexedAccess: true,
@@ -140,7 +141,7 @@ export async function compileProblems(
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [...places.keys()] }))
     const { code, output } = await run(bin('tsc'), ['-p', folder, '--pretty', 'false'], { cwd: folder })
     const problems: string[] = []
-    for (const [, name, line, message] of output.matchAll(/^(\S+?\.ts)\((\d+),\d+\): error (.*)$/gm)) {
+    for (const [, name, line, message] of output.matchAll(/^(\S+?\.tsx?)\((\d+),\d+\): error (.*)$/gm)) {
       const place = places.get(name!)
       if (place) problems.push(`${place.path}:${place.line + Number(line)} ${message}`)
     }
