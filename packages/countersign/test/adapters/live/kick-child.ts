@@ -7,7 +7,7 @@ import { guardUpgrades } from 'countersign/adapters/ws'
 import { postgresStore } from 'countersign/stores/postgres'
 import { redisStore } from 'countersign/stores/redis'
 import { sqliteStore } from 'countersign/stores/sqlite'
-import { WebSocketServer } from 'ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import { z } from 'zod'
 
 export interface ChildSetup {
@@ -42,10 +42,21 @@ async function main(setup: ChildSetup) {
   const live = liveConnections({ sessions })
   const server = createServer()
   const wss = new WebSocketServer({ noServer: true })
-  server.on('upgrade', guardUpgrades(wss, { live, origins: [setup.origin], onConnection: () => {} }))
+  /** When each connection was told to close, on the wall clock of the machine. From then on it is not heard. */
+  let endedAtMs: number[] = []
+  const onConnection = (socket: WebSocket) => {
+    const close = socket.close.bind(socket)
+    socket.close = (...how) => {
+      if (socket.readyState === socket.OPEN) endedAtMs.push(performance.timeOrigin + performance.now())
+      close(...how)
+    }
+  }
+  server.on('upgrade', guardUpgrades(wss, { live, origins: [setup.origin], onConnection }))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   process.on('message', (message) => {
-    if (message === 'health') process.send!(live.health())
+    if (message !== 'health') return
+    process.send!({ open: live.size, endedAtMs, resets: sessions.health().nearCache.drops.reset })
+    endedAtMs = []
   })
   // The test has ended, or has asked for it.
   process.once('disconnect', async () => {
