@@ -169,8 +169,8 @@ export class Exchange implements Auth<WebSessions> {
     return this.#context
   }
 
-  formToken(): string {
-    return writeFormToken(this.#boundTo() ?? this.#newBrowser(), this.kit.keys(), this.kit.random)
+  formToken(addCookie = (line: string) => this.source.addCookie(line)): string {
+    return writeFormToken(this.#boundTo() ?? this.#newBrowser(addCookie), this.kit.keys(), this.kit.random)
   }
 
   isFormToken(token: unknown): boolean {
@@ -185,9 +185,9 @@ export class Exchange implements Auth<WebSessions> {
     return browser === undefined ? undefined : `browser:${browser}`
   }
 
-  #newBrowser(): string {
+  #newBrowser(addCookie: (line: string) => void): string {
     this.#browser = toBase64url(this.kit.random(16))
-    this.source.addCookie(setPlainCookie('form', this.#browser, this.kit.cookies))
+    addCookie(setPlainCookie('form', this.#browser, this.kit.cookies))
     return `browser:${this.#browser}`
   }
 }

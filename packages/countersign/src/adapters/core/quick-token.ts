@@ -2,7 +2,8 @@ import type { CookieNames } from '../../http/cookie-options.ts'
 
 /**
  * The access token of a plain request, for the path of nearly every request: no lists, no expressions, one slice. Gives
- * `undefined` wherever anything is unusual, and then `findCredentials` decides; what it gives is what that finds too.
+ * `undefined` wherever anything is unusual, and then `findCredentials` decides; what it gives
+ * is what that finds too. Of the refresh cookie it sees only whether it is there twice, not whether its value could be one.
  *
  * @param authorization - `null` when the field came more than once.
  */

@@ -48,13 +48,15 @@ export interface FastifyAuth<V extends WebSessions> extends FastifyPluginAsync {
   signIn(request: FastifyRequest, reply: FastifyReply, who: SignIn<V>, to?: string): Promise<FastifyReply>
   /** Ends the session of a request, and answers. */
   signOut(request: FastifyRequest, reply: FastifyReply, to?: string): Promise<FastifyReply>
+  /** `request.auth.formToken()` for routes without a guard, where the browser may need a cookie. After `request.auth.check()`. */
+  formToken(request: FastifyRequest, reply: FastifyReply): string
   /** For `app.setErrorHandler`: answers faults of ours as `application/problem+json`, and all else as Fastify does. */
   errors(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void
 }
 
-const EXCHANGE = Symbol('countersign exchange')
-const REPLY = Symbol('countersign reply')
-type Holding = FastifyRequest & { [EXCHANGE]: Exchange | null; [REPLY]: FastifyReply }
+const EXCHANGE = Symbol('countersign')
+/** Not decorated: what is decorated with a value costs every request of the application, also those that nobody guards. */
+type Holding = FastifyRequest & { [EXCHANGE]?: Exchange }
 
 /**
  * @throws CountersignError `ERR_CONFIG_INVALID`, `ERR_CONFIG_UNSAFE`, naming the option.
@@ -69,41 +71,30 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Fast
     const holding = request as Holding
     const there = holding[EXCHANGE]
     if (there) return there
-    const answer: Answering = {
-      getHeader: () => undefined,
-      // Fastify collects them by itself.
-      setHeader: (_name, lines) => holding[REPLY].header('set-cookie', lines),
-    }
-    const exchange = web.exchange(new NodeSource(request.raw, request.originalUrl, answer, request, request.id))
+    const exchange = web.exchange(new NodeSource(request.raw, request.originalUrl, NO_REPLY, request, request.id))
     holding[EXCHANGE] = exchange
     return exchange
   }
   const guard = (demands?: GuardOptions): onRequestHookHandler => {
     const made = web.guard(demands)
+    const settle = (reply: FastifyReply, answer: Answer | undefined, done: () => void): void => {
+      if (answer !== undefined) return void send(reply, answer)
+      if (!made.cacheable && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
+      done()
+    }
     return (request, reply, done) => {
-      const go = (answer: Answer | undefined) => {
-        if (answer !== undefined) return void send(reply, answer)
-        if (!made.cacheable && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
-        done()
-      }
       let answer: ReturnType<typeof made.enter>
       try {
         answer = made.enter(exchangeOf(request))
       } catch (error) {
         return done(asFault(error) as Error)
       }
-      if (answer instanceof Promise) answer.then(go).catch(done)
-      else go(answer)
+      if (answer instanceof Promise) answer.then((final) => settle(reply, final, done)).catch(done)
+      else settle(reply, answer, done)
     }
   }
 
   const plugin = async (app: FastifyInstance): Promise<void> => {
-    app.decorateRequest(EXCHANGE as never, null as never)
-    app.decorateRequest(REPLY as never, null as never)
-    app.addHook('onRequest', (request, reply, done) => {
-      ;(request as Holding)[REPLY] = reply
-      done()
-    })
     app.decorateRequest('auth', {
       getter() {
         return exchangeOf(this as FastifyRequest) as never
@@ -144,6 +135,9 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Fast
     async signOut(request: FastifyRequest, reply: FastifyReply, to?: string) {
       return send(reply, await web.signOut(exchangeOf(request), to))
     },
+    formToken(request: FastifyRequest, reply: FastifyReply) {
+      return exchangeOf(request).formToken((line) => reply.header('set-cookie', line))
+    },
     errors(error: FastifyError, _request: FastifyRequest, reply: FastifyReply) {
       if (error instanceof WebFault) send(reply, error.toAnswer())
       else reply.send(error)
@@ -158,4 +152,11 @@ function send(reply: FastifyReply, answer: Answer): FastifyReply {
   for (const line of answer.cookies) reply.header('set-cookie', line)
   // As text: a response schema would leave out members that it does not know.
   return answer.body === '' ? reply.send() : reply.send(answer.body)
+}
+
+const NO_REPLY: Answering = {
+  getHeader: () => undefined,
+  setHeader() {
+    throw new Error('a form token for a browser without a session needs the reply: auth.formToken(request, reply)')
+  },
 }

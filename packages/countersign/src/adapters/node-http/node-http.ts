@@ -82,7 +82,10 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Node
 
   const middleware = (request: NodeRequest, response: NodeResponse, next: Next): void => {
     const exchange = exchangeOf(request, response)
-    if (!web.handlers.has(exchange.source.target)) return next()
+    if (!web.handlers.has(exchange.source.target)) {
+      next()
+      return
+    }
     web.handlers
       .handle(exchange)
       .then((answer) => write(response, answer))
@@ -97,7 +100,8 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Node
         try {
           answer = guard.enter(exchange)
         } catch (error) {
-          return next(asFault(error))
+          next(asFault(error))
+          return
         }
         const go = (final: Answer | undefined) => {
           settle(exchange, guard, response, final)

@@ -34,9 +34,9 @@ export async function startFastify(sessions: AdapterSessions, { protocol }: Run)
     const { degraded } = request.auth
     return { subject: (session(request) ?? degraded)?.subject, degraded: degraded !== undefined }
   })
-  app.get('/form', async (request) => {
+  app.get('/form', async (request, reply) => {
     await request.auth.check()
-    return { token: request.auth.formToken() }
+    return { token: auth.formToken(request, reply) }
   })
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = (app.server as Server).address() as { port: number }
