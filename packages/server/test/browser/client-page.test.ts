@@ -64,23 +64,24 @@ async function logIn(page: Page) {
 
 describe('back/forward cache', () => {
   /** Leaves the private page, does `meanwhile`, and comes back. */
-  async function backAfter(meanwhile: (other: Page) => Promise<unknown>) {
+  async function backAfter(meanwhile: (other: Page) => Promise<unknown>, path = '/private') {
     const page = await context.newPage()
     await logIn(page)
     await says(page, 'Private things')
-    const id = await page.evaluate(() => (window.client.state as any).session.id as string)
+    if (path !== '/private') await page.goto(urlOf(path))
+    await says(page, 'Private things')
     await page.goto(urlOf('/away'))
     site.seen.length = 0
     const other = await context.newPage()
     await other.goto(urlOf('/tab'))
     await meanwhile(other)
     await page.evaluate(() => history.back())
-    return { page, id }
+    return page
   }
   const restored = () => site.seen.filter(({ persisted }) => persisted)
 
   test('control: the page comes back as it was, is invisible until the server was asked, and then visible', async () => {
-    const { page } = await backAfter(async () => undefined)
+    const page = await backAfter(async () => undefined)
     await vi.waitFor(() => expect(restored().some(({ isVisible }) => isVisible)).toBe(true), SOON)
     for (const { isVisible, status } of restored()) expect(isVisible).toBe(status === 'signed_in')
     expect(restored()[0]).toEqual({ persisted: true, isVisible: false, status: 'unknown' })
@@ -89,25 +90,33 @@ describe('back/forward cache', () => {
   })
 
   test('after a logout in another tab nothing private comes back', async () => {
-    const { page } = await backAfter((other) => other.evaluate(() => window.client.logout()))
+    const page = await backAfter((other) => other.evaluate(() => window.client.logout()))
     await page.waitForURL('**/login#*')
     await says(page, 'Please log in')
     for (const { isVisible } of restored()) expect(isVisible).toBe(false)
   })
 
+  const endedByServer = async (other: Page) => {
+    const id = await other.evaluate(async () => ((await window.client.start()) as any).session.id as string)
+    await app.sessions.revoke(parseSessionId(id)!, { reason: 'admin' })
+  }
   test('after the server ended the session: restored, never visible, and sent away with the reason', async () => {
-    const { page } = await backAfter(async (other) => {
-      const id = await other.evaluate(async () => ((await window.client.start()) as any).session.id as string)
-      await app.sessions.revoke(parseSessionId(id)!, { reason: 'admin' })
-    })
+    const page = await backAfter(endedByServer)
     await page.waitForURL('**/login#admin')
     await says(page, 'Please log in: admin')
     expect(restored().length).toBeGreaterThan(0)
     for (const { isVisible } of restored()) expect(isVisible).toBe(false)
   })
 
+  test('a page that sends nobody away is reloaded', async () => {
+    const page = await backAfter(endedByServer, '/quiet')
+    await says(page, 'Nobody')
+    expect(restored().length).toBeGreaterThan(0)
+    for (const { isVisible } of restored()) expect(isVisible).toBe(false)
+  })
+
   test('without a network it stays invisible, and is asked for again', async () => {
-    const { page } = await backAfter(async () => {
+    const page = await backAfter(async () => {
       site.fate = () => ({ lose: 'request' })
     })
     await vi.waitFor(
