@@ -125,11 +125,15 @@ describe('the check', () => {
       '```js',
       'not ( checked',
       '```',
+      '```tsx',
+      'export const line = <p>{nobody}</p>',
+      '```',
     ].join('\n')
     const { compiled, problems } = await compileProblems(new Map([['docs/a.md', markdown]]))
-    expect(compiled).toBe(1)
-    expect(problems).toHaveLength(1)
+    expect(compiled).toBe(2)
+    expect(problems).toHaveLength(2)
     expect(problems[0]).toMatch(/^docs\/a\.md:5 TS2561: /)
+    expect(problems[1]).toMatch(/^docs\/a\.md:14 TS2304: /)
   })
 
   it('reads tables', () => {

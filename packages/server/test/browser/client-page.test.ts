@@ -54,8 +54,8 @@ function redirectsOf(page: Page): string[] {
   return paths
 }
 
-async function logIn(page: Page) {
-  await page.goto(urlOf('/login'))
+async function logIn(page: Page, origin = site.origin) {
+  await page.goto(`${origin}/login`)
   await says(page, 'Please log in')
   await page.fill('[name=identifier]', IDENTIFIER)
   await page.fill('[name=password]', PASSWORD)
@@ -64,23 +64,24 @@ async function logIn(page: Page) {
 
 describe('back/forward cache', () => {
   /** Leaves the private page, does `meanwhile`, and comes back. */
-  async function backAfter(meanwhile: (other: Page) => Promise<unknown>) {
+  async function backAfter(meanwhile: (other: Page) => Promise<unknown>, path = '/private') {
     const page = await context.newPage()
     await logIn(page)
     await says(page, 'Private things')
-    const id = await page.evaluate(() => (window.client.state as any).session.id as string)
+    if (path !== '/private') await page.goto(urlOf(path))
+    await says(page, 'Private things')
     await page.goto(urlOf('/away'))
     site.seen.length = 0
     const other = await context.newPage()
     await other.goto(urlOf('/tab'))
     await meanwhile(other)
     await page.evaluate(() => history.back())
-    return { page, id }
+    return page
   }
   const restored = () => site.seen.filter(({ persisted }) => persisted)
 
   test('control: the page comes back as it was, is invisible until the server was asked, and then visible', async () => {
-    const { page } = await backAfter(async () => undefined)
+    const page = await backAfter(async () => undefined)
     await vi.waitFor(() => expect(restored().some(({ isVisible }) => isVisible)).toBe(true), SOON)
     for (const { isVisible, status } of restored()) expect(isVisible).toBe(status === 'signed_in')
     expect(restored()[0]).toEqual({ persisted: true, isVisible: false, status: 'unknown' })
@@ -89,25 +90,33 @@ describe('back/forward cache', () => {
   })
 
   test('after a logout in another tab nothing private comes back', async () => {
-    const { page } = await backAfter((other) => other.evaluate(() => window.client.logout()))
+    const page = await backAfter((other) => other.evaluate(() => window.client.logout()))
     await page.waitForURL('**/login#*')
     await says(page, 'Please log in')
     for (const { isVisible } of restored()) expect(isVisible).toBe(false)
   })
 
+  const endedByServer = async (other: Page) => {
+    const id = await other.evaluate(async () => ((await window.client.start()) as any).session.id as string)
+    await app.sessions.revoke(parseSessionId(id)!, { reason: 'admin' })
+  }
   test('after the server ended the session: restored, never visible, and sent away with the reason', async () => {
-    const { page } = await backAfter(async (other) => {
-      const id = await other.evaluate(async () => ((await window.client.start()) as any).session.id as string)
-      await app.sessions.revoke(parseSessionId(id)!, { reason: 'admin' })
-    })
+    const page = await backAfter(endedByServer)
     await page.waitForURL('**/login#admin')
     await says(page, 'Please log in: admin')
     expect(restored().length).toBeGreaterThan(0)
     for (const { isVisible } of restored()) expect(isVisible).toBe(false)
   })
 
+  test('a page that sends nobody away is reloaded', async () => {
+    const page = await backAfter(endedByServer, '/quiet')
+    await says(page, 'Nobody')
+    expect(restored().length).toBeGreaterThan(0)
+    for (const { isVisible } of restored()) expect(isVisible).toBe(false)
+  })
+
   test('without a network it stays invisible, and is asked for again', async () => {
-    const { page } = await backAfter(async () => {
+    const page = await backAfter(async () => {
       site.fate = () => ({ lose: 'request' })
     })
     await vi.waitFor(
@@ -172,43 +181,49 @@ describe('at most one redirect, then a page that says why', () => {
     }
   })
 
-  test.each(['+1h', '-1h'])(
-    'the clock of the service is %s from that of the browser: nobody notices',
-    async (offset) => {
-      const data = mkdtempSync(join(tmpdir(), 'countersign-clock-'))
-      const preload = execFileSync('faketime', ['-f', '+0', 'printenv', 'LD_PRELOAD'], { encoding: 'utf8' }).trim()
-      const server = await startServer(['--data', data, '--public-url', site.origin, '--access-lifetime', '2s'], {
-        LD_PRELOAD: preload,
-        FAKETIME: offset,
-        FAKETIME_DONT_FAKE_MONOTONIC: '1',
-      })
-      try {
-        site.target = server.url
-        await new Client(server.url, { origin: site.origin }).register(IDENTIFIER)
-        const page = await context.newPage()
-        await logIn(page)
-        await says(page, 'Private things')
-        const { session } = (await page.evaluate(() => window.client.state)) as any
-        const offByMs = Date.parse(session.createdAt) - Date.now()
-        expect(Math.abs(offByMs - (offset === '+1h' ? 3_600_000 : -3_600_000))).toBeLessThan(120_000)
-        // Through the ends of several tokens, renewed ahead and after.
-        const refreshes = () => site.requests.filter((path) => path === '/auth/refresh').length
-        const before = refreshes()
-        const paths = redirectsOf(page)
-        await vi.waitFor(async () => {
-          expect(await page.evaluate(async () => (await window.client.authFetch('/auth/session')).status)).toBe(200)
-          expect(refreshes()).toBeGreaterThanOrEqual(before + 2)
-        }, SOON)
-        await page.reload()
-        await says(page, 'Private things')
-        expect(await page.evaluate(() => window.outs)).toEqual([])
-        expect(paths).toEqual(['/private'])
-      } finally {
-        await server.stop()
-        rmSync(data, { recursive: true, force: true })
-      }
-    },
-  )
+  test('the clock of the service is an hour ahead of that of the browser, or behind: nobody notices', async () => {
+    await Promise.all([throughExpiries('+1h', 3_600_000), throughExpiries('-1h', -3_600_000)])
+  })
+
+  /** Logs in, and goes on until the token has been renewed twice, ahead or after its end, and the page been loaded again. */
+  async function throughExpiries(offset: string, aheadMs: number) {
+    const place = await startSite()
+    // Cookies know no ports: each has a jar of its own.
+    const own = await browser.newContext()
+    const data = mkdtempSync(join(tmpdir(), 'countersign-clock-'))
+    const preload = execFileSync('faketime', ['-f', '+0', 'printenv', 'LD_PRELOAD'], { encoding: 'utf8' }).trim()
+    const server = await startServer(['--data', data, '--public-url', place.origin, '--access-lifetime', '2s'], {
+      LD_PRELOAD: preload,
+      FAKETIME: offset,
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    })
+    try {
+      place.target = server.url
+      await new Client(server.url, { origin: place.origin }).register(IDENTIFIER)
+      const page = await own.newPage()
+      await logIn(page, place.origin)
+      await says(page, 'Private things')
+      const { session } = (await page.evaluate(() => window.client.state)) as any
+      expect(Math.abs(Date.parse(session.createdAt) - Date.now() - aheadMs)).toBeLessThan(120_000)
+      const refreshes = () => place.requests.filter((path) => path === '/auth/refresh').length
+      const before = refreshes()
+      const paths = redirectsOf(page)
+      await vi.waitFor(async () => {
+        expect(await page.evaluate(async () => (await window.client.authFetch('/auth/session')).status)).toBe(200)
+        expect(refreshes()).toBeGreaterThanOrEqual(before + 2)
+      }, SOON)
+      expect(await page.evaluate(() => window.outs)).toEqual([])
+      await page.reload()
+      await says(page, 'Private things')
+      expect(await page.evaluate(() => window.outs)).toEqual([])
+      expect(paths).toEqual(['/private'])
+    } finally {
+      await own.close()
+      place.close()
+      await server.stop()
+      rmSync(data, { recursive: true, force: true })
+    }
+  }
 })
 
 test('React: waits, shows who it is, asks with a token, and follows a logout in another tab', async () => {

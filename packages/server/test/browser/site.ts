@@ -44,11 +44,12 @@ async function bundle(name: string): Promise<string> {
   return outputFiles[0]!.text
 }
 
+const bundled = Promise.all(
+  ['app', 'react'].map(async (name): Promise<[string, string]> => [`/${name}.js`, await bundle(name)]),
+)
+
 export async function startSite(): Promise<Site> {
-  const scripts = new Map([
-    ['/app.js', await bundle('app')],
-    ['/react.js', await bundle('react')],
-  ])
+  const scripts = new Map(await bundled)
   let underWay = 0
   const server = createServer((request, response) => {
     const path = request.url!.split('?')[0]!

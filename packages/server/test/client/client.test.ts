@@ -52,6 +52,12 @@ async function signIn(first: Tab, ...others: Tab[]) {
   }
   return session
 }
+/** The status after each change from now on. */
+function statesOf(...tabs: Tab[]) {
+  const states: string[] = []
+  for (const tab of tabs) tab.subscribe(() => states.push(tab.state.status))
+  return states
+}
 const bodyOf = async (response: Response) => ({ status: response.status, ...((await response.json()) as any) })
 const noise = (): Wire => (request, go) => (/refresh/.test(request.url) ? Promise.reject(new TypeError('cut')) : go())
 
@@ -282,9 +288,64 @@ describe('signed out', () => {
     await answered.opened
     expect(await one.logout()).toBe(true)
     await vi.waitFor(() => expect(two.outs).toEqual(['logout']), SOON)
+    const later = statesOf(one, two)
     late.open()
     expect((await asked).status).toBe(401)
     expect([one.state, two.state]).toEqual(Array(2).fill({ status: 'signed_out', reason: 'logout' }))
+    expect(later).toEqual([])
+  })
+
+  test('a tab that is opened during the logout, and got its answer before the end of it, asks again', async () => {
+    const { openTab } = open()
+    // Long enough not to ask again because of that.
+    const [one, two] = [openTab(), openTab({ timeoutMs: 600_000 })]
+    await logIn(app, one, somebody())
+    const [leaving, late, answered] = [gate(), gate(), gate()]
+    one.wire = async (_request, go) => {
+      await leaving.opened
+      return go()
+    }
+    two.wire = async (_request, go) => {
+      const response = await go()
+      answered.open()
+      await late.opened
+      return response
+    }
+    const logout = one.logout()
+    const later = statesOf(two)
+    const started = two.start()
+    await answered.opened
+    leaving.open()
+    await logout
+    await vi.waitFor(() => expect(two.sent).toEqual([REFRESH, REFRESH]), SOON)
+    late.open()
+    expect(await started).toEqual({ status: 'signed_out', reason: 'missing' })
+    expect(later).toEqual(['signed_out'])
+  })
+
+  test('late news of a session that this tab has left are not taken up', async () => {
+    const names: string[] = []
+    const channel = (name: string) => {
+      names.push(`late ${name}`)
+      return new BroadcastChannel(names[0]!) as never
+    }
+    const tab = open().openTab({}, { channel })
+    await tab.start()
+    const stranger = new BroadcastChannel(names[0]!)
+    onTestFinished(() => stranger.close())
+    const heard: { is: string }[] = []
+    stranger.onmessage = ({ data }: any) => heard.push(data)
+    await logIn(app, tab, somebody())
+    await tab.logout()
+    await vi.waitFor(() => expect(heard.map(({ is }) => is)).toContain('out'), SOON)
+    const later = statesOf(tab)
+    stranger.postMessage(heard.find(({ is }) => is === 'in'))
+    // A session that it does not know comes after it: so the first has been looked at.
+    const { credentials } = heard.find(({ is }) => is === 'in') as any
+    const session = { ...credentials.session, id: 'another' }
+    stranger.postMessage({ is: 'in', ageMs: 0, credentials: { ...credentials, session } })
+    await vi.waitFor(() => expect(tab.state).toMatchObject({ session: { id: 'another' } }), SOON)
+    expect(later).toEqual(['signed_in'])
   })
 
   test('somebody else logs in while another tab renews: no late cookie, and that tab says whose it was', async () => {
@@ -389,6 +450,7 @@ describe('an outage is no sign-out', () => {
       'a captive portal',
       async () => new Response('<form>Pay here</form>', { headers: { 'content-type': 'text/html' } }),
     ],
+    ['a gateway of somebody else', async () => Response.json({ status: 401, error: 'Unauthorized' }, { status: 401 })],
     ['a proxy that wants a password', async () => new Response('<h1>Who are you?</h1>', { status: 401 })],
   ] as [string, Wire][])('%s: at the start it stays unknown until there is an answer', async (_name, wire) => {
     const { openTab } = open()
@@ -423,18 +485,15 @@ describe('an outage is no sign-out', () => {
     const tab = openTab({ timeoutMs: 200 })
     await logIn(app, tab, somebody())
     app.advance(11 * 60_000)
-    const aborted: boolean[] = []
+    let isSilent = true
     tab.wire = (request, go) => {
-      if (!request.url.endsWith('refresh') || aborted.length > 0) return go()
-      return new Promise((_resolve, reject) =>
-        request.signal.addEventListener('abort', () => {
-          aborted.push(true)
-          reject(request.signal.reason)
-        }),
-      )
+      if (!request.url.endsWith('refresh') || !isSilent) return go()
+      isSilent = false
+      return new Promise(() => undefined)
     }
+    tab.sent.length = 0
     expect((await tab.authFetch('/auth/session')).status).toBe(200)
-    expect(aborted).toEqual([true])
+    expect(tab.sent).toEqual(['GET /auth/session', REFRESH, REFRESH, 'GET /auth/session'])
   })
 })
 

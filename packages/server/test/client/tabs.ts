@@ -37,8 +37,10 @@ export function openBrowser(app: TestApp) {
           if (new URL(request.url).origin !== app.url) return fetch(request)
           request.headers.set('origin', app.url)
           if (jar.size > 0) request.headers.set('cookie', [...jar].map((pair) => pair.join('=')).join('; '))
-          const response = await tab.wire(request, () => fetch(request))
-          request.signal.throwIfAborted()
+          const aborted = new Promise<never>((_resolve, reject) =>
+            request.signal.addEventListener('abort', () => reject(request.signal.reason)),
+          )
+          const response = await Promise.race([tab.wire(request, () => fetch(request)), aborted])
           for (const text of keepsCookies ? response.headers.getSetCookie() : []) {
             const [, cookie = '', value = ''] = /^([^=]+)=([^;]*)/.exec(text) ?? []
             if (text.includes('Max-Age=0')) jar.delete(cookie)

@@ -19,10 +19,11 @@ const show = (text: string) => {
   document.querySelector('#says')!.textContent = text
 }
 
+/** `/quiet` leaves all that happens to the client. */
 async function privatePage() {
-  client.onSignedOut((reason) => location.replace(`/login#${reason}`))
+  if (location.pathname === '/private') client.onSignedOut((reason) => location.replace(`/login#${reason}`))
   const state = await client.start()
-  if (state.status !== 'signed_in') return
+  if (state.status !== 'signed_in') return show('Nobody')
   const { session } = (await (await client.authFetch('/auth/session')).json()) as { session: { subject: string } }
   show(`Private things of ${session.subject}`)
   document.querySelector('#logout')!.addEventListener('click', () => client.logout())
@@ -54,5 +55,5 @@ async function loginPage() {
   })
 }
 
-if (location.pathname === '/private') void privatePage()
+if (['/private', '/quiet'].includes(location.pathname)) void privatePage()
 if (location.pathname === '/login') void loginPage()
