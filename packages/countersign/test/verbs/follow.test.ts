@@ -174,13 +174,36 @@ describe.concurrent.each(EVERY_STORE)('follow on $name', ({ open: openStore }) =
       await following.first
       await two.revokeEveryone({ reason: 'admin' })
       // Well before each record is read again for its age.
-      const soon = { ...SOON, timeout: 15_000 }
+      const soon = { ...SOON, timeout: 20_000 }
       await vi.waitFor(() => expect(following.told).toEqual([['over', 'admin', 'sign_in']]), soon)
     } finally {
       await Promise.all([one.close(), two.close()])
       await own.dispose()
     }
   })
+})
+
+test.concurrent('sqlite: the file is asked whether it has changed, and not for each session', async () => {
+  const own = await EVERY_STORE.find(({ name }) => name === 'sqlite')!.open()
+  const [here, there] = [open(own.store), open(own.another())]
+  const reads = () => here.health().nearCache.misses
+  try {
+    const issued = await Promise.all(Array.from({ length: 20 }, (_, n) => login(there, `quiet:${n}`)))
+    const all = issued.map(({ session }) => follow(here, session.sessionId))
+    await Promise.all(all.map(({ first }) => first))
+    // Until the last of those writes has been seen.
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    expect(reads()).toBeGreaterThanOrEqual(20)
+    const before = reads()
+    await new Promise((resolve) => setTimeout(resolve, 2_500))
+    // On a machine that is held up for a second each is read again.
+    expect(reads() - before).toBeLessThanOrEqual(20)
+    await there.revoke(issued[7]!.session.sessionId, { reason: 'logout' })
+    await vi.waitFor(() => expect(all[7]!.told).toEqual([['over', 'logout', 'sign_in']]), SOON)
+  } finally {
+    await Promise.all([here.close(), there.close()])
+    await own.dispose()
+  }
 })
 
 test.concurrent.each([
