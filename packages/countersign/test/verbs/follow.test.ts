@@ -257,6 +257,35 @@ test.concurrent('a thousand followers of one session cost one, and one that stop
   await sessions.close()
 })
 
+test.concurrent('a word of a change whose question fails is not forgotten', async () => {
+  const [memory] = EVERY_STORE
+  const { store } = await memory!.open()
+  let failing = 0
+  const changes: ChangeFeed = {
+    mode: 'own',
+    open(listener, clock) {
+      const feed = store.sessions.changes!.open(listener, clock)
+      const fault = () => new CountersignError('ERR_STORE_TIMEOUT', 'the test says so')
+      return { ...feed, read: (id) => (failing-- > 0 ? Promise.reject(fault()) : feed.read(id)) }
+    },
+  }
+  const sessions = new Proxy(store.sessions, {
+    get(target, name) {
+      const method = Reflect.get(target, name)
+      return name === 'changes' ? changes : typeof method === 'function' ? method.bind(target) : method
+    },
+  })
+  const [here, there] = [open({ ...store, sessions }), open(store)]
+  const id = (await login(there, 'u')).session.sessionId
+  const following = follow(here, id)
+  await following.first
+  failing = 1
+  await there.revoke(id, { reason: 'logout' })
+  // Well before it is read again for its age.
+  await vi.waitFor(() => expect(following.told).toHaveLength(1), { ...SOON, timeout: 15_000 })
+  await Promise.all([here.close(), there.close()])
+})
+
 test.concurrent('closing tells, and follows nothing any more', async () => {
   const [memory] = EVERY_STORE
   const store = await memory!.open()
