@@ -7,6 +7,7 @@ import type { Line } from '../stores/contract.ts'
 import type { Core } from './core.ts'
 import { Followed, type Known, type RecordListener } from './followed.ts'
 import { judgeEnd, judgeGone, judgeRecord } from './judge.ts'
+import { Questions, type Why } from './questions.ts'
 
 const TICK_MS = 200
 /** Every second: who is over, who is too old. */
@@ -21,9 +22,6 @@ const ALL_AGAIN_AFTER_MS = 1_000
 /** Nothing certain for longer than that, and listeners are told. Polls, and fences that are late, stay below it. */
 const UNSURE_AFTER_MS = 3_000
 
-/** Why a session is read: somebody waits for it, something was told of it, or it is time. */
-type Why = 'waited' | 'told' | 'due'
-
 /**
  * Reads again and again what somebody depends on that is not a request: one for all of a process, so that it costs what
  * changes and not what is open. `docs/design/0014-live-connections.md` has the rules.
@@ -32,10 +30,7 @@ export class Follower {
   readonly #core: Core
   readonly #followed = new Map<SessionId, Followed>()
   readonly #byTag = new Map<string, Set<Followed>>()
-  /** What waits for its question. Words of a change go before what is merely due. */
-  readonly #urgent = new Map<Followed, Why>()
-  readonly #due = new Set<Followed>()
-  #reading = 0
+  readonly #questions = new Questions<Followed>(PARALLEL, (followed, why) => this.#read(followed, why))
   #ticks = 0
   #timer: unknown
   #deaf: (() => void) | undefined
@@ -96,8 +91,7 @@ export class Follower {
 
   #drop(followed: Followed): void {
     this.#followed.delete(followed.id)
-    this.#urgent.delete(followed)
-    this.#due.delete(followed)
+    this.#questions.drop(followed)
     this.#endPause(followed)
     const tag = tagOfId(followed.id)
     const siblings = this.#byTag.get(tag)
@@ -149,21 +143,14 @@ export class Follower {
 
   #want(followed: Followed, why: Why): void {
     if (why === 'told') followed.isDoubted = true
-    if (followed.isReading || this.#urgent.has(followed)) return
-    if (why === 'due') this.#due.add(followed)
-    else {
-      const ms = why === 'told' ? followed.pauseMs(this.#core.runtime.clock) : 0
-      if (ms > 0) {
-        followed.pause ??= this.#core.runtime.timers.setTimeout(() => {
-          followed.pause = undefined
-          this.#want(followed, 'told')
-        }, ms)
-        return
-      }
-      this.#due.delete(followed)
-      this.#urgent.set(followed, why)
-    }
-    this.#pump()
+    if (followed.isReading) return
+    const ms = why === 'told' ? followed.pauseMs(this.#core.runtime.clock) : 0
+    if (ms <= 0) this.#questions.add(followed, why)
+    else
+      followed.pause ??= this.#core.runtime.timers.setTimeout(() => {
+        followed.pause = undefined
+        this.#want(followed, 'told')
+      }, ms)
   }
 
   #endPause(followed: Followed): void {
@@ -172,19 +159,7 @@ export class Follower {
     followed.pause = undefined
   }
 
-  #pump(): void {
-    while (this.#reading < PARALLEL) {
-      const [next] = this.#urgent.size > 0 ? this.#urgent.keys() : this.#due
-      if (next === undefined) return
-      const why = this.#urgent.get(next) ?? 'due'
-      this.#urgent.delete(next)
-      this.#due.delete(next)
-      void this.#read(next, why)
-    }
-  }
-
   async #read(followed: Followed, why: Why): Promise<void> {
-    this.#reading++
     this.#endPause(followed)
     const asking = followed.ask(this.#core.runtime.clock, why === 'told')
     // Those who leave meanwhile are not told.
@@ -203,13 +178,11 @@ export class Follower {
     } catch (error) {
       if (this.#followed.get(followed.id) === followed) this.#failed(followed, still(), error)
     } finally {
-      this.#reading--
       followed.isReading = false
       if (this.#followed.get(followed.id) === followed) {
         if (followed.isDoubted) this.#want(followed, 'told')
         else if (followed.waiting.size > 0 && followed.known) this.#want(followed, 'waited')
       }
-      this.#pump()
     }
   }
 
@@ -223,6 +196,8 @@ export class Follower {
       this.#leave(followed, (one) => one.over(certain))
       return
     }
+    // What was told is still to be looked at, though the line is as good as ever: the next look does.
+    if (followed.known) followed.known = { ...followed.known, line: undefined }
     // An outage ends nothing. They wait for the next question, which a look asks.
     for (const listener of asking) {
       followed.told.delete(listener)

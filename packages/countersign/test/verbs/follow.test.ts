@@ -174,13 +174,36 @@ describe.concurrent.each(EVERY_STORE)('follow on $name', ({ open: openStore }) =
       await following.first
       await two.revokeEveryone({ reason: 'admin' })
       // Well before each record is read again for its age.
-      const soon = { ...SOON, timeout: 15_000 }
+      const soon = { ...SOON, timeout: 20_000 }
       await vi.waitFor(() => expect(following.told).toEqual([['over', 'admin', 'sign_in']]), soon)
     } finally {
       await Promise.all([one.close(), two.close()])
       await own.dispose()
     }
   })
+})
+
+test.concurrent('sqlite: the file is asked whether it has changed, and not for each session', async () => {
+  const own = await EVERY_STORE.find(({ name }) => name === 'sqlite')!.open()
+  const [here, there] = [open(own.store), open(own.another())]
+  const reads = () => here.health().nearCache.misses
+  try {
+    const issued = await Promise.all(Array.from({ length: 20 }, (_, n) => login(there, `quiet:${n}`)))
+    const all = issued.map(({ session }) => follow(here, session.sessionId))
+    await Promise.all(all.map(({ first }) => first))
+    // Until the last of those writes has been seen.
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    expect(reads()).toBeGreaterThanOrEqual(20)
+    const before = reads()
+    await new Promise((resolve) => setTimeout(resolve, 2_500))
+    // On a machine that is held up for a second each is read again.
+    expect(reads() - before).toBeLessThanOrEqual(20)
+    await there.revoke(issued[7]!.session.sessionId, { reason: 'logout' })
+    await vi.waitFor(() => expect(all[7]!.told).toEqual([['over', 'logout', 'sign_in']]), SOON)
+  } finally {
+    await Promise.all([here.close(), there.close()])
+    await own.dispose()
+  }
 })
 
 test.concurrent.each([
@@ -232,6 +255,35 @@ test.concurrent('a thousand followers of one session cost one, and one that stop
   await vi.waitFor(() => expect(all.filter(({ told }) => told.length === 1)).toHaveLength(999), SOON)
   expect(all[0]!.told).toEqual([])
   await sessions.close()
+})
+
+test.concurrent('a word of a change whose question fails is not forgotten', async () => {
+  const [memory] = EVERY_STORE
+  const { store } = await memory!.open()
+  let failing = 0
+  const changes: ChangeFeed = {
+    mode: 'own',
+    open(listener, clock) {
+      const feed = store.sessions.changes!.open(listener, clock)
+      const fault = () => new CountersignError('ERR_STORE_TIMEOUT', 'the test says so')
+      return { ...feed, read: (id) => (failing-- > 0 ? Promise.reject(fault()) : feed.read(id)) }
+    },
+  }
+  const sessions = new Proxy(store.sessions, {
+    get(target, name) {
+      const method = Reflect.get(target, name)
+      return name === 'changes' ? changes : typeof method === 'function' ? method.bind(target) : method
+    },
+  })
+  const [here, there] = [open({ ...store, sessions }), open(store)]
+  const id = (await login(there, 'u')).session.sessionId
+  const following = follow(here, id)
+  await following.first
+  failing = 1
+  await there.revoke(id, { reason: 'logout' })
+  // Well before it is read again for its age.
+  await vi.waitFor(() => expect(following.told).toHaveLength(1), { ...SOON, timeout: 15_000 })
+  await Promise.all([here.close(), there.close()])
 })
 
 test.concurrent('closing tells, and follows nothing any more', async () => {

@@ -47,6 +47,8 @@ export interface Sink {
   end(): Promise<void>
   /** At once. */
   cut(): void
+  /** The client went before there was a stream. */
+  readonly isGone: boolean
 }
 
 /** The stream over a sink, from the moment at which its session is known. */
@@ -77,7 +79,8 @@ export class SinkStream<P> implements EventStream<P> {
     })
     // Tells the client at once that the stream is there, and proxies that it is alive.
     this.#write(': open\n\n')
-    this.#beat()
+    if (sink.isGone) this.gone()
+    else if (!this.#isOver) this.#beat()
   }
 
   get session(): P {

@@ -67,6 +67,7 @@ export function eventStreams<P extends { readonly roles: readonly string[] }>(op
     make: (gone: () => void) => Sink,
   ): Promise<{ readonly ok: true; readonly stream: SinkStream<P> } | { readonly ok: false; answer: ProblemAnswer }> {
     if (facts.method !== 'GET') return { ok: false, answer: ONLY_GET }
+    let connection: LiveConnection<P> | undefined
     let stream: SinkStream<P> | undefined
     let ended: LiveEnd | undefined
     try {
@@ -80,7 +81,7 @@ export function eventStreams<P extends { readonly roles: readonly string[] }>(op
         },
       })
       if (!admitted.ok) return { ok: false, answer: problemOf(admitted) }
-      const connection: LiveConnection<P> = admitted.connection
+      connection = admitted.connection
       stream = new SinkStream(
         make(() => stream?.gone()),
         connection,
@@ -90,6 +91,7 @@ export function eventStreams<P extends { readonly roles: readonly string[] }>(op
       if (ended) void stream.end(ended)
       return { ok: true, stream }
     } catch (fault) {
+      connection?.release()
       return { ok: false, answer: problemOfFault(fault) }
     }
   }
@@ -112,6 +114,7 @@ export function eventStreams<P extends { readonly roles: readonly string[] }>(op
       const started = await start(facts, (gone) => {
         const web = webSink(gone)
         body = web.body
+        request.signal.addEventListener('abort', gone, { once: true })
         return web.sink
       })
       if (started.ok)

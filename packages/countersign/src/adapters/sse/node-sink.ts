@@ -18,5 +18,8 @@ export function nodeSink(response: ServerResponse, gone: () => void): Sink {
         response.end(() => resolve())
       }),
     cut: () => void response.destroy(),
+    get isGone() {
+      return response.destroyed
+    },
   }
 }

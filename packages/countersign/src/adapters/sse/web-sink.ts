@@ -37,6 +37,7 @@ export function webSink(gone: () => void): { readonly body: ReadableStream<Uint8
         isOver = true
         controller.error(new Error('the stream was cut off'))
       },
+      isGone: false,
     },
   }
 }

@@ -13,12 +13,14 @@ import { takeTicket } from './ticket-protocol.ts'
 
 /** What `guardUpgrades` takes. */
 export interface WsOptions<P> extends AdmissionOptions<P> {
-  /** Called for each connection, after the `connection` event of the server. */
+  /** Called for each connection, after the `connection` event of the server. What it throws is an `error` event of the server. */
   onConnection(socket: WebSocket, connection: LiveConnection<P>, request: IncomingMessage): void
   /** Roles or data of the session are different: tell the client in the application's own way. */
   onChanged?(socket: WebSocket, session: P, before: P): void
 }
 
+/** RFC 6455 section 7.4.1. */
+const INTERNAL_ERROR = 1011
 const OPTIONS = new Set([...ADMISSION_OPTIONS, 'onConnection', 'onChanged'])
 
 /**
@@ -84,8 +86,14 @@ export function guardUpgrades<P>(
       one.on('error', () => undefined)
       if (live.host.countsMessages) one.on('message', () => connection.received())
       if (ended) return void closeSocket(one, ended)
-      server.emit('connection', one, request)
-      onConnection(one, connection, request)
+      try {
+        server.emit('connection', one, request)
+        onConnection(one, connection, request)
+      } catch (error) {
+        // As a listener of `ws` that throws: unless somebody listens for errors of the server, it ends the process.
+        one.close(INTERNAL_ERROR)
+        queueMicrotask(() => server.emit('error', error))
+      }
     })
     return undefined
   }

@@ -1,7 +1,7 @@
 // The registry without a framework: outages, activity, and who is told what. The clock runs twenty times as fast.
 
 import type { Timeouts } from 'countersign'
-import type { LiveConnection, LiveEnd, LiveOptions } from 'countersign/adapters/live'
+import type { LiveConnection, LiveEnd, LiveOptions, LiveSessions } from 'countersign/adapters/live'
 import { liveConnections } from 'countersign/adapters/live'
 import { describe, expect, test, vi } from 'vitest'
 import { fastRuntime, openProcess, type Process, SOON, silenceable } from './kit.ts'
@@ -120,6 +120,28 @@ test('when the sessions are closed nobody is told to log in', async () => {
   const { ends } = await open(app, (await app.login()).id as never)
   await app.sessions.close()
   expect(ends).toMatchObject([{ kind: 'unavailable', reconnect: true }])
+})
+
+test('one that ends in the very turn in which it is let in is told, and not kept', async () => {
+  const refused = { ok: false, reason: 'ended', endedBy: 'logout', remedy: 'sign_in' } as const
+  const sessions: LiveSessions<{ n: number }> = {
+    verify: () => Promise.reject(new Error('nobody asks')),
+    verifyNow: () => undefined,
+    follow(_id, on) {
+      const session = { n: 1 }
+      const first = Promise.resolve({ ok: true, session } as const).then((answer) => {
+        on.over(refused)
+        return answer
+      })
+      return { first, session, used() {}, stop() {} }
+    },
+  }
+  const live = liveConnections({ sessions })
+  const ends: LiveEnd[] = []
+  const opened = await live.open('x' as never, { end: (end) => void ends.push(end) })
+  expect(opened).toMatchObject({ ok: true, connection: { isOpen: false } })
+  expect(ends).toMatchObject([{ kind: 'ended', reason: 'logout' }])
+  expect(live.size).toBe(0)
 })
 
 test('close waits for those that close, and lets nobody in after', async () => {

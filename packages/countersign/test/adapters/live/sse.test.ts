@@ -159,3 +159,32 @@ describe.each(KINDS)('%s', (kind) => {
     client.response.destroy()
   })
 })
+
+test('a client that leaves while it is being checked leaves nothing behind', async () => {
+  const process = await openProcess()
+  const events = eventStreams({ live: process.live, origins: [] })
+  const { accessToken } = await process.login()
+  let came: ServerResponse | undefined
+  let proceed = () => {}
+  const held = new Promise<void>((resolve) => {
+    proceed = resolve
+  })
+  const opened = new Promise<EventStream<any> | undefined>((resolve) => {
+    void listen(
+      createServer(async (request, response) => {
+        came = response
+        await held
+        resolve(await events.open(request, response))
+      }),
+    ).then(({ url }) => {
+      const going = get(url, { headers: bearer(accessToken) })
+      going.once('error', () => undefined)
+      void vi.waitFor(() => expect(came).toBeDefined(), SOON).then(() => going.destroy())
+    })
+  })
+  await vi.waitFor(() => expect(came?.destroyed).toBe(true), SOON)
+  proceed()
+  const stream = await opened
+  await stream?.closed
+  expect(process.live.size).toBe(0)
+})

@@ -26,7 +26,6 @@ async function serve(open: OpenOptions = {}, demands: object = {}) {
       live: process.live,
       origins: [ORIGIN],
       tickets: process.tickets,
-      ...demands,
       onConnection(socket, connection, request) {
         connections.push(connection)
         sockets.push(socket)
@@ -37,6 +36,7 @@ async function serve(open: OpenOptions = {}, demands: object = {}) {
         })
       },
       onChanged: (socket, session) => socket.send(JSON.stringify({ roles: session.roles })),
+      ...demands,
     }),
   )
   return { ...process, url: `${url}/live`, port, wss, heard, connections, sockets, offered }
@@ -279,6 +279,24 @@ test('a client that leaves while it is being checked leaves nothing behind', asy
   await vi.waitFor(() => expect(app.live.size).toBe(0), SOON)
   expect(await connectWs(app.url, { ...BROWSER, ...cookie(accessToken) })).toMatchObject({ ok: true })
   expect(app.live.size).toBe(1)
+})
+
+test('an application that throws is told as by ws, and nothing but frames is sent', async () => {
+  const app = await serve(
+    {},
+    {
+      onConnection() {
+        throw new Error('full')
+      },
+    },
+  )
+  const errors: unknown[] = []
+  app.wss.on('error', (error) => errors.push(error))
+  const { accessToken } = await app.login()
+  const client = await connected(app.url, { ...BROWSER, ...cookie(accessToken) })
+  expect(await client.closed).toEqual({ code: 1011, reason: '' })
+  expect(errors).toEqual([expect.objectContaining({ message: 'full' })])
+  await vi.waitFor(() => expect(app.live.size).toBe(0), SOON)
 })
 
 test('options: what is missing or wrong is named', async () => {
