@@ -50,5 +50,5 @@ test('never takes a token that the careful way would refuse, or another one', ()
     }),
     { numRuns: 5_000 },
   )
-  expect(taken).toBeGreaterThan(100)
+  expect(taken).toBeGreaterThan(30)
 })
