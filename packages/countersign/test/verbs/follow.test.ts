@@ -1,6 +1,7 @@
 // `follow` on every store: what is told, what is not, and that nothing between the call and its answer gets lost.
 import {
   allowlist,
+  CountersignError,
   createSessions,
   generateKeyring,
   type Keyring,
@@ -8,6 +9,7 @@ import {
   opaque,
   type Session,
 } from 'countersign'
+import type { ChangeFeed } from 'countersign/stores/contract'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { count } from '../../../../tools/test-support/counts.ts'

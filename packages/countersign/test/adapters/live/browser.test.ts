@@ -4,7 +4,7 @@
  * `127.0.0.1`), whose pages get our cookies sent along, also without the help of `SameSite`.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventStreams } from 'countersign/adapters/sse'
@@ -41,7 +41,7 @@ async function serve() {
   onTestFinished(() => wss.close())
   /** What browsers sent along: a refusal shows something only if our cookie was there. */
   const came: { origin: string | undefined; cookie: boolean }[] = []
-  const note = (headers: { origin?: string; cookie?: string }) =>
+  const note = (headers: IncomingHttpHeaders) =>
     came.push({ origin: headers.origin, cookie: headers.cookie?.includes(COOKIE_NAMES.access) === true })
   const { live, tickets } = app
   const guarded = guardUpgrades(wss, {

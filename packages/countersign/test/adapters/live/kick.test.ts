@@ -11,8 +11,9 @@ import { sqliteStore } from 'countersign/stores/sqlite'
 import { createClient } from 'redis'
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocketServer } from 'ws'
-import { count } from '../../../../../tools/test-support/counts.ts'
+import { count, isLong } from '../../../../../tools/test-support/counts.ts'
 import { startPostgres } from '../../../../../tools/test-support/postgres-server.ts'
+import { startRedisCluster } from '../../../../../tools/test-support/redis-cluster.ts'
 import { startRedis } from '../../../../../tools/test-support/redis-server.ts'
 import { EVERY_STORE } from '../../support/every-store.ts'
 import { connectWs, cookie, fastRuntime, listen, ORIGIN, openProcess, type Process, SOON } from './kit.ts'
@@ -132,6 +133,25 @@ test('a server that forgets whom it tells: closed within the bound, and not aske
   await vi.waitFor(() => expect(closed(all)).toHaveLength(10), SOON)
   expect(closed(all).every(({ subject }) => subject === 'b')).toBe(true)
   for (const { closedAtMs } of closed(all)) expect(closedAtMs - acknowledgedMs).toBeLessThan(20_000)
+})
+
+// Starting a cluster takes longer than everything else here.
+test.skipIf(!isLong)('a cluster whose slot moves [skipped: only in the long form]', async () => {
+  const cluster = await startRedisCluster({ replicas: 0 })
+  onTestFinished(() => cluster.stop())
+  const open = () => redisStore({ nodes: cluster.urls.slice(0, 2), deadline: '20s' })
+  const [here, there] = [await node(open()), await openProcess({ store: open(), keyring })]
+  const all = await connectAll(here, there, ['a', 'b', 'c', 'd', 'e', 'f'])
+  for (const subject of ['a', 'c', 'e']) {
+    const { id } = all.find((one) => one.subject === subject)!
+    const slot = await cluster.slotOf(`cs:{${id.slice(0, 12)}}:u`)
+    const from = await cluster.ownerOf(slot)
+    const before = closed(all).length
+    await cluster.moveSlot(slot, cluster.nodes.find((one) => one !== from)!)
+    await there.sessions.revokeAll(subject, { reason: 'logout' })
+    await vi.waitFor(() => expect(closed(all).filter((one) => one.subject === subject)).toHaveLength(4), SOON)
+    expect(closed(all)).toHaveLength(before + 4)
+  }
 })
 
 test('after ten idle minutes they are closed as well', async () => {
