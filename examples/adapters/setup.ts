@@ -25,7 +25,7 @@ export const accounts = createAccounts({ store, keyring, sessions, roles: ROLES 
 export const ALICE = { identifier: 'alice@example.com', password: 'correct horse battery staple' }
 const registered = await accounts.register(ALICE)
 if (!registered.ok) throw new Error(`nobody can log in: ${registered.reason}`)
-await accounts.setRoles({ subject: registered.account.subject, roles: ['user'] })
+await accounts.setRoles(registered.account.subject, ['user'])
 
 /** Port of the server. Browsers take `http://localhost` for safe, so the cookies work without HTTPS. */
 export const port = Number(process.env.PORT ?? 3000)
