@@ -142,7 +142,7 @@ export const BROKEN_APPS: readonly BrokenApp[] = [
     () => ({
       handOut(exchange, issued) {
         const { accessToken, refreshToken } = issued
-        const cookies = { 'set-cookie': [setCookie('access', accessToken), setCookie('refresh', refreshToken)] }
+        const cookies = { 'set-cookie': [setCookie('access', accessToken), setCookie('refresh', refreshToken!)] }
         json(exchange, 200, { accessToken, refreshToken }, cookies)
       },
     }),
