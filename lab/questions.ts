@@ -27,10 +27,18 @@ export const GROUPS: readonly QuestionGroup[] = [
     questions: [
       { id: 'logout', head: 'logout', about: 'After a logout, is the token dead?' },
       { id: 'ban', head: 'ban', about: 'After a ban, is the token dead, and the next login refused?' },
-      { id: 'demotion', head: 'demotion', about: 'An admin who is none any more: is the old token still let into the admin page?' },
+      {
+        id: 'demotion',
+        head: 'demotion',
+        about: 'An admin who is none any more: is the old token still let into the admin page?',
+      },
       { id: 'password', head: 'password', about: 'After a password change, is the other device out, and this one in?' },
       { id: 'limit', head: '3rd device', about: 'Two devices are allowed and a third logs in: is the oldest out?' },
-      { id: 'stale', head: 'stale data', about: 'A preference is changed on one device: when does the other one see it?' },
+      {
+        id: 'stale',
+        head: 'stale data',
+        about: 'A preference is changed on one device: when does the other one see it?',
+      },
       { id: 'bystander', head: 'bystander', about: 'Somebody else logs in and out: am I still logged in?' },
     ],
   },
@@ -39,8 +47,17 @@ export const GROUPS: readonly QuestionGroup[] = [
     title: 'Secrets that may be used once',
     how: 'A thief has a copy. The victim goes on as a browser does; then the thief comes.',
     questions: [
-      { id: 'stolen-refresh', head: 'stolen refresh', about: 'A refresh token was copied and the victim has renewed twice since: is the copy refused, and the session ended?' },
-      { id: 'one-time', head: 'one-time', about: 'A link to reset a password: does it work twice, or in two tabs at once?' },
+      {
+        id: 'stolen-refresh',
+        head: 'stolen refresh',
+        about:
+          'A refresh token was copied and the victim has renewed twice since: is the copy refused, and the session ended?',
+      },
+      {
+        id: 'one-time',
+        head: 'one-time',
+        about: 'A link to reset a password: does it work twice, or in two tabs at once?',
+      },
     ],
   },
   {
@@ -60,9 +77,22 @@ export const GROUPS: readonly QuestionGroup[] = [
     title: 'When the store is in trouble',
     how: 'Real servers are killed. Tokens live for minutes here, so that nothing ends by itself.',
     questions: [
-      { id: 'down', head: 'store down', about: 'The store is killed: is a live session answered with a fault (503), and not logged out, and is a session that had been logged out still refused?' },
-      { id: 'evicting', head: 'evicting', about: 'Redis has too little memory and evicts: does a session come back that was logged out?' },
-      { id: 'failover', head: 'fail-over', about: 'The primary that holds the session is killed: does a logout survive it, and does a live session?' },
+      {
+        id: 'down',
+        head: 'store down',
+        about:
+          'The store is killed: is a live session answered with a fault (503), and not logged out, and is a session that had been logged out still refused?',
+      },
+      {
+        id: 'evicting',
+        head: 'evicting',
+        about: 'Redis has too little memory and evicts: does a session come back that was logged out?',
+      },
+      {
+        id: 'failover',
+        head: 'fail-over',
+        about: 'The primary that holds the session is killed: does a logout survive it, and does a live session?',
+      },
     ],
   },
   {
@@ -70,13 +100,49 @@ export const GROUPS: readonly QuestionGroup[] = [
     title: 'The price',
     how: 'Against a handler that checks nothing, in turns, in one run; median of the rounds. Calls are counted, memory is the difference before and after 1 000 logins.',
     questions: [
-      { id: 'bytes', head: 'bytes', about: 'Characters of the token that each request carries', unit: 'bytes', better: 'less' },
-      { id: 'calls', head: 'calls', about: 'Calls to the store for a request, when each asks', unit: 'calls', better: 'less' },
-      { id: 'calls-near', head: 'calls, near', about: 'The same with the near cache, sessions known', unit: 'calls', better: 'less' },
-      { id: 'speed', head: 'speed', about: 'Requests per second, as a part of those of the bare handler, when each asks', unit: 'of bare', better: 'more' },
+      {
+        id: 'bytes',
+        head: 'bytes',
+        about: 'Characters of the token that each request carries',
+        unit: 'bytes',
+        better: 'less',
+      },
+      {
+        id: 'calls',
+        head: 'calls',
+        about: 'Calls to the store for a request, when each asks',
+        unit: 'calls',
+        better: 'less',
+      },
+      {
+        id: 'calls-near',
+        head: 'calls, near',
+        about: 'The same with the near cache, sessions known',
+        unit: 'calls',
+        better: 'less',
+      },
+      {
+        id: 'speed',
+        head: 'speed',
+        about: 'Requests per second, as a part of those of the bare handler, when each asks',
+        unit: 'of bare',
+        better: 'more',
+      },
       { id: 'speed-near', head: 'speed, near', about: 'The same with the near cache', unit: 'of bare', better: 'more' },
-      { id: 'p50', head: 'p50', about: 'Half of the requests are answered within, one at a time, as a multiple of the bare handler', unit: '× bare', better: 'less' },
-      { id: 'p99', head: 'p99', about: '99 of 100 are answered within, one at a time, as a multiple of the bare handler', unit: '× bare', better: 'less' },
+      {
+        id: 'p50',
+        head: 'p50',
+        about: 'Half of the requests are answered within, one at a time, as a multiple of the bare handler',
+        unit: '× bare',
+        better: 'less',
+      },
+      {
+        id: 'p99',
+        head: 'p99',
+        about: '99 of 100 are answered within, one at a time, as a multiple of the bare handler',
+        unit: '× bare',
+        better: 'less',
+      },
       { id: 'memory', head: 'memory', about: 'Of the store, for each session', unit: 'bytes', better: 'less' },
     ],
   },

@@ -70,9 +70,14 @@ export const ROWS: readonly Row[] = [
   naive('jsonwebtoken-exists', 'jsonwebtoken, and its id must exist in Redis', 'naive/jsonwebtoken-exists.ts', {
     secret: true,
   }),
-  naive('jsonwebtoken-blacklist', 'jsonwebtoken, and a list in Redis of those logged out', 'naive/jsonwebtoken-blacklist.ts', {
-    secret: true,
-  }),
+  naive(
+    'jsonwebtoken-blacklist',
+    'jsonwebtoken, and a list in Redis of those logged out',
+    'naive/jsonwebtoken-blacklist.ts',
+    {
+      secret: true,
+    },
+  ),
   naive('fixed-key', "jsonwebtoken, and everybody's token under one key in Redis", 'naive/fixed-key.ts', {
     secret: true,
     oneAtATime: true,

@@ -31,6 +31,12 @@ export class Found extends Error {
   }
 }
 
+/** The machine was so busy that the token had come to its end by itself: the question is asked again. */
+export class TooSlow extends Error {}
+
+/** With less left of a token its end could not be told from a revocation. */
+export const LEFT_MS = 2_000
+
 export const nobody = (): string => `user-${randomUUID()}`
 export const seconds = (ms: number): string => (ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`)
 
@@ -73,15 +79,11 @@ async function death({ checkers }: Asked, { accessToken, accessExpiresAtMs }: To
 /** Waits for the end of a token, and says in which of three ways it came. */
 export async function untilDead(asked: Asked, tokens: Tokens, path = '/'): Promise<Finding> {
   const leftMs = tokens.accessExpiresAtMs - Date.now()
+  if (leftMs < LEFT_MS) throw new TooSlow()
   const died = await death(asked, tokens, path)
   if (!died) return hole('still alive', `accepted for ${seconds(Math.min(leftMs, 4_000) + 2_000)}, and no end in sight`)
   const seen = `refused everywhere ${seconds(died.ms)} after the answer: ${died.said}`
   if (died.ms >= leftMs - 100) return late(`alive ${seconds(died.ms)}, to exp`, seen, died.ms)
   if (died.ms > asked.boundMs) return late(`alive ${seconds(died.ms)}`, seen, died.ms)
   return good(`dead, ${seconds(died.ms)}`, seen, died.ms)
-}
-
-/** Whoever is slower than this before the question begins could not tell a revocation from the end of the token. */
-export function freshEnough({ accessExpiresAtMs }: Tokens): boolean {
-  return accessExpiresAtMs - Date.now() > 2_000
 }

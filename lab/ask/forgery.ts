@@ -6,7 +6,9 @@ import type { Reply } from './client.ts'
 import { apart, confused, isJwt, type Json, signed, unsigned } from './forge.ts'
 
 /** The parts of a real token; of an opaque one those that a JWT of this house would have. */
-async function parts({ issuer }: Asked): Promise<{ readonly tokens: Tokens; readonly header: Json; readonly claims: Json }> {
+async function parts({
+  issuer,
+}: Asked): Promise<{ readonly tokens: Tokens; readonly header: Json; readonly claims: Json }> {
   const tokens = await issuer.login(nobody())
   if (isJwt(tokens.accessToken)) return { tokens, ...apart(tokens.accessToken) }
   const now = Math.floor(Date.now() / 1_000)

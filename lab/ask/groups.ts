@@ -4,11 +4,12 @@ import { skipped } from '../cell.ts'
 import { missing } from '../harness/places.ts'
 import { GROUPS } from '../questions.ts'
 import type { Row } from '../rows.ts'
-import { type Ask, type Asked, Found } from './asked.ts'
+import { type Ask, type Asked, Found, nobody, TooSlow } from './asked.ts'
 import { forgery } from './forgery.ts'
 import { renewal } from './renewal.ts'
 import { revocation } from './revocation.ts'
 import { type Run, SHORT, startRow } from './row-servers.ts'
+import { mapSome } from './some.ts'
 import { askDown, askEvicting, askFailover } from './trouble.ts'
 
 export const ASKS: Readonly<Record<string, Ask>> = { ...revocation, ...renewal, ...forgery }
@@ -20,27 +21,25 @@ export interface Wanted {
 export type Report = (cell: Cell) => void
 export type Tell = (step: string, now: string) => void
 
-/** Rows at once. Mostly they wait; more would measure the processor instead. */
-const AT_ONCE = 3
-
 /** What can be asked of two servers and a token. */
 export async function askTokens(run: Run, wanted: Wanted, report: Report, tell: Tell): Promise<void> {
   const ids = Object.keys(ASKS).filter((id) => wanted.questions.has(id))
   if (ids.length === 0) return
   // The ones that take their time come first.
-  const waiting = [...available(wanted.rows, ids, report)].sort((a, b) => Number(!a.oneAtATime) - Number(!b.oneAtATime))
-  const worker = async () => {
-    for (let row = waiting.shift(); row; row = waiting.shift()) {
-      tell('questions', row.id)
-      await askRow(run, row, ids, report)
-    }
-  }
-  await Promise.all(Array.from({ length: AT_ONCE }, worker))
+  const rows = available(wanted.rows, ids, report)
+  const inOrder = [...rows].sort((a, b) => Number(!a.oneAtATime) - Number(!b.oneAtATime))
+  await mapSome(inOrder, (row) => {
+    tell('questions', row.id)
+    return askRow(run, row, ids, report)
+  })
 }
 
 async function askRow(run: Run, row: Row, ids: readonly string[], report: Report): Promise<void> {
   const servers = await startRow(run, row, SHORT)
   try {
+    // Connected, and warm: what is asked first must not take seconds.
+    const { accessToken } = await servers.issuer.login(nobody())
+    for (const checker of servers.checkers) await checker.get('/', accessToken)
     const one = async (id: string) => report({ row: row.id, question: id, ...(await ask(ASKS[id]!, servers)) })
     if (row.oneAtATime) for (const id of ids) await one(id)
     else await Promise.all(ids.map(one))
@@ -49,18 +48,25 @@ async function askRow(run: Run, row: Row, ids: readonly string[], report: Report
   }
 }
 
+const TRIES = 4
+
 async function ask(question: Ask, asked: Asked): Promise<Finding> {
-  try {
-    return await question(asked)
-  } catch (error) {
-    if (error instanceof Found) return error.finding
-    throw error
+  for (let time = 1; ; time++) {
+    try {
+      return await question(asked)
+    } catch (error) {
+      if (error instanceof Found) return error.finding
+      if (!(error instanceof TooSlow)) throw error
+      if (time === TRIES) return skipped('the machine is too busy')
+    }
   }
 }
 
 /** What takes the servers away: of all rows at once. */
 export async function askTrouble(run: Run, wanted: Wanted, report: Report, tell: Tell): Promise<void> {
-  const ids = GROUPS.find(({ id }) => id === 'trouble')!.questions.map(({ id }) => id).filter((id) => wanted.questions.has(id))
+  const ids = GROUPS.find(({ id }) => id === 'trouble')!
+    .questions.map(({ id }) => id)
+    .filter((id) => wanted.questions.has(id))
   if (ids.length === 0) return
   const rows = available(wanted.rows, ids, report)
   if (wanted.questions.has('down')) {
@@ -68,10 +74,10 @@ export async function askTrouble(run: Run, wanted: Wanted, report: Report, tell:
     await askDown(run, rows, report)
   }
   if (wanted.questions.has('evicting')) {
-    for (const row of rows) {
+    await mapSome(rows, async (row) => {
       tell('evicting', row.id)
       report({ row: row.id, question: 'evicting', ...(await askEvicting(run, row)) })
-    }
+    })
   }
   if (wanted.questions.has('failover')) {
     tell('fail-over', 'a primary is killed')

@@ -1,17 +1,21 @@
 // When does it take effect?
 import { setTimeout as sleep } from 'node:timers/promises'
-import { good, hole, late, none } from '../cell.ts'
+import { type Finding, good, hole, late, none } from '../cell.ts'
 import type { Tokens } from '../sides/told.ts'
-import { type Ask, type Asked, Found, freshEnough, nobody, seconds, untilDead, warm } from './asked.ts'
+import { type Ask, type Asked, Found, nobody, seconds, TooSlow, untilDead, warm } from './asked.ts'
 import type { Reply } from './client.ts'
 
-/** A token that every checker knows, with enough of its life left. */
+/** A token that every checker knows. */
 async function loggedIn(asked: Asked, subject: string, more: object = {}, path = '/'): Promise<Tokens> {
-  for (let time = 0; ; time++) {
-    const tokens = await asked.issuer.login(subject, more)
-    await warm(asked, tokens.accessToken, path)
-    if (freshEnough(tokens) || time === 4) return tokens
-  }
+  const tokens = await asked.issuer.login(subject, more)
+  await warm(asked, tokens.accessToken, path)
+  return tokens
+}
+
+/** The first device is out, though nobody ended it and its time is not over. */
+function outByTheOther({ accessExpiresAtMs }: Tokens): Finding {
+  if (Date.now() >= accessExpiresAtMs) throw new TooSlow()
+  return hole('logged out by the other', 'the first device was out when the second logged in')
 }
 
 function mustWork(what: string, { status, body }: Reply): void {
@@ -45,7 +49,7 @@ const password: Ask = async (asked) => {
   const mine = await asked.issuer.login(subject)
   const other = await loggedIn(asked, subject)
   const changed = await asked.issuer.post('/password', {}, mine.accessToken)
-  if (changed.status === 401) return hole('logged out by the other', 'the first device was out when the second logged in')
+  if (changed.status === 401) return outByTheOther(mine)
   mustWork('password', changed)
   const [finding, kept] = await Promise.all([untilDead(asked, other), isIn(asked, changed.body as Tokens)])
   return kept.status === 200 ? finding : hole('logs out everybody', `the device that changed it: ${kept.status}`)
@@ -75,14 +79,15 @@ const stale: Ask = async (asked) => {
   const mine = await issuer.login(subject)
   const other = await loggedIn(asked, subject)
   const chosen = await issuer.post('/theme', { theme: 'dark' }, mine.accessToken)
-  if (chosen.status === 401) return hole('logged out by the other', 'the first device was out when the second logged in')
+  if (chosen.status === 401) return outByTheOther(mine)
   mustWork('theme', chosen)
   const startMs = Date.now()
   const checker = checkers.at(-1)!
   for (;;) {
     const { status, body } = await checker.get('/theme', other.accessToken)
     const ms = Date.now() - startMs
-    if (body.theme === 'dark' && ms <= asked.boundMs) return good(`fresh, ${seconds(ms)}`, 'the other device was shown it', ms)
+    if (body.theme === 'dark' && ms <= asked.boundMs)
+      return good(`fresh, ${seconds(ms)}`, 'the other device was shown it', ms)
     if (body.theme === 'dark') return late(`stale ${seconds(ms)}`, 'the other device was shown it', ms)
     if (status === 401) return late(`stale ${seconds(ms)}, to exp`, 'shown the old value until its token expired', ms)
     if (ms > 8_000) return hole('stale', `shown the old value for ${seconds(ms)}`)

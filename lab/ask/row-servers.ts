@@ -28,13 +28,7 @@ export const SHORT: Settings = { alg: 'ES256', accessSeconds: 4, nearCache: true
 export const LONG: Settings = { alg: 'ES256', accessSeconds: 3_600, nearCache: true }
 
 /** Two servers where they can share the store, else one. Who only verifies has an issuer beside it. */
-export async function startRow(
-  run: Run,
-  row: Row,
-  settings: Settings,
-  most = 2,
-  store?: StoreAt,
-): Promise<RowServers> {
+export async function startRow(run: Run, row: Row, settings: Settings, most = 2, store?: StoreAt): Promise<RowServers> {
   const prefix = `lab-${row.id.replace(/\W/g, '-')}`.slice(0, 22) + randomUUID().slice(0, 8)
   const told: Told = {
     ...settings,
@@ -53,16 +47,25 @@ export async function startRow(
   const stop = async () => void (await Promise.all(processes.map((one) => one.stop())))
   try {
     const isShared = row.store !== 'memory' && row.store !== 'none'
-    const issuer = await start(row.verifiesOnly ? 'countersign.ts' : row.side)
-    let checkers = [issuer]
-    if (row.verifiesOnly) checkers = [await start(row.side, { jwks: `${issuer.url}/jwks.json` })]
-    else if (isShared && most > 1) checkers = [issuer, await start(row.side)]
+    const isTwo = isShared && most > 1 && !row.verifiesOnly
+    const [issuer, other] = await settled([
+      start(row.verifiesOnly ? 'countersign.ts' : row.side),
+      ...(isTwo ? [start(row.side)] : []),
+    ])
+    let checkers = other ? [issuer!, other] : [issuer!]
+    if (row.verifiesOnly) checkers = [await start(row.side, { jwks: `${issuer!.url}/jwks.json` })]
     const { keyring, secret } = run
-    return { row, issuer, checkers, keyring, secret, boundMs: boundOf(row), processes, stop }
+    return { row, issuer: issuer!, checkers, keyring, secret, boundMs: boundOf(row), processes, stop }
   } catch (error) {
     await stop()
     throw error
   }
+}
+
+/** Waits for all, also when one fails, so that none is left behind. */
+async function settled<T>(all: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(all)
+  return Promise.all(all)
 }
 
 /** The bound of the near cache, and what a busy machine and HTTP add to it. */

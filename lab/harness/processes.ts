@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { type Part, on } from '../../bench/harness/cores.ts'
+import { on, type Part } from '../../bench/harness/cores.ts'
 import { atEnd } from '../../bench/harness/ending.ts'
 import { root } from '../../tools/files.ts'
 import type { Ready, Told } from '../sides/told.ts'
@@ -24,7 +24,11 @@ export interface StartOptions {
 export class NotStarted extends Error {}
 
 /** Runs a file of `lab/sides/`, and waits until it listens. It ends when the lab does, however that ends. */
-export function startSide(side: string, told: Partial<Told>, { folder = root, part }: StartOptions = {}): Promise<Running> {
+export function startSide(
+  side: string,
+  told: Partial<Told>,
+  { folder = root, part }: StartOptions = {},
+): Promise<Running> {
   const args = ['--expose-gc', '--import', 'tsx', join(folder, 'lab/sides', side), JSON.stringify(told)]
   const [program, all] = part ? on(part, process.execPath, args) : [process.execPath, args]
   const env = { ...process.env, NODE_ENV: 'production' }

@@ -13,6 +13,7 @@ import {
 } from 'countersign'
 import { createOneTime } from 'countersign/one-time'
 import { z } from 'zod'
+import { loadDriver } from '../../packages/countersign/src/stores/sqlite/driver.ts'
 import { type Answer, ok, refused, serve, told } from './serve.ts'
 import { counted, openStore } from './store.ts'
 import { API, DEVICE_LIMIT, GRACE_MS, ISSUER, OTHER, type Tokens } from './told.ts'
@@ -41,7 +42,7 @@ const sessions = createSessions({
   strategy: strategies[told.strategy!]() as ReturnType<typeof strategies.allowlist>,
   keyring,
   store,
-  timeouts: { idle: '10m', absolute: '2h' },
+  timeouts: { idle: '2h', absolute: '4h' },
   roles: ['user', 'admin'],
   data: DATA,
   limits: { perSubject: DEVICE_LIMIT, overflow: 'evict_oldest' },
@@ -145,6 +146,14 @@ await serve({
     globalThis.gc?.()
     const { heapUsed, external } = process.memoryUsage()
     return ok({ bytes: heapUsed + external })
+  },
+  // Moves what was written into the file itself, so that its size says something.
+  'GET /file': async () => {
+    const { DatabaseSync } = await loadDriver()
+    const database = new DatabaseSync(told.store.urls[0]!)
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    database.close()
+    return ok({ file: told.store.urls[0] })
   },
   'GET /health': () => ok(sessions.health()),
 })
