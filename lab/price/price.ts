@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { join } from 'node:path'
+import { cpuSecondsOf } from '../../bench/harness/cores.ts'
 import { load } from '../../bench/harness/load.ts'
 import { median, quantile } from '../../bench/harness/stats.ts'
 import { available, type Report, type Tell, type Wanted } from '../ask/groups.ts'
@@ -93,6 +94,9 @@ async function fill(run: Run, row: Row, servers: RowServers) {
   return { tokens: row.oneAtATime ? tokens.slice(-1) : tokens, memory }
 }
 
+/** Writes that nobody waits for, and what is asked for the whole process a few times a second. */
+const NOT_OF_REQUEST = /\.(?:touch|floor|sweep)$/
+
 /** Each token once, so that all is known, and then counted. */
 async function calls({ checkers, row }: RowServers, tokens: readonly string[]): Promise<Finding> {
   const [checker] = checkers
@@ -105,8 +109,7 @@ async function calls({ checkers, row }: RowServers, tokens: readonly string[]): 
   await all()
   const after = (await checker!.get('/calls')).body as Record<string, number>
   const counted = Object.entries(after).map(([name, times]) => [name, times - (before[name] ?? 0)] as const)
-  // A write that nobody waits for is no part of the request.
-  const asked = counted.filter(([name]) => !name.endsWith('.touch')).reduce((sum, [, times]) => sum + times, 0)
+  const asked = counted.filter(([name]) => !NOT_OF_REQUEST.test(name)).reduce((sum, [, times]) => sum + times, 0)
   const seen = counted.filter(([, times]) => times > 0).map(([name, times]) => `${times} ${name}`)
   const value = asked / some.length
   return figure(
@@ -152,13 +155,15 @@ async function inTurns<T>(
 }
 
 async function speed(sides: Readonly<Record<string, Side>>, rounds: number): Promise<Record<string, Finding>> {
-  const perSecond = await inTurns(sides, rounds, async (side, round) => {
-    const { requestsPerSecond } = await load({ ...side, cpuSeconds: () => 0, stop: async () => {} }, SECONDS, round)
-    return requestsPerSecond
-  })
+  const loads = await inTurns(sides, rounds, (side, round) =>
+    load({ ...side, cpuSeconds: () => cpuSecondsOf(side.pid), stop: async () => {} }, SECONDS, round),
+  )
   const part = (name: string): Finding => {
-    const ratio = median(perSecond[name]!.map((value, round) => value / perSecond.bare![round]!))
-    const seen = `${Math.round(median(perSecond[name]!))} of ${Math.round(median(perSecond.bare!))} requests/s, ${rounds} rounds`
+    const rounds = loads[name]!.map((ours, round) => ({ ours, bare: loads.bare![round]! }))
+    const ratio = median(rounds.map(({ ours, bare }) => ours.requestsPerSecond / bare.requestsPerSecond))
+    const processor = median(rounds.map(({ ours, bare }) => ours.cpuMicroseconds / bare.cpuMicroseconds))
+    const perSecond = (side: 'ours' | 'bare') => Math.round(median(rounds.map((both) => both[side].requestsPerSecond)))
+    const seen = `${perSecond('ours')} of ${perSecond('bare')} requests/s, ${rounds.length} rounds; processor time of the server for a request: ${processor.toFixed(2)} times that of the bare handler`
     return figure(ratio.toFixed(2), ratio, seen)
   }
   return { speed: part('direct'), ...(sides.near && { 'speed-near': part('near') }) }
