@@ -6,7 +6,7 @@ const long = process.env.COUNTERSIGN_LONG === '1'
 export default defineConfig({
   test: {
     environment: 'node',
-    include: ['packages/*/test/**/*.test.ts', '{bench,examples,tools}/**/*.test.ts'],
+    include: ['packages/*/test/**/*.test.ts', '{bench,examples,lab,tools}/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', 'packages/*/test/types/**'],
     pool: 'forks',
     // Two for each core: most tests wait for a server, a deadline or a process.

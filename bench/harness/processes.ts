@@ -1,6 +1,6 @@
 // Starts the processes that are measured, each on the core of its part, and reads what they write.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { environmentOf, NODES } from '../../tools/matrix/nodes.ts'
 import { type RedisOptions, type RedisServer, startRedis } from '../../tools/test-support/redis-server.ts'
 import type { Ready, Told } from '../sides/serve.ts'
-import { move, on } from './cores.ts'
+import { cpuSecondsOf, move, on } from './cores.ts'
 import { atEnd } from './ending.ts'
 
 /** `24`: a side needs a newer Node than the oldest that this library runs on. Then both sides of a row have it. */
@@ -124,12 +124,4 @@ export async function startServer(
   })
   const { pid } = child!.process
   return { url: `http://127.0.0.1:${port}`, headers, cpuSeconds: () => cpuSecondsOf(pid!), stop: child!.stop }
-}
-
-/** User and system time, in ticks of 10 ms; 0 where there is no /proc. */
-function cpuSecondsOf(pid: number): number {
-  if (process.platform !== 'linux') return 0
-  // The name may hold spaces; the numbers come after its bracket.
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
 }

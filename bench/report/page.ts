@@ -4,7 +4,7 @@ import { barPlot, type Plotted, ratioPlot, safe } from './plot.ts'
 import { barText, intervalText, number, ratioText, verdict } from './words.ts'
 import type { Results } from './write.ts'
 
-const STYLE = `
+export const STYLE = `
 :root { color-scheme: light dark; --ink: #1b1f24; --dim: #6a737d; --line: #d8dee4; --back: #fff; --pass: #2da44e; --missed: #cf222e; --reported: #6e7781; --bar: #bf3989 }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --dim: #9198a1; --line: #30363d; --back: #0d1117; --bar: #db61a2 } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back); max-width: 60rem; margin: 2rem auto; padding: 0 1rem }

@@ -255,7 +255,7 @@ async function runScenario(folder: string, { notices }: Guard) {
 const LEFT_OUT = new Set(['node_modules', 'dist', '.git'])
 
 /** With the packages of the workspace its own, and all others those that are installed here. */
-function copyOfRepository(): string {
+export function copyOfRepository(): string {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-without-'))
   cpSync(root, folder, {
     recursive: true,

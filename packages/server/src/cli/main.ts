@@ -5,6 +5,7 @@ import { doctorCommand } from './doctor.ts'
 import { EXIT, finish } from './exit.ts'
 import { explainCommand } from './explain.ts'
 import { keysCommand } from './keys.ts'
+import { labCommand } from './lab.ts'
 import { oneTimeCommand } from './one-time.ts'
 import { openApiCommand } from './openapi.ts'
 import { print } from './output.ts'
@@ -53,6 +54,7 @@ for (const command of [
   oneTimeCommand(),
   keysCommand(),
   openApiCommand(),
+  labCommand(),
 ]) {
   program.addCommand(command)
 }

@@ -1,0 +1,202 @@
+// The price of a row: what goes over the wire, what is asked of the store, how quick it is beside a handler that checks
+// nothing, and what the store keeps.
+import { writeFileSync } from 'node:fs'
+import { Agent, get } from 'node:http'
+import { join } from 'node:path'
+import { cpuSecondsOf } from '../../bench/harness/cores.ts'
+import { load } from '../../bench/harness/load.ts'
+import { median, quantile } from '../../bench/harness/stats.ts'
+import { available, type Report, type Tell, type Wanted } from '../ask/groups.ts'
+import { LONG, type RowServers, type Run, startRow } from '../ask/row-servers.ts'
+import { type Cell, type Finding, figure, none, skipped } from '../cell.ts'
+import { missingProgram } from '../harness/places.ts'
+import { type Running, startSide } from '../harness/processes.ts'
+import { GROUPS } from '../questions.ts'
+import type { Row } from '../rows.ts'
+import { storeBytes } from './store-bytes.ts'
+
+export const SESSIONS = 1_000
+/** Of each server in each round. */
+const SECONDS = 1
+const ONE_BY_ONE = 400
+
+export async function askPrice(run: Run, wanted: Wanted, rounds: number, report: Report, tell: Tell): Promise<void> {
+  const ids = GROUPS.find(({ id }) => id === 'price')!
+    .questions.map(({ id }) => id)
+    .filter((id) => wanted.questions.has(id))
+  if (ids.length === 0) return
+  const bare = await startSide('bare.ts', {}, { part: 'server' })
+  for (const row of available(wanted.rows, ids, report)) {
+    tell('price', row.id)
+    const findings = await priceOf(run, row, bare, rounds, new Set(ids))
+    for (const question of ids) report({ row: row.id, question, ...findings[question]! } satisfies Cell)
+  }
+  await bare.stop()
+}
+
+/** In the steady state the near cache answers; who has none, or asks nothing, is the same either way. */
+const hasNearCache = ({ kind, strategy, store, verifiesOnly }: Row): boolean =>
+  kind === 'ours' && strategy !== 'stateless' && store !== 'memory' && !verifiesOnly
+
+async function priceOf(
+  run: Run,
+  row: Row,
+  bare: Running,
+  rounds: number,
+  ids: ReadonlySet<string>,
+): Promise<Record<string, Finding>> {
+  const measured: Run = { ...run, start: { ...run.start, part: 'server' } }
+  const open = (nearCache: boolean) =>
+    startRow(measured, row, { ...LONG, alg: row.verifiesOnly ? 'ES256' : 'HS256', nearCache }, 1)
+  const direct = await open(false)
+  const near = hasNearCache(row) && (ids.has('calls-near') || ids.has('speed-near')) ? await open(true) : undefined
+  try {
+    const filled = await fill(run, row, direct)
+    const nearTokens = near && (await tokensOf(near))
+    const findings: Record<string, Finding> = {
+      bytes: figure(
+        String(median(filled.tokens.map(({ length }) => length))),
+        median(filled.tokens.map(({ length }) => length)),
+      ),
+      memory: filled.memory,
+      calls: await calls(direct, filled.tokens),
+      'calls-near': near ? await calls(near, nearTokens!) : none('no near cache'),
+    }
+    const why = missingProgram('wrk')
+    const sides = {
+      direct: speedSide(run, direct, filled.tokens, 'direct'),
+      ...(near && { near: speedSide(run, near, nearTokens!, 'near') }),
+      bare: speedSide(run, { processes: [bare] }, filled.tokens.slice(0, 10), 'bare'),
+    }
+    if (why !== undefined) for (const id of ['speed', 'speed-near']) findings[id] = skipped(why)
+    else if (ids.has('speed') || ids.has('speed-near')) Object.assign(findings, await speed(sides, rounds))
+    if (!near) findings['speed-near'] = none('no near cache')
+    if (ids.has('p50') || ids.has('p99')) Object.assign(findings, await oneByOne(sides, rounds))
+    return findings
+  } finally {
+    await Promise.all([direct.stop(), near?.stop()])
+  }
+}
+
+async function tokensOf({ issuer }: RowServers): Promise<string[]> {
+  return (await issuer.post('/fill', { count: SESSIONS }, '', 120_000)).body.tokens
+}
+
+async function fill(run: Run, row: Row, servers: RowServers) {
+  const before = await storeBytes(run, row, servers)
+  const tokens = await tokensOf(servers)
+  const after = await storeBytes(run, row, servers)
+  const memory =
+    before === undefined || after === undefined || row.verifiesOnly
+      ? none('keeps nothing')
+      : figure(String(Math.max(0, Math.round((after - before) / SESSIONS))), Math.max(0, (after - before) / SESSIONS))
+  // The key of everybody holds the last one only.
+  return { tokens: row.oneAtATime ? tokens.slice(-1) : tokens, memory }
+}
+
+/** Writes that nobody waits for, and what is asked for the whole process a few times a second. */
+const NOT_OF_REQUEST = /\.(?:touch|floor|sweep)$/
+
+/** Each token once, so that all is known, and then counted. */
+async function calls({ checkers, row }: RowServers, tokens: readonly string[]): Promise<Finding> {
+  const [checker] = checkers
+  const some = tokens.slice(0, 200)
+  const all = async () => {
+    for (const token of some) await checker!.get('/', token)
+  }
+  await all()
+  const before = (await checker!.get('/calls')).body as Record<string, number>
+  await all()
+  const after = (await checker!.get('/calls')).body as Record<string, number>
+  const counted = Object.entries(after).map(([name, times]) => [name, times - (before[name] ?? 0)] as const)
+  const asked = counted.filter(([name]) => !NOT_OF_REQUEST.test(name)).reduce((sum, [, times]) => sum + times, 0)
+  const seen = counted.filter(([, times]) => times > 0).map(([name, times]) => `${times} ${name}`)
+  const value = asked / some.length
+  return figure(
+    value.toFixed(value % 1 === 0 ? 0 : 2),
+    value,
+    `${some.length} requests: ${seen.join(', ') || 'nothing'} (${row.store})`,
+  )
+}
+
+interface Side {
+  readonly url: string
+  readonly pid: number
+  readonly headers: string
+  readonly tokens: readonly string[]
+}
+
+function speedSide(
+  run: Run,
+  { processes }: Pick<RowServers, 'processes'>,
+  tokens: readonly string[],
+  name: string,
+): Side {
+  const { url, pid } = processes.at(-1)!
+  const headers = join(run.places.folder, `${name}-${pid}`)
+  writeFileSync(headers, `${tokens.map((token) => `authorization: Bearer ${token}`).join('\n')}\n`, { mode: 0o600 })
+  return { url, pid, headers, tokens }
+}
+
+/** Every side once a round, each round beginning with another one. */
+async function inTurns<T>(
+  sides: Readonly<Record<string, Side>>,
+  rounds: number,
+  measure: (side: Side, round: number) => Promise<T>,
+) {
+  const names = Object.keys(sides)
+  const values: Record<string, T[]> = Object.fromEntries(names.map((name) => [name, []]))
+  for (let round = 0; round < rounds; round++)
+    for (let turn = 0; turn < names.length; turn++) {
+      const name = names[(round + turn) % names.length]!
+      values[name]!.push(await measure(sides[name]!, round))
+    }
+  return values
+}
+
+async function speed(sides: Readonly<Record<string, Side>>, rounds: number): Promise<Record<string, Finding>> {
+  const loads = await inTurns(sides, rounds, (side, round) =>
+    load({ ...side, cpuSeconds: () => cpuSecondsOf(side.pid), stop: async () => {} }, SECONDS, round),
+  )
+  const part = (name: string): Finding => {
+    const rounds = loads[name]!.map((ours, round) => ({ ours, bare: loads.bare![round]! }))
+    const ratio = median(rounds.map(({ ours, bare }) => ours.requestsPerSecond / bare.requestsPerSecond))
+    const processor = median(rounds.map(({ ours, bare }) => ours.cpuMicroseconds / bare.cpuMicroseconds))
+    const perSecond = (side: 'ours' | 'bare') => Math.round(median(rounds.map((both) => both[side].requestsPerSecond)))
+    const seen = `${perSecond('ours')} of ${perSecond('bare')} requests/s, ${rounds.length} rounds; processor time of the server for a request: ${processor.toFixed(2)} times that of the bare handler`
+    return figure(ratio.toFixed(2), ratio, seen)
+  }
+  return { speed: part('direct'), ...(sides.near && { 'speed-near': part('near') }) }
+}
+
+/** One connection, one request after the other, of the row as it is by default. */
+async function oneByOne({ bare, direct, near }: Readonly<Record<string, Side>>, rounds: number) {
+  const times = await inTurns({ ours: near ?? direct!, bare: bare! }, rounds, latencies)
+  const findings: Record<string, Finding> = {}
+  for (const [id, share] of [
+    ['p50', 0.5],
+    ['p99', 0.99],
+  ] as const) {
+    const [ours, of] = [times.ours!, times.bare!].map((each) => each.map((round) => quantile(round, share)))
+    const ratio = median(ours!.map((value, round) => value / of![round]!))
+    const seen = `${median(ours!).toFixed(2)} ms of ${median(of!).toFixed(2)} ms for the bare handler`
+    findings[id] = figure(ratio.toFixed(2), ratio, seen)
+  }
+  return findings
+}
+
+async function latencies({ url, tokens }: Side): Promise<number[]> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  const all: number[] = []
+  for (let at = 0; at < ONE_BY_ONE; at++) {
+    const startMs = performance.now()
+    await new Promise<void>((resolve, reject) => {
+      get(url, { agent, headers: { authorization: `Bearer ${tokens[at % tokens.length]}` } }, (answer) => {
+        answer.resume().once('end', resolve)
+      }).once('error', reject)
+    })
+    all.push(performance.now() - startMs)
+  }
+  agent.destroy()
+  return all.slice(ONE_BY_ONE / 10)
+}
