@@ -2,10 +2,13 @@ import type { Context } from '../../session/types.ts'
 import type { Attempt, ProofRefused } from './types.ts'
 
 /** The part of `createAccounts` that {@link passwordLogin} uses. */
-export interface PasswordAccounts<P extends { readonly ok: true }, C extends { readonly ok: true }> {
-  authenticate(input: { identifier: string; password: string; context?: Context }): Promise<P | ProofRefused>
-  confirm(input: { subject: string; password: string; context?: Context }): Promise<C | ProofRefused>
+export interface PasswordAccounts<P, C> {
+  authenticate(input: { identifier: string; password: string; context?: Context }): Promise<P>
+  confirm(input: { subject: string; password: string; context?: Context }): Promise<C>
 }
+
+/** Inferred as a whole: the refusals of the accounts have types of their own. */
+type Proved = { readonly ok: true } | ProofRefused
 
 /**
  * Log-in with identifier and password, by the accounts of `countersign/accounts`: the options `authenticate` and
@@ -14,18 +17,16 @@ export interface PasswordAccounts<P extends { readonly ok: true }, C extends { r
  * @example
  * countersign({ sessions, origins, ...passwordLogin(accounts) })
  */
-export function passwordLogin<P extends { readonly ok: true }, C extends { readonly ok: true }>(
-  accounts: PasswordAccounts<P, C>,
-) {
+export function passwordLogin<P extends Proved, C extends Proved>(accounts: PasswordAccounts<P, C>) {
   const text = (value: unknown) => (typeof value === 'string' ? value : '')
   return {
-    authenticate: ({ fields, context }: Attempt): Promise<P | ProofRefused> =>
+    authenticate: ({ fields, context }: Attempt): Promise<P> =>
       accounts.authenticate({ identifier: text(fields.identifier), password: text(fields.password), context }),
     reauthenticate: ({
       fields,
       context,
       session,
-    }: Attempt & { readonly session: { readonly subject: string } }): Promise<C | ProofRefused> =>
+    }: Attempt & { readonly session: { readonly subject: string } }): Promise<C> =>
       accounts.confirm({ subject: session.subject, password: text(fields.password), context }),
   }
 }

@@ -1,0 +1,10 @@
+import { createTheme } from '@mantine/core'
+
+export const theme = createTheme({
+  primaryColor: 'indigo',
+  // Dark enough for white text on it: 4.5 to 1.
+  primaryShade: 8,
+  fontFamily: 'system-ui, "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans SC", sans-serif',
+  defaultRadius: 'md',
+  cursorType: 'pointer',
+})
