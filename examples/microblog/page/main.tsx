@@ -6,11 +6,11 @@ import { createRoot } from 'react-dom/client'
 import { App } from './app.tsx'
 import { client } from './session/client.ts'
 import { nonce } from './settings.ts'
-import { theme } from './theme.ts'
+import { theme, variables } from './theme.ts'
 import { WordsProvider } from './words/words.tsx'
 
 createRoot(document.querySelector('#root')!).render(
-  <MantineProvider theme={theme} getStyleNonce={() => nonce}>
+  <MantineProvider theme={theme} cssVariablesResolver={variables} getStyleNonce={() => nonce}>
     <WordsProvider>
       <SessionProvider client={client}>
         <App />

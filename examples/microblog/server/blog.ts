@@ -1,6 +1,6 @@
-import type { Request, Response } from 'express'
-import { problem } from 'countersign/http'
 import type { ExpressAuth } from 'countersign/express'
+import { problem } from 'countersign/http'
+import type { Request, Response } from 'express'
 import type { Settings } from '../shared/types.ts'
 import type { Feed } from './feed.ts'
 import type { Repository } from './repository.ts'

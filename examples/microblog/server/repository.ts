@@ -46,7 +46,11 @@ export function createRepository(redis: Redis) {
     },
 
     async removePost(id: string): Promise<void> {
-      await redis.multi().del([`mb:post:${id}`, `mb:likes:${id}`]).zRem('mb:posts', id).exec()
+      await redis
+        .multi()
+        .del([`mb:post:${id}`, `mb:likes:${id}`])
+        .zRem('mb:posts', id)
+        .exec()
     },
 
     /** Likes a post, or no more. Twice is once. */

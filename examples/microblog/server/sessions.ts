@@ -1,5 +1,14 @@
 // The sessions of the microblog: the only file that differs between the strategies.
-import { allowlist, createSessions, type Duration, denylist, type Keyring, opaque, type Strategy, stateless } from 'countersign'
+import {
+  allowlist,
+  createSessions,
+  type Duration,
+  denylist,
+  type Keyring,
+  opaque,
+  type Strategy,
+  stateless,
+} from 'countersign'
 import { createAccounts } from 'countersign/accounts'
 import { redisStore } from 'countersign/stores/redis'
 import { ROLES, type StrategyName } from '../shared/types.ts'

@@ -59,7 +59,13 @@ export interface Device {
 /** News, to every open page, or to the pages of one subject. */
 export type News =
   | { readonly kind: 'post'; readonly post: Post }
-  | { readonly kind: 'likes'; readonly id: string; readonly likes: number; readonly by: string; readonly liked: boolean }
+  | {
+      readonly kind: 'likes'
+      readonly id: string
+      readonly likes: number
+      readonly by: string
+      readonly liked: boolean
+    }
   | { readonly kind: 'gone'; readonly id: string }
   | { readonly kind: 'people' }
   /** The role was raised: the next refresh brings it. */

@@ -40,12 +40,25 @@ export async function openSite(stage: Stage, options: Partial<StartOptions> = {}
     ...options,
   })
   await seed(blog)
+  const people: Person[] = []
+  async function leave(): Promise<string[]> {
+    const gone = people.splice(0)
+    await Promise.all(gone.map(({ close }) => close()))
+    return gone.flatMap(({ faults }) => faults)
+  }
   return {
     ...blog,
     redis,
     /** Somebody with a browser of their own. */
-    person: (more?: BrowserContextOptions) => openPerson(stage.browser, blog.url, more),
+    async person(more?: BrowserContextOptions) {
+      const person = await openPerson(stage.browser, blog.url, more)
+      people.push(person)
+      return person
+    },
+    /** Everybody goes. What was wrong on their pages is the answer. */
+    leave,
     async close() {
+      await leave()
       await blog.close()
       await redis.stop()
     },
@@ -58,7 +71,10 @@ async function openPerson(browser: Browser, url: string, more: BrowserContextOpt
   const page = await context.newPage()
   const faults: string[] = []
   // A refused request is written to the console by the browser itself, and is no fault of the page.
-  page.on('console', (message) => message.type() === 'error' && !/status of 4\d\d/.test(message.text()) && faults.push(message.text()))
+  page.on(
+    'console',
+    (message) => message.type() === 'error' && !/status of 4\d\d/.test(message.text()) && faults.push(message.text()),
+  )
   page.on('pageerror', (error) => faults.push(String(error)))
   return { page, context, faults, ...whatPeopleDo(page), close: () => context.close() }
 }

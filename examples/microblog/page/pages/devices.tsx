@@ -31,7 +31,7 @@ export function Devices() {
             <div>
               <Group gap="xs">
                 <Text fw={700}>{nameOf(device)}</Text>
-                {device.current && <Badge color="green.9">{t.thisDevice}</Badge>}
+                {device.current && <Badge color="teal.9">{t.thisDevice}</Badge>}
               </Group>
               <Text fz="sm" c="gray.7">
                 {device.ip} · {t.since} {at(device.since)} · {t.lastSeen} {at(device.seen)}

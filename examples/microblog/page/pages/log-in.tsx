@@ -2,6 +2,7 @@ import { Alert, Group, Text } from '@mantine/core'
 import { useSession } from 'countersign/browser/react'
 import { AccountForm } from '../parts/account-form.tsx'
 import { Link } from '../parts/link.tsx'
+import { whyOver } from '../session/why-over.ts'
 import { useWords } from '../words/words.tsx'
 
 export function LogIn() {
@@ -23,10 +24,11 @@ export function LogIn() {
 function WhyOver() {
   const t = useWords()
   const session = useSession()
-  if (session.status !== 'signed_out' || ['missing', 'unauthenticated'].includes(session.reason)) return null
+  const why = session.status === 'signed_out' ? whyOver(session.reason) : undefined
+  if (why === undefined) return null
   return (
-    <Alert color="indigo.9" mb="md" maw={420} mx="auto" role="status">
-      {t.over[session.reason] ?? t.overOther}
+    <Alert color="indigo" mb="md" maw={420} mx="auto" role="status">
+      {t.over[why] ?? t.overOther}
     </Alert>
   )
 }

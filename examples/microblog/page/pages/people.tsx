@@ -1,4 +1,4 @@
-import { Badge, Button, Group, NativeSelect, Paper, Stack, Text, Title } from '@mantine/core'
+import { Avatar, Badge, Button, Group, NativeSelect, Paper, Stack, Text, Title } from '@mantine/core'
 import { useSession } from 'countersign/browser/react'
 import { type Person, ROLES, type Role } from '../../shared/types.ts'
 import { Problem, useAttempt } from '../parts/problem.tsx'
@@ -68,6 +68,7 @@ function Who({ name, role, banned }: Person) {
   const t = useWords()
   return (
     <Group gap="xs">
+      <Avatar name={name} alt="" size="sm" color="indigo.9" variant="filled" />
       <Text fw={700}>{name}</Text>
       <Badge color="indigo.9" variant="outline" tt="none">
         {t.roles[role]}

@@ -1,7 +1,7 @@
 import { Button, Checkbox, Paper, PasswordInput, Stack, TextInput, Title } from '@mantine/core'
 import { type FormEvent, type ReactNode, useState } from 'react'
-import { client } from '../session/client.ts'
 import { api, Refusal } from '../session/api.ts'
+import { client } from '../session/client.ts'
 import { useWords } from '../words/words.tsx'
 import { Problem, useAttempt } from './problem.tsx'
 

@@ -14,7 +14,7 @@ export function CopiedToken() {
         <div>
           <Text fw={700}>{t.copyTitle}</Text>
           <Group gap="xs">
-            <Badge variant="filled" color={isAccepted ? 'orange.9' : 'green.9'} tt="none">
+            <Badge variant="filled" color={isAccepted ? 'red.9' : 'teal.9'} tt="none">
               {isAccepted ? t.copyAccepted : t.copyRefused(copy.answer)}
             </Badge>
             <Text fz="sm">{t.copyAfter(copy.seconds)}</Text>

@@ -1,4 +1,4 @@
-import { Button, Group, Paper, Text } from '@mantine/core'
+import { Avatar, Button, Group, Paper, Text } from '@mantine/core'
 import type { Post } from '../../shared/types.ts'
 import { api } from '../session/api.ts'
 import { useLanguage, useWords } from '../words/words.tsx'
@@ -12,7 +12,10 @@ export function PostCard({ post, canRemove }: { readonly post: Post; readonly ca
   return (
     <Paper component="article" withBorder p="md">
       <Group justify="space-between" gap="xs">
-        <Text fw={700}>{post.name}</Text>
+        <Group gap="xs">
+          <Avatar name={post.name} alt="" size="sm" color="indigo.9" variant="filled" />
+          <Text fw={700}>{post.name}</Text>
+        </Group>
         <Text component="time" fz="xs" c="gray.7">
           {when}
         </Text>
@@ -32,7 +35,12 @@ export function PostCard({ post, canRemove }: { readonly post: Post; readonly ca
           {post.likes}
         </Button>
         {canRemove && (
-          <Button size="compact-sm" variant="default" disabled={busy} onClick={() => void attempt(() => api.remove(post.id))}>
+          <Button
+            size="compact-sm"
+            variant="default"
+            disabled={busy}
+            onClick={() => void attempt(() => api.remove(post.id))}
+          >
             {t.remove}
           </Button>
         )}

@@ -25,7 +25,7 @@ export function Problem({ code }: { readonly code: string | undefined }) {
   const t = useWords()
   if (code === undefined) return null
   return (
-    <Alert color="red.9" role="alert">
+    <Alert color="red" role="alert">
       {t.problems[code] ?? t.failed}
     </Alert>
   )

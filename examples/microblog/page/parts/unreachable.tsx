@@ -8,7 +8,7 @@ export function Unreachable() {
   const session = useSession()
   if (session.status === 'signed_out' || !session.unreachable) return null
   return (
-    <Alert color="orange.9" mb="md" role="status">
+    <Alert color="orange" mb="md" role="status">
       {t.unreachable}
     </Alert>
   )

@@ -44,8 +44,10 @@ async function listen(signal: AbortSignal): Promise<void> {
 }
 
 function hear(news: News): void {
-  if (news.kind === 'renew') void renew()
-  else tell(news)
+  if (news.kind !== 'renew') return void tell(news)
+  void renew()
+  // A role is gained by a rotation, and there is one in ten seconds at most.
+  setTimeout(() => client.state.status === 'signed_in' && void renew(), 10_500)
 }
 
 /** Server-sent events, as far as our server uses them. */
@@ -59,7 +61,11 @@ async function* eventsIn(body: ReadableStream<Uint8Array>) {
     const blocks = (rest + decoder.decode(value, { stream: true })).split('\n\n')
     rest = blocks.pop()!
     for (const block of blocks) {
-      const field = (name: string) => block.split('\n').find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2)
+      const field = (name: string) =>
+        block
+          .split('\n')
+          .find((line) => line.startsWith(`${name}: `))
+          ?.slice(name.length + 2)
       const [event, data] = [field('event'), field('data')]
       if (event !== undefined && data !== undefined) yield { event, data }
     }

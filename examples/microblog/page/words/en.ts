@@ -37,7 +37,8 @@ export const en = {
   forbidden: 'This page is for moderators and admins.',
   unreachable: 'The server cannot be reached. You are still signed in; it is tried again.',
   copyTitle: 'The copied token',
-  copyIntro: 'A script that should not be in this page has kept a copy of the access token, and uses it twice a second.',
+  copyIntro:
+    'A script that should not be in this page has kept a copy of the access token, and uses it twice a second.',
   copyStart: 'Copy my access token',
   copyEnd: 'Throw the copy away',
   copyAccepted: 'Accepted',

@@ -15,7 +15,9 @@ export function peopleRoutes({ accounts, auth, feed, repository }: Blog): Router
     const found = await Promise.all(
       names.map(async ([subject, name]): Promise<Person | undefined> => {
         const account = await accounts.get(subject)
-        return account ? { subject, name, role: ROLES[rank(account.roles)]!, banned: account.blocked !== null } : undefined
+        return account
+          ? { subject, name, role: ROLES[rank(account.roles)]!, banned: account.blocked !== null }
+          : undefined
       }),
     )
     response.json(found.filter((one) => one !== undefined).sort((a, b) => a.name.localeCompare(b.name)))
