@@ -66,6 +66,11 @@ try {
     process.once('SIGTERM', resolve)
   })
   await blog.close()
+} catch (error) {
+  console.error((error as Error).message)
+  process.exitCode = 1
 } finally {
   await redis?.stop()
 }
+// What a start that failed has left open does not keep the process.
+process.exit()
