@@ -42,10 +42,11 @@ async function keysOf(file: string | undefined): Promise<Keyring> {
 }
 
 const keyring = await keysOf(values.keys)
-const [redis, page] = await Promise.all([process.env.REDIS_URL ? undefined : startDemoRedis(), buildPage()])
+const given = process.env.REDIS_URL || undefined
+const [redis, page] = await Promise.all([given ? undefined : startDemoRedis(), buildPage()])
 try {
   const blog = await startMicroblog({
-    redisUrl: process.env.REDIS_URL ?? redis!.url,
+    redisUrl: given ?? redis!.url,
     keyring,
     page,
     strategy: values.strategy as StrategyName,
@@ -62,8 +63,9 @@ try {
   password of each: ${PASSWORD}
 `)
   await new Promise<void>((resolve) => {
-    process.once('SIGINT', resolve)
-    process.once('SIGTERM', resolve)
+    // Not `once`: whoever presses twice does not cut the good-bye short.
+    process.on('SIGINT', resolve)
+    process.on('SIGTERM', resolve)
   })
   await blog.close()
 } catch (error) {

@@ -10,7 +10,6 @@ import { startRedis } from '../../../tools/test-support/redis-server.ts'
 import { PASSWORD } from '../server/seed.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
-const TSX = join(ROOT, 'node_modules/.bin/tsx')
 
 let folder: string
 const started: ChildProcess[] = []
@@ -24,7 +23,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 async function start(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   // A group of its own, as a terminal gives it, and a folder to see what is left in.
-  const child = spawn(TSX, ['examples/microblog/main.ts', '--port', '0', ...args], {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'examples/microblog/main.ts', '--port', '0', ...args], {
     cwd: ROOT,
     env: { ...process.env, REDIS_URL: '', TMPDIR: folder, ...env },
     detached: true,
