@@ -27,6 +27,8 @@ export interface RedisOptions {
   readonly morePorts?: readonly string[]
   /** Written into a file that the server reads first and may rewrite, as Sentinel does. A restart finds it as it was left. */
   readonly configFile?: string
+  /** In a process group of its own, which Ctrl-C in a terminal does not reach. */
+  readonly ownGroup?: boolean
 }
 
 export interface RedisServer {
@@ -118,7 +120,11 @@ async function start(
 ): Promise<Running> {
   const log = join(dir, 'redis.log')
   const env = { ...process.env, ...options.env }
-  const child = spawn('redis-server', commandLine(port, ports, dir, log, options), { stdio: 'ignore', env })
+  const child = spawn('redis-server', commandLine(port, ports, dir, log, options), {
+    stdio: 'ignore',
+    env,
+    detached: options.ownGroup === true,
+  })
   let hasEnded = false
   let failure: Error | undefined
   const ended = new Promise<void>((resolve) => {

@@ -24,7 +24,13 @@ export interface PasswordLogin<A extends PasswordAccounts> {
   readonly reauthenticate: (
     attempt: Attempt & { readonly session: { readonly subject: string } },
   ) => Promise<Proven<A['confirm']> | ProofRefused>
+export interface PasswordAccounts<P, C> {
+  authenticate(input: { identifier: string; password: string; context?: Context }): Promise<P>
+  confirm(input: { subject: string; password: string; context?: Context }): Promise<C>
 }
+
+/** Inferred as a whole: the refusals of the accounts have types of their own. */
+type Proved = { readonly ok: true } | ProofRefused
 
 /**
  * Log-in with identifier and password, by the accounts of `countersign/accounts`: the options `authenticate` and
@@ -40,5 +46,16 @@ export function passwordLogin<A extends PasswordAccounts>(accounts: A): Password
       accounts.authenticate({ identifier: text(fields.identifier), password: text(fields.password), context }) as never,
     reauthenticate: ({ fields, context, session }) =>
       accounts.confirm({ subject: session.subject, password: text(fields.password), context }) as never,
+export function passwordLogin<P extends Proved, C extends Proved>(accounts: PasswordAccounts<P, C>) {
+  const text = (value: unknown) => (typeof value === 'string' ? value : '')
+  return {
+    authenticate: ({ fields, context }: Attempt): Promise<P> =>
+      accounts.authenticate({ identifier: text(fields.identifier), password: text(fields.password), context }),
+    reauthenticate: ({
+      fields,
+      context,
+      session,
+    }: Attempt & { readonly session: { readonly subject: string } }): Promise<C> =>
+      accounts.confirm({ subject: session.subject, password: text(fields.password), context }),
   }
 }

@@ -1,0 +1,73 @@
+// The stream of news. It belongs to the session: what ends the session ends the stream, and the page asks again and is told why.
+import type { News } from '../../shared/types.ts'
+import { client, renew } from './client.ts'
+
+/** `connected`: something may have been missed before. */
+export type Word = News | { readonly kind: 'connected' }
+
+const listeners = new Set<(word: Word) => void>()
+const tell = (word: Word) => {
+  for (const listener of listeners) listener(word)
+}
+
+/** Calls `listener` with all news. Returns what ends that. */
+export function onNews(listener: (word: Word) => void): () => void {
+  listeners.add(listener)
+  return () => void listeners.delete(listener)
+}
+
+/** Keeps the stream open, until the answer is called. */
+export function keepListening(): () => void {
+  const aborter = new AbortController()
+  void listen(aborter.signal)
+  return () => aborter.abort()
+}
+
+async function listen(signal: AbortSignal): Promise<void> {
+  for (let pauseMs = 0; !signal.aborted; pauseMs = Math.min(pauseMs * 2 + 250, 10_000)) {
+    await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random() / 2)))
+    try {
+      // `EventSource` cannot send a token. A 401 says why the session is over, and the client of the session acts on it.
+      const response = await client.authFetch('/api/live', { signal })
+      if (!response.ok || !response.body) continue
+      tell({ kind: 'connected' })
+      for await (const { event, data } of eventsIn(response.body)) {
+        pauseMs = 0
+        if (event === 'news') hear(JSON.parse(data))
+        // Roles were lost, or have come with a refresh.
+        if (event === 'session-changed') void renew()
+      }
+    } catch {
+      // No network, or the server has gone: again, later.
+    }
+  }
+}
+
+function hear(news: News): void {
+  if (news.kind !== 'renew') return void tell(news)
+  void renew()
+  // A role is gained by a rotation, and there is one in ten seconds at most.
+  setTimeout(() => client.state.status === 'signed_in' && void renew(), 10_500)
+}
+
+/** Server-sent events, as far as our server uses them. */
+async function* eventsIn(body: ReadableStream<Uint8Array>) {
+  const reader = body.getReader()
+  const decoder = new TextDecoder()
+  let rest = ''
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return
+    const blocks = (rest + decoder.decode(value, { stream: true })).split('\n\n')
+    rest = blocks.pop()!
+    for (const block of blocks) {
+      const field = (name: string) =>
+        block
+          .split('\n')
+          .find((line) => line.startsWith(`${name}: `))
+          ?.slice(name.length + 2)
+      const [event, data] = [field('event'), field('data')]
+      if (event !== undefined && data !== undefined) yield { event, data }
+    }
+  }
+}
