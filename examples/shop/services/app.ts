@@ -1,6 +1,6 @@
+import type { Principal, Verifier } from 'countersign'
 import { type Auth, countersign, type WebOptions } from 'countersign/fastify'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
-import type { Principal, Verifier } from 'countersign'
 import { OutcomeUnknown } from '../data/cluster.ts'
 import { problem } from './problem.ts'
 
@@ -17,6 +17,8 @@ export async function createApp<V extends Verifier<any>>(options: WebOptions<V>)
 }
 
 /** Of a request that a guard has let in. */
-export function whoIs(request: FastifyRequest): Principal & { readonly sessionId: NonNullable<Principal['sessionId']> } {
+export function whoIs(
+  request: FastifyRequest,
+): Principal & { readonly sessionId: NonNullable<Principal['sessionId']> } {
   return (request.auth as unknown as Auth).session as never
 }

@@ -17,7 +17,12 @@ export async function forward(app: FastifyInstance, prefix: string, to: string):
       })
       let answer: Response
       try {
-        const init = { method: request.method, headers, redirect: 'manual' as const, signal: AbortSignal.timeout(8_000) }
+        const init = {
+          method: request.method,
+          headers,
+          redirect: 'manual' as const,
+          signal: AbortSignal.timeout(8_000),
+        }
         answer = await fetch(`${to}${request.url}`, request.body ? { ...init, body: request.body } : init)
       } catch {
         return reply.code(503).header('retry-after', '1').send({ code: 'outcome_unknown' })

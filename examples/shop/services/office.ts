@@ -1,7 +1,8 @@
 // The back office: staff only, with tokens of its audience, checked by the record, so that who was thrown out is out.
-import { createOrders } from '../data/orders.ts'
+
 import { tellChange } from '../data/changes.ts'
 import type { ShopCluster } from '../data/cluster.ts'
+import { createOrders } from '../data/orders.ts'
 import { createApp } from './app.ts'
 import type { Checking } from './verifier.ts'
 
