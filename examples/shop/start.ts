@@ -1,7 +1,7 @@
 // All three services in this process, each on a port of its own.
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { generateKeyring, loadKeyring } from 'countersign'
+import { generateKeyring, type Keyring, loadKeyring } from 'countersign'
 import type { FastifyInstance } from 'fastify'
 import { openCluster } from './data/cluster.ts'
 import { seed } from './seed.ts'
@@ -15,6 +15,8 @@ import { AUDIENCE, type StrategyName } from './strategy.ts'
 
 export interface StartOptions {
   readonly nodes: readonly string[]
+  /** Default keys in memory, for a cluster that is as new. Data outlives its keys only where they are kept. */
+  readonly keyring?: Keyring
   readonly strategy?: StrategyName
   readonly page?: string
   readonly freshFor?: Freshness
@@ -22,9 +24,9 @@ export interface StartOptions {
   readonly port?: number
 }
 
-export async function startShop({ nodes, strategy = 'allowlist', page, freshFor = '2m', port = 0 }: StartOptions) {
-  // Keys of a demo, in memory. An application loads them from a file that is made once.
-  const keyring = await loadKeyring(generateKeyring())
+export async function startShop(options: StartOptions) {
+  const { nodes, strategy = 'allowlist', page, freshFor = '2m', port = 0 } = options
+  const keyring = options.keyring ?? (await loadKeyring(generateKeyring()))
   const origin = `http://localhost:${port === 0 ? await freePort() : port}`
   const stack = createStack({ nodes, keyring, issuer: origin, strategy })
   const jwks = new URL('/.well-known/jwks.json', origin)

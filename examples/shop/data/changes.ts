@@ -3,7 +3,7 @@
 import { Cluster } from 'ioredis'
 import type { ShopCluster } from './cluster.ts'
 
-export type Changed = 'cart' | 'preferences' | 'orders'
+export type Changed = 'cart' | 'preferences' | 'orders' | 'devices'
 type Listener = (subject: string, what: Changed) => void
 
 const CHANNEL = 'shop:changed'

@@ -12,6 +12,13 @@ export function addAccount(app: FastifyInstance, auth: FastifyAuth<ShopSessions>
   const { sessions, accounts, preferences, data } = stack
   const onRequest = auth.guard()
 
+  // Other devices show the list as well.
+  for (const type of ['session_created', 'session_ended'] as const) {
+    sessions.events.on(type, ({ subject }) => {
+      if (subject !== undefined) void tellChange(data, subject, 'devices')
+    })
+  }
+
   app.get('/api/me', { onRequest }, async (request) => {
     const { subject, sessionId, roles, audience, expiresAtMs } = whoIs(request)
     const account = await accounts.get(subject)

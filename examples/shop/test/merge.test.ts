@@ -33,7 +33,8 @@ describe('the cart of a guest', () => {
     const [guest, subject] = [`guest:${randomUUID()}`, `user-${randomUUID()}`]
     const carts = createCarts(clients[0])
     const fill = async (owner: string, items: Items) => {
-      for (const [article, quantity] of Object.entries(items)) await carts.change(owner, article, quantity, randomUUID())
+      for (const [article, quantity] of Object.entries(items))
+        await carts.change(owner, article, quantity, randomUUID())
     }
     await Promise.all([fill(guest, THREE), fill(subject, TWO)])
     return { guest, subject, carts }

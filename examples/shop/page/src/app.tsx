@@ -66,7 +66,7 @@ function Header({ path }: { path: string }) {
     <Button
       component="a"
       href={`#${to}`}
-      variant={path === to ? 'light' : 'subtle'}
+      variant={path === to ? 'filled' : 'subtle'}
       size="compact-md"
       px="xs"
       rightSection={more}

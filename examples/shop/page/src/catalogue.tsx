@@ -38,7 +38,7 @@ export function CatalogueView() {
                 mt="auto"
                 fullWidth
                 size="sm"
-                variant={cart.items[id] ? 'light' : 'filled'}
+                variant={cart.items[id] ? 'default' : 'filled'}
                 disabled={isStaff}
                 aria-label={`${say('add')}: ${name}`}
                 onClick={() => void change(id, 1)}

@@ -1,15 +1,4 @@
-import {
-  Anchor,
-  Button,
-  Card,
-  Checkbox,
-  Divider,
-  PasswordInput,
-  Stack,
-  Text,
-  TextInput,
-  Title,
-} from '@mantine/core'
+import { Anchor, Button, Card, Checkbox, Divider, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useSession } from 'countersign/browser/react'
 import { type FormEvent, useState } from 'react'
 import { json } from './api.ts'

@@ -36,7 +36,8 @@ createRoot(document.getElementById('root')!).render(
 /** Secondary text that can still be read (WCAG AA). */
 function contrast() {
   return {
-    variables: {},
+    // Darker under the pointer, not lighter.
+    variables: { '--mantine-color-teal-filled-hover': '#066649', '--mantine-primary-color-filled-hover': '#066649' },
     light: { '--mantine-color-dimmed': '#52595f', '--mantine-color-body': '#fbfaf7' },
     dark: { '--mantine-color-dimmed': '#b3b5ba' },
   }
