@@ -1,7 +1,8 @@
-// npm run shop -- [--strategy allowlist|opaque|denylist|stateless] [--nodes redis://…,redis://…] [--port 4400] [--fresh 2m]
+// npm run shop -- [--strategy allowlist|opaque|denylist|stateless] [--nodes redis://…,redis://… --keys FILE] [--port 4400] [--fresh 2m]
 import { parseArgs } from 'node:util'
 import { demoCluster } from '../shared/demo-cluster.ts'
 import { buildPage } from './build-page.ts'
+import { keptKeyring } from './keys.ts'
 import { DEMO_ACCOUNTS } from './seed.ts'
 import type { Freshness } from './services/checkout.ts'
 import { startShop } from './start.ts'
@@ -11,6 +12,7 @@ const { values } = parseArgs({
   options: {
     strategy: { type: 'string', default: 'allowlist' },
     nodes: { type: 'string' },
+    keys: { type: 'string', default: 'countersign-data/shop-keys.json' },
     port: { type: 'string', default: '4400' },
     fresh: { type: 'string', default: '2m' },
   },
@@ -24,7 +26,10 @@ if (!STRATEGIES.includes(strategy)) {
 console.log('Building the page, and starting the cluster …')
 const [page, cluster] = await Promise.all([buildPage(), demoCluster(values.nodes ?? process.env.REDIS_NODES)])
 const { nodes } = cluster
-const shop = await startShop({ nodes, strategy, page, port: Number(values.port), freshFor: values.fresh as Freshness })
+// A cluster that goes on being there needs the keys that its data was written with.
+const keyring = cluster.own ? {} : { keyring: await keptKeyring(values.keys) }
+const freshFor = values.fresh as Freshness
+const shop = await startShop({ nodes, ...keyring, strategy, page, port: Number(values.port), freshFor })
 
 console.log(`
   Shop         ${shop.url}/          strategy: ${strategy}

@@ -45,7 +45,7 @@ export async function newDevice(browser: Browser, url: string, kind: 'desktop' |
       await page.getByLabel('E-mail').fill(account.identifier)
       await page.getByRole('textbox', { name: 'Password' }).fill(password ?? account.password)
       await page.locator('form button[type=submit]').click()
-      await page.getByRole('button', { name: 'Log out', exact: true }).first().waitFor()
+      await page.getByRole('button', { name: 'Log out', exact: true }).filter({ visible: true }).first().waitFor()
     },
     async add(article) {
       await page.getByRole('button', { name: `Add to cart: ${article}` }).click()
@@ -72,12 +72,16 @@ const SETTLED = `Promise.all(document.getAnimations()
   .filter(({ effect }) => effect.getComputedTiming().endTime !== Infinity)
   .map(({ finished }) => finished.catch(() => undefined))).then(() => undefined)`
 
-/** How long after `act` has been answered the page shows something, in milliseconds. */
-export async function shownAfter(act: () => Promise<unknown>, ...shown: readonly Promise<unknown>[]): Promise<number> {
-  const times: number[] = []
-  const all = shown.map((one) => one.then(() => times.push(performance.now())))
+/** How long after an answer of the server came to one page another one shows something, in milliseconds. */
+export async function shownAfter(
+  { page }: Device,
+  path: string,
+  act: () => Promise<unknown>,
+  ...shown: readonly Promise<unknown>[]
+): Promise<number> {
+  const clock = () => performance.now()
+  const answered = page.waitForResponse((response) => response.url().endsWith(path)).then(clock)
+  const all = Promise.all(shown.map((one) => one.then(clock)))
   await act()
-  const answeredMs = performance.now()
-  await Promise.all(all)
-  return Math.max(0, ...times.map((ms) => ms - answeredMs))
+  return Math.max(...(await all)) - (await answered)
 }

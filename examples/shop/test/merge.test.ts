@@ -4,14 +4,14 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { bin } from '../../../tools/steps.ts'
+import { count } from '../../../tools/test-support/counts.ts'
 import { type RedisCluster, startRedisCluster } from '../../../tools/test-support/redis-cluster.ts'
 import { createCarts, type Items } from '../data/carts.ts'
 import { openCluster, type ShopCluster } from '../data/cluster.ts'
 import { type MergeStep, mergeGuest } from '../data/merge.ts'
 
 const STEPS: readonly MergeStep[] = ['before', 'marked', 'applied', 'buried']
-const ROUNDS = process.env.COUNTERSIGN_LONG === '1' ? 250 : 6
+const ROUNDS = count(6, 250)
 const THREE: Items = { kettle: 1, lamp: 2, mug: 1 }
 const TWO: Items = { mug: 2, tea: 1 }
 const TOGETHER: Items = { kettle: 1, lamp: 2, mug: 3, tea: 1 }
@@ -70,12 +70,13 @@ describe('the cart of a guest', () => {
     await Promise.all(
       STEPS.map(async (step) => {
         const { guest, subject, carts } = await prepared()
-        const login = spawn(bin('tsx'), [child, cluster.urls.join(','), guest, subject, step], { stdio: 'ignore' })
-        const [code, signal] = await once(login, 'exit')
-        // tsx reports the signal of its child as 128 + 9.
-        expect(signal ?? code).toSatisfy((how) => how === 'SIGKILL' || how === 137)
-        const items = { ...(await carts.read(subject)) }
-        expect(items).toEqual(step === 'applied' || step === 'buried' ? TOGETHER : TWO)
+        const login = spawn(
+          process.execPath,
+          ['--import', 'tsx', child, cluster.urls.join(','), guest, subject, step],
+          { stdio: 'ignore' },
+        )
+        expect((await once(login, 'exit'))[1]).toBe('SIGKILL')
+        expect(await carts.read(subject)).toEqual(step === 'applied' || step === 'buried' ? TOGETHER : TWO)
         await logins(guest, subject, 2)
         expect(await carts.read(subject)).toEqual(TOGETHER)
       }),

@@ -12,7 +12,7 @@ interface Device {
 }
 
 export function AccountView() {
-  const { say, language, scheme, prefer, deviceLimit, changes } = useShop()
+  const { say, language, scheme, prefer, deviceLimit, changes, durability } = useShop()
   const state = useSession()
   const { authFetch } = state
   const [devices, setDevices] = useState<readonly Device[]>([])
@@ -46,6 +46,11 @@ export function AccountView() {
         <Text c="dimmed" fz="sm" mb="sm">
           {say('deviceLimit', { n: devices.length, limit: deviceLimit })}
         </Text>
+        {durability && (
+          <Text fz="sm" mb="sm" data-testid={`login-${durability}`}>
+            {say(durability === 'local' ? 'loginLocal' : 'loginReplicated')}
+          </Text>
+        )}
         <Stack gap="xs">
           {devices.map(({ id, label, createdAtMs, current }) => (
             <Group key={id} justify="space-between" wrap="nowrap" data-testid="device">
@@ -98,6 +103,9 @@ export function AccountView() {
       <Group>
         <Button component="a" href="#/office" variant="default">
           {say('tryOffice')}
+        </Button>
+        <Button variant="default" hiddenFrom="sm" onClick={() => void state.logout()}>
+          {say('logout')}
         </Button>
       </Group>
     </Stack>

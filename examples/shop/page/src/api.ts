@@ -7,7 +7,6 @@ export interface Article {
   readonly zh: string
   readonly cents: number
   readonly hue: number
-  readonly sign: string
 }
 export interface ShopInfo {
   readonly strategy: string

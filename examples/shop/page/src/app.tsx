@@ -11,6 +11,7 @@ import type { Language } from './messages.ts'
 import { Note } from './note.tsx'
 import { Notices } from './notices.tsx'
 import { OfficeView } from './office.tsx'
+import { Picture } from './picture.tsx'
 import { ResetView } from './reset.tsx'
 import { useShop } from './shop.tsx'
 
@@ -79,8 +80,9 @@ function Header({ path }: { path: string }) {
       <Group h="100%" justify="space-between" gap={4}>
         <UnstyledButton component="a" href="#/">
           <Group gap={8}>
+            <Picture of="kettle" size={26} />
             <Text component="span" fw={700} ff="Georgia, serif" fz="lg">
-              🫖 {say('shop')}
+              {say('shop')}
             </Text>
             <Badge variant="default" size="xs" tt="none" visibleFrom="md">
               {strategy}
@@ -97,21 +99,12 @@ function Header({ path }: { path: string }) {
         />
         <Group component="nav" gap={2} wrap="nowrap">
           {link('/', say('catalogue'))}
-          {!isStaff &&
-            link(
-              '/cart',
-              say('cart'),
-              count > 0 && (
-                <Badge size="sm" circle={count < 10}>
-                  {count}
-                </Badge>
-              ),
-            )}
+          {!isStaff && link('/cart', say('cart'), count > 0 && <Count of={count} />)}
           {isStaff && link('/office', say('office'))}
           {state.status === 'signed_in' ? (
             <>
               {link('/account', say('account'))}
-              <Button variant="subtle" size="compact-md" px="xs" onClick={() => void state.logout()}>
+              <Button variant="subtle" size="compact-md" px="xs" visibleFrom="sm" onClick={() => void state.logout()}>
                 {say('logout')}
               </Button>
             </>
@@ -130,6 +123,14 @@ function Header({ path }: { path: string }) {
         </Group>
       </Group>
     </Container>
+  )
+}
+
+function Count({ of }: { of: number }) {
+  return (
+    <Badge component="span" size="sm" px={6} miw={20} variant="white" color="teal" c="#066649">
+      {of}
+    </Badge>
   )
 }
 

@@ -5,6 +5,7 @@ import { json, untilKnown } from './api.ts'
 import { price } from './catalogue.tsx'
 import { Note } from './note.tsx'
 import { Orders } from './orders.tsx'
+import { Picture } from './picture.tsx'
 import { useShop } from './shop.tsx'
 
 type Outcome = { readonly is: 'idle' | 'sending' | 'unknown' | 'replicated' | 'local' } | { is: 'failed'; why: string }
@@ -21,15 +22,13 @@ export function CartView() {
       </Title>
       {cartUnknown && <Note tone="orange">{say('cartUnknown')}</Note>}
       {lines.length === 0 && <Text c="dimmed">{say('emptyCart')}</Text>}
-      {lines.map(({ id, en, zh, cents, sign }) => {
+      {lines.map(({ id, en, zh, cents }) => {
         const name = language === 'zh-CN' ? zh : en
         return (
           <Card key={id} withBorder padding="sm" data-testid={`line-${id}`}>
             <Group justify="space-between" wrap="nowrap">
               <Group gap="sm" wrap="nowrap">
-                <Text fz={28} aria-hidden>
-                  {sign}
-                </Text>
+                <Picture of={id} size={34} />
                 <div>
                   <Text fw={600}>{name}</Text>
                   <Text c="dimmed" fz="sm">

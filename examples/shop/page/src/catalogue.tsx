@@ -1,5 +1,6 @@
 import { Button, Card, Group, SimpleGrid, Text, Title } from '@mantine/core'
 import { useSession } from 'countersign/browser/react'
+import { Picture } from './picture.tsx'
 import { useShop } from './shop.tsx'
 
 export const price = (cents: number): string => `€ ${(cents / 100).toFixed(2)}`
@@ -14,7 +15,7 @@ export function CatalogueView() {
         {say('catalogue')}
       </Title>
       <SimpleGrid cols={{ base: 2, sm: 3, md: 4 }} spacing={{ base: 'sm', sm: 'lg' }}>
-        {catalogue.map(({ id, en, zh, cents, hue, sign }) => {
+        {catalogue.map(({ id, en, zh, cents, hue }) => {
           const name = language === 'zh-CN' ? zh : en
           return (
             <Card key={id} padding="sm" withBorder shadow="xs">
@@ -25,10 +26,10 @@ export function CatalogueView() {
                   height: 120,
                   display: 'grid',
                   placeItems: 'center',
-                  fontSize: 56,
+                  color: `hsl(${hue} 45% 24%)`,
                 }}
               >
-                {sign}
+                <Picture of={id} size={64} />
               </Card.Section>
               <Group justify="space-between" mt="sm" mb="xs" gap={4}>
                 <Text fw={600}>{name}</Text>

@@ -13,7 +13,7 @@ const DEMO = [
 
 export function LoginView() {
   const { login } = useSession()
-  const { say } = useShop()
+  const { say, entered } = useShop()
   const [identifier, setIdentifier] = useState('')
   const [password, setPassword] = useState('')
   const [persistent, setPersistent] = useState(true)
@@ -28,8 +28,8 @@ export function LoginView() {
     const done = await login({ identifier, password, persistent, device }).catch(() => undefined)
     setBusy(false)
     // Where it went well the login has made room for the page that somebody wanted to see.
-    if (!done?.ok)
-      setMessage(done?.reason === 'bad_credentials' ? say('wrong') : say('failed', { reason: done?.reason ?? '' }))
+    if (done?.ok) entered(done.durability)
+    else setMessage(done?.reason === 'bad_credentials' ? say('wrong') : say('failed', { reason: done?.reason ?? '' }))
   }
   async function forgot() {
     await fetch('/api/password/forgot', json('POST', { identifier })).catch(() => undefined)

@@ -21,6 +21,9 @@ interface Shop extends ShopInfo {
   readonly over: string | undefined
   /** Counts what others changed, for parts that read something of their own. */
   readonly changes: number
+  /** How safe the session was when it was opened, as the server said. */
+  readonly durability: string | undefined
+  entered(durability: string | undefined): void
   change(article: string, change: number): Promise<void>
   readCart(): Promise<void>
   prefer(wanted: { language?: Language; scheme?: 'light' | 'dark' }): Promise<void>
@@ -40,6 +43,7 @@ export function ShopProvider({ info, children }: { info: ShopInfo; children: Rea
   const [scheme, setScheme] = useState<'light' | 'dark'>('light')
   const [over, setOver] = useState<string>()
   const [changes, setChanges] = useState(0)
+  const [durability, entered] = useState<string>()
   const { setColorScheme } = useMantineColorScheme()
 
   useEffect(() => setColorScheme(scheme), [scheme, setColorScheme])
@@ -98,8 +102,8 @@ export function ShopProvider({ info, children }: { info: ShopInfo; children: Rea
     [authFetch, isIn, taken],
   )
   const value = useMemo(() => {
-    const say = sayIn(language)
-    return { ...info, cart, say, language, scheme, cartUnknown, over, changes, change, readCart, prefer }
-  }, [info, cart, language, scheme, cartUnknown, over, changes, change, readCart, prefer])
+    const known = { cart, language, scheme, cartUnknown, over, changes, durability }
+    return { ...info, ...known, say: sayIn(language), change, readCart, prefer, entered }
+  }, [info, cart, language, scheme, cartUnknown, over, changes, durability, change, readCart, prefer])
   return <Context value={value}>{children}</Context>
 }
