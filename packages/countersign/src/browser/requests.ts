@@ -67,7 +67,8 @@ export function createRequests(
         return { ok: false, reason: 'cookies_blocked', status: 0 }
       }
       tab.enter(credentials, oldMs(), true)
-      return { ok: true, session: credentials.session }
+      const { session, durability } = credentials
+      return { ok: true, session, ...(durability && { durability }) }
     })
   }
 

@@ -7,6 +7,7 @@ export interface Credentials {
   readonly accessToken: string
   /** Seconds. */
   readonly expiresIn: number
+  readonly durability?: string
 }
 
 /** What one tab tells the others. Each of them may come late, so each says which session it is about. */

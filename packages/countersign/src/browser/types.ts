@@ -52,7 +52,12 @@ export type SignedOutReason =
 
 /** How a request for other credentials ended. What is not a success has the reason in the words of {@link SignedOutReason}. */
 export type Exchanged =
-  | { readonly ok: true; readonly session: SessionInfo }
+  | {
+      readonly ok: true
+      readonly session: SessionInfo
+      /** How safe the session is, `replicated` or `local`: where the server waited for replicas and says so. */
+      readonly durability?: string
+    }
   | {
       readonly ok: false
       readonly reason: SignedOutReason

@@ -4,8 +4,8 @@ import { type Answer, jsonAnswer, redirectAnswer } from './answer.ts'
 import type { Exchange } from './exchange.ts'
 
 /**
- * The answer of login, refresh and reauth: `{ session, expiresIn, accessToken?, refreshToken? }`, or for a form the page where
- * it leads.
+ * The answer of login, refresh and reauth: `{ session, expiresIn, accessToken?, refreshToken?, durability?, replicas? }`, or for a
+ * form the page where it leads. The last two where the application asked for replicas.
  *
  * @param how.opens - It opens a session: cookies that belong to no session any more are expired.
  * @param how.bounced - It answers the bounce document, which then is not tried again.
@@ -30,7 +30,8 @@ export function handedOut(
   if (how.to !== undefined) return redirectAnswer(how.to, all)
   const { sessionId, subject, roles, expiresAtMs } = issued.session
   const session = { id: sessionId, subject, roles, expiresAt: new Date(expiresAtMs).toISOString() }
-  return jsonAnswer({ session, ...body }, all)
+  const { durability, replicas } = issued
+  return jsonAnswer({ session, ...body, ...(replicas !== undefined && { durability, replicas }) }, all)
 }
 
 /** How long a second bounce is not tried. Long enough for the page to come, short enough not to be met by the next renewal. */

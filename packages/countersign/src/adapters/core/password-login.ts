@@ -1,5 +1,5 @@
 import type { Context } from '../../session/types.ts'
-import type { Attempt, ProofRefused } from './types.ts'
+import type { Attempt } from './types.ts'
 
 /** The part of `createAccounts` that {@link passwordLogin} uses. */
 export interface PasswordAccounts {
@@ -13,6 +13,9 @@ export interface PasswordAccounts {
     password: string
     context?: Context
   }): Promise<{ readonly ok: true; readonly acr: string; readonly amr: readonly string[] } | ProofRefused>
+export interface PasswordAccounts<P extends { readonly ok: boolean }, C extends { readonly ok: boolean }> {
+  authenticate(input: { identifier: string; password: string; context?: Context }): Promise<P>
+  confirm(input: { subject: string; password: string; context?: Context }): Promise<C>
 }
 
 /** What a method proves when it is content. */
@@ -47,6 +50,11 @@ export function passwordLogin<A extends PasswordAccounts>(accounts: A): Password
     reauthenticate: ({ fields, context, session }) =>
       accounts.confirm({ subject: session.subject, password: text(fields.password), context }) as never,
 export function passwordLogin<P extends Proved, C extends Proved>(accounts: PasswordAccounts<P, C>) {
+  const text = (value: unknown) => (typeof value === 'string' ? value : '')
+  return {
+export function passwordLogin<P extends { readonly ok: boolean }, C extends { readonly ok: boolean }>(
+  accounts: PasswordAccounts<P, C>,
+) {
   const text = (value: unknown) => (typeof value === 'string' ? value : '')
   return {
     authenticate: ({ fields, context }: Attempt): Promise<P> =>

@@ -37,6 +37,8 @@ const delivered = {
     expiresIn: { type: 'integer', description: 'seconds until the access token ends' },
     accessToken: { type: 'string', description: 'not with the delivery cookie' },
     refreshToken: { type: 'string', description: 'only with the delivery bearer' },
+    durability: { type: 'string', description: 'replicated, fsynced or local: where it was asked for' },
+    replicas: { type: 'integer' },
   },
 } as const
 const seeOther = { type: 'null', description: 'to a form: the page that it leads to' } as const
@@ -54,6 +56,7 @@ export const SCHEMAS: Readonly<Record<Route, object>> = {
         anyOf: [{ type: 'boolean' }, { enum: ['true', 'false', 'on'] }],
         description: 'stay logged in after the browser is closed',
       },
+      persistent: { anyOf: [{ type: 'boolean' }, text], description: 'stay logged in after the browser is closed' },
       device: { type: 'object' },
       ...form,
     }),
