@@ -56,7 +56,6 @@ export const SCHEMAS: Readonly<Record<Route, object>> = {
         anyOf: [{ type: 'boolean' }, { enum: ['true', 'false', 'on'] }],
         description: 'stay logged in after the browser is closed',
       },
-      persistent: { anyOf: [{ type: 'boolean' }, text], description: 'stay logged in after the browser is closed' },
       device: { type: 'object' },
       ...form,
     }),
