@@ -1,13 +1,16 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { LONG_FILES } from './tools/long-files.ts'
 
 const long = process.env.COUNTERSIGN_LONG === '1'
+/** Files were named, or the long form was. */
+const all = long || process.env.COUNTERSIGN_ALL_FILES === '1'
 
 export default defineConfig({
   test: {
     environment: 'node',
     include: ['packages/*/test/**/*.test.ts', '{bench,examples,lab,tools}/**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**', 'packages/*/test/types/**'],
+    exclude: ['**/node_modules/**', '**/dist/**', 'packages/*/test/types/**', ...(all ? [] : Object.keys(LONG_FILES))],
     pool: 'forks',
     // Two for each core: most tests wait for a server, a deadline or a process.
     maxWorkers: 2 * Math.max(2, availableParallelism()),

@@ -5,12 +5,18 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { LONG_FILES } from './long-files.ts'
 import { bin, run, type Score, step } from './steps.ts'
 import { scoreVitest, type VitestReport } from './vitest-score.ts'
 
 const args = process.argv.slice(2)
 const filters = args.filter((arg) => arg !== '--long')
-const env = args.includes('--long') ? { ...process.env, COUNTERSIGN_LONG: '1' } : process.env
+const isLong = args.includes('--long')
+const env = {
+  ...process.env,
+  ...(isLong && { COUNTERSIGN_LONG: '1' }),
+  ...(filters.length > 0 && { COUNTERSIGN_ALL_FILES: '1' }),
+}
 const score: Score = { passed: 0, failed: 0, skipped: 0 }
 const folder = mkdtempSync(join(tmpdir(), 'countersign-test-'))
 const report = join(folder, 'report.json')
@@ -51,6 +57,10 @@ async function vitest(): Promise<void> {
   score.skipped += skipped
   for (const problem of problems) console.log(`        ${problem}`)
   for (const skip of skips) console.log(`skipped ${skip}`)
+  if (!isLong && filters.length === 0) {
+    for (const [file, why] of Object.entries(LONG_FILES)) console.log(`skipped ${file}: ${why}: in npm run test:long`)
+    score.skipped += Object.keys(LONG_FILES).length
+  }
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
   console.log(`${failed === 0 ? 'ok     ' : 'FAILED '} vitest (${seconds} s): ${passed} passed, ${failed} failed`)
 }
