@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { generateKeyring, type Keyring, loadKeyring } from 'countersign'
+import { generateKeyring, type Keyring, loadKeyring, type Runtime } from 'countersign'
 import { guardUpgrades } from 'countersign/adapters/ws'
 import type { Store } from 'countersign/stores/contract'
 import { postgresStore } from 'countersign/stores/postgres'
@@ -16,7 +16,7 @@ import { startPostgres } from '../../../../../tools/test-support/postgres-server
 import { startRedisCluster } from '../../../../../tools/test-support/redis-cluster.ts'
 import { startRedis } from '../../../../../tools/test-support/redis-server.ts'
 import { EVERY_STORE } from '../../support/every-store.ts'
-import { connectWs, cookie, fastRuntime, listen, ORIGIN, openProcess, type Process, SOON } from './kit.ts'
+import { connectWs, cookie, listen, ORIGIN, openProcess, type Process, racingRuntime, SOON } from './kit.ts'
 
 let keyring: Keyring
 beforeAll(async () => {
@@ -165,19 +165,20 @@ test('after ten idle minutes they are closed as well', async () => {
     await Promise.all([redis.stop(), postgres.stop()])
   })
   const file = join(folder, 'sessions.db')
-  const stores: Record<string, (runtime?: ReturnType<typeof fastRuntime>) => Store> = {
+  const stores: Record<string, (runtime?: Runtime) => Store> = {
     redis: (runtime) => redisStore({ url: redis.url, deadline: '30s', ...(runtime && { runtime }) }),
     postgres: (runtime) => postgresStore({ url: postgres.url, deadline: '30s', ...(runtime && { runtime }) }),
     sqlite: (runtime) => sqliteStore({ file, ...(runtime && { runtime }) }),
   }
   const nodes = await Promise.all(
     Object.entries(stores).map(async ([name, open]) => {
-      const runtime = fastRuntime(factor)
+      const { runtime, race } = racingRuntime()
       const here = await node(open(runtime), { runtime })
       const there = await openProcess({ store: open(), keyring })
-      return { name, here, there, all: await connectAll(here, there, ['a', 'b', 'c']) }
+      return { name, here, there, race, all: await connectAll(here, there, ['a', 'b', 'c']) }
     }),
   )
+  for (const { race } of nodes) race(factor)
   await new Promise((resolve) => setTimeout(resolve, 600_000 / factor))
   for (const { name, here, all } of nodes) expect([name, here.live.size, closed(all)]).toEqual([name, 12, []])
   for (const { there, all } of nodes) {
