@@ -155,9 +155,9 @@ test.skipIf(!isLong)('a cluster whose slot moves [skipped: only in the long form
 })
 
 test('after ten idle minutes they are closed as well', async () => {
-  // In short the node with the sockets runs sixty times as fast as the others, and so as the servers: ten minutes of its fences,
-  // polls, leases and ages go by in ten seconds. Fences stop 5 s after the last use, copies are old after 30 s.
-  const factor = count(60, 1)
+  // In short the node with the sockets runs a hundred times as fast as the others, and so as the servers: ten minutes of its fences,
+  // polls, leases and ages go by in six seconds. Fences stop 5 s after the last use, copies are old after 30 s.
+  const factor = count(100, 1)
   const folder = mkdtempSync(join(tmpdir(), 'countersign-idle-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const [redis, postgres] = await Promise.all([startRedis({ policy: 'noeviction' }), startPostgres()])
