@@ -187,7 +187,8 @@ export interface FollowOn<P> {
   /** Its roles or its data are different. A use or a rotation is no change. */
   changed?(session: P, before: P): void
   /**
-   * Nothing certain was heard of it for longer than 3 s, because the store does not answer. Each second while that lasts.
+   * The store did not answer when it was asked, and nothing certain was heard of the session for longer than 3 s. With each
+   * question that fails, about one a second.
    *
    * @param sinceMs - How long ago it was certainly live.
    * @param isOverdue - Its idle deadline has gone by. Elsewhere it may have been used since.

@@ -12,7 +12,7 @@ export interface RecordListener {
   over(refused: Refused): void
   /** The store did not answer a question that this listener waits for. It goes on waiting unless it leaves. */
   failed(error: unknown): void
-  /** Each second while nobody knows: see `FollowOn.unsure`. */
+  /** See `FollowOn.unsure`. */
   unsure(sinceMs: number, isOverdue: boolean): void
 }
 

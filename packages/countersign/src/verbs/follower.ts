@@ -169,7 +169,8 @@ export class Follower {
       const looked = await look(this.#core, followed.id)
       if (this.#followed.get(followed.id) !== followed) return
       if ('ok' in looked) {
-        this.#leave(followed, (one) => one.over(looked))
+        const refused = this.#whyGone(followed, looked)
+        this.#leave(followed, (one) => one.over(refused))
         return
       }
       const here = still()
@@ -184,6 +185,13 @@ export class Follower {
         else if (followed.waiting.size > 0 && followed.known) this.#want(followed, 'waited')
       }
     }
+  }
+
+  /** A store forgets what has expired, and that is no reason to say less. */
+  #whyGone({ known }: Followed, refused: Refused): Refused {
+    if (refused.reason !== 'unknown' || !known) return refused
+    const floor = this.#core.floor.known()
+    return (floor && judgeRecord(known.record, floor, this.#core.nowMs())) || refused
   }
 
   #failed(followed: Followed, asking: readonly RecordListener[], error: unknown): void {
@@ -204,6 +212,16 @@ export class Follower {
       followed.waiting.add(listener)
       listener.failed(error)
     }
+    this.#tellUnsure(followed)
+  }
+
+  /** Only after a question that was not answered: a process that was suspended has not asked yet. */
+  #tellUnsure({ certain, known, told }: Followed): void {
+    if (!certain || !known) return
+    const sinceMs = elapsedMs(this.#core.runtime.clock, certain)
+    if (sinceMs <= UNSURE_AFTER_MS) return
+    const isOverdue = known.record.idleAtMs <= this.#core.nowMs()
+    for (const listener of [...told]) listener.unsure(sinceMs, isOverdue)
   }
 
   /** What no answer of the store could undo. An idle deadline is not: somebody may have used the session since. */
@@ -265,17 +283,6 @@ export class Follower {
       const isOver = known && floor && judgeRecord(known.record, floor, nowMs) !== undefined
       const isCurrent = this.#isCurrent(followed, at)
       if (!isCurrent || isOver || followed.waiting.size > 0) this.#want(followed, 'due')
-      const { certain } = followed
-      if (!certain || !known) continue
-      const sinceMs = Math.max(at.wallMs - certain.wallMs, at.monotonicMs - certain.monotonicMs)
-      if (sinceMs <= UNSURE_AFTER_MS) continue
-      const certainly = this.#overForCertain(followed)
-      if (certainly) {
-        this.#leave(followed, (one) => one.over(certainly))
-        continue
-      }
-      const isOverdue = known.record.idleAtMs <= nowMs
-      for (const listener of [...followed.told]) listener.unsure(sinceMs, isOverdue)
     }
   }
 

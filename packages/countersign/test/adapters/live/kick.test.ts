@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { generateKeyring, type Keyring, loadKeyring } from 'countersign'
+import { generateKeyring, type Keyring, loadKeyring, type Runtime } from 'countersign'
 import { guardUpgrades } from 'countersign/adapters/ws'
 import type { Store } from 'countersign/stores/contract'
 import { postgresStore } from 'countersign/stores/postgres'
@@ -16,7 +16,7 @@ import { startPostgres } from '../../../../../tools/test-support/postgres-server
 import { startRedisCluster } from '../../../../../tools/test-support/redis-cluster.ts'
 import { startRedis } from '../../../../../tools/test-support/redis-server.ts'
 import { EVERY_STORE } from '../../support/every-store.ts'
-import { connectWs, cookie, fastRuntime, listen, ORIGIN, openProcess, type Process, SOON } from './kit.ts'
+import { connectWs, cookie, listen, ORIGIN, openProcess, type Process, racingRuntime, SOON } from './kit.ts'
 
 let keyring: Keyring
 beforeAll(async () => {
@@ -155,9 +155,9 @@ test.skipIf(!isLong)('a cluster whose slot moves [skipped: only in the long form
 })
 
 test('after ten idle minutes they are closed as well', async () => {
-  // In short the node with the sockets runs sixty times as fast as the others, and so as the servers: ten minutes of its fences,
-  // polls, leases and ages go by in ten seconds. Fences stop 5 s after the last use, copies are old after 30 s.
-  const factor = count(60, 1)
+  // In short the node with the sockets runs a hundred times as fast as the others, and so as the servers: ten minutes of its fences,
+  // polls, leases and ages go by in six seconds. Fences stop 5 s after the last use, copies are old after 30 s.
+  const factor = count(100, 1)
   const folder = mkdtempSync(join(tmpdir(), 'countersign-idle-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const [redis, postgres] = await Promise.all([startRedis({ policy: 'noeviction' }), startPostgres()])
@@ -165,19 +165,20 @@ test('after ten idle minutes they are closed as well', async () => {
     await Promise.all([redis.stop(), postgres.stop()])
   })
   const file = join(folder, 'sessions.db')
-  const stores: Record<string, (runtime?: ReturnType<typeof fastRuntime>) => Store> = {
+  const stores: Record<string, (runtime?: Runtime) => Store> = {
     redis: (runtime) => redisStore({ url: redis.url, deadline: '30s', ...(runtime && { runtime }) }),
     postgres: (runtime) => postgresStore({ url: postgres.url, deadline: '30s', ...(runtime && { runtime }) }),
     sqlite: (runtime) => sqliteStore({ file, ...(runtime && { runtime }) }),
   }
   const nodes = await Promise.all(
     Object.entries(stores).map(async ([name, open]) => {
-      const runtime = fastRuntime(factor)
+      const { runtime, race } = racingRuntime()
       const here = await node(open(runtime), { runtime })
       const there = await openProcess({ store: open(), keyring })
-      return { name, here, there, all: await connectAll(here, there, ['a', 'b', 'c']) }
+      return { name, here, there, race, all: await connectAll(here, there, ['a', 'b', 'c']) }
     }),
   )
+  for (const { race } of nodes) race(factor)
   await new Promise((resolve) => setTimeout(resolve, 600_000 / factor))
   for (const { name, here, all } of nodes) expect([name, here.live.size, closed(all)]).toEqual([name, 12, []])
   for (const { there, all } of nodes) {

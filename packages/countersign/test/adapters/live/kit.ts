@@ -16,6 +16,7 @@ import { type LiveOptions, liveConnections, socketTickets } from 'countersign/ad
 import { COOKIE_NAMES } from 'countersign/http'
 import type { Store } from 'countersign/stores/contract'
 import { memoryStore } from 'countersign/stores/memory'
+import { testClock } from 'countersign/testing'
 import { afterEach, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
 import { z } from 'zod'
@@ -79,18 +80,41 @@ export async function listen(server: Server = createServer()): Promise<{ server:
   return { server, port, url: `http://127.0.0.1:${port}` }
 }
 
-/** A clock and timers that run `factor` times as fast as the real ones, so that ten minutes pass in seconds. */
-export function fastRuntime(factor: number): Runtime {
+/** A clock and timers that run as fast as the test says, so that ten minutes pass in seconds. */
+export function racingRuntime() {
   const [wallMs, monotonicMs] = [Date.now(), performance.now()]
-  const sinceMs = () => (performance.now() - monotonicMs) * factor
-  return {
+  let factor = 1
+  let [passedMs, sinceMs] = [0, performance.now()]
+  const elapsedMs = () => passedMs + (performance.now() - sinceMs) * factor
+  const runtime: Runtime = {
     ...systemRuntime,
-    clock: { nowMs: () => wallMs + sinceMs(), monotonicMs: () => monotonicMs + sinceMs() },
+    clock: { nowMs: () => wallMs + elapsedMs(), monotonicMs: () => monotonicMs + elapsedMs() },
     timers: {
       setTimeout: (fn, ms, background) => systemRuntime.timers.setTimeout(fn, ms / factor, background),
       clearTimeout: (timer) => systemRuntime.timers.clearTimeout(timer),
     },
   }
+  return {
+    runtime,
+    /** From now on. Timers that are under way keep their pace. */
+    race(times: number) {
+      ;[passedMs, sinceMs] = [elapsedMs(), performance.now()]
+      factor = times
+    },
+  }
+}
+
+/** A clock that stands still until the test moves it, with timers that are quick: what looks each second looks often. */
+export function stillRuntime() {
+  const clock = testClock()
+  const runtime: Runtime = {
+    ...clock.runtime,
+    timers: {
+      setTimeout: (fn, ms, background) => systemRuntime.timers.setTimeout(fn, ms / 20, background),
+      clearTimeout: (timer) => systemRuntime.timers.clearTimeout(timer),
+    },
+  }
+  return { ...clock, runtime }
 }
 
 /** A memory store that tells of no changes, so that it is asked each second, and that can be made silent. */

@@ -1,24 +1,23 @@
-// The registry without a framework: outages, activity, and who is told what. The clock runs twenty times as fast.
-
+// The registry without a framework: outages, activity, and who is told what. The clock moves when the test moves it.
 import type { Timeouts } from 'countersign'
 import type { LiveConnection, LiveEnd, LiveOptions, LiveSessions } from 'countersign/adapters/live'
 import { liveConnections } from 'countersign/adapters/live'
 import { describe, expect, test, vi } from 'vitest'
-import { fastRuntime, openProcess, type Process, SOON, silenceable } from './kit.ts'
+import { openProcess, type Process, SOON, silenceable, stillRuntime } from './kit.ts'
 
-const FACTOR = 20
-/** Seconds of that clock. */
-const seconds = (n: number) => new Promise((resolve) => setTimeout(resolve, (n * 1_000) / FACTOR))
+/** A few looks: each takes 50 ms here. */
+const looks = () => new Promise((resolve) => setTimeout(resolve, 300))
 
 interface Setup {
   readonly live?: Partial<LiveOptions<any>>
   readonly timeouts?: Timeouts
 }
 async function setUp({ live = {}, timeouts = { absolute: '1d' } }: Setup = {}) {
-  const runtime = fastRuntime(FACTOR)
+  const clock = stillRuntime()
+  const { runtime } = clock
   const silence = silenceable(runtime)
   const app = await openProcess({ store: silence.store, runtime, live, timeouts })
-  return { ...app, silence }
+  return { ...app, silence, clock }
 }
 
 async function open({ live }: Pick<Process, 'live'>, id: never) {
@@ -35,7 +34,9 @@ describe('while the store does not answer', () => {
     const [one, two, late] = [await app.login('a'), await app.login('b'), await app.login('c')]
     const [a, b] = [await open(app, one.id as never), await open(app, two.id as never)]
     app.silence.isSilent = true
-    await seconds(60)
+    await looks()
+    app.clock.advance('1h')
+    await looks()
     expect([a.ends, b.ends]).toEqual([[], []])
     await expect(open(app, late.id as never)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
     expect(app.live.size).toBe(2)
@@ -51,11 +52,14 @@ describe('while the store does not answer', () => {
   test('with closeAfter they are closed after that, and not as a logout', async () => {
     const app = await setUp({ live: { outage: { closeAfter: '10s' } } })
     const { ends } = await open(app, (await app.login()).id as never)
-    await seconds(15)
+    app.clock.advance('15s')
+    await looks()
     expect(ends).toEqual([])
     app.silence.isSilent = true
-    await seconds(5)
+    app.clock.advance('9s')
+    await looks()
     expect(ends).toEqual([])
+    app.clock.advance('3s')
     await vi.waitFor(() => expect(ends).toHaveLength(1), SOON)
     expect(ends).toEqual([{ kind: 'unavailable', reason: 'unavailable', remedy: 'none', reconnect: true }])
   })
@@ -64,6 +68,10 @@ describe('while the store does not answer', () => {
     const app = await setUp({ timeouts: { absolute: '20s' } })
     const { ends } = await open(app, (await app.login()).id as never)
     app.silence.isSilent = true
+    app.clock.advance('19s')
+    await looks()
+    expect(ends).toEqual([])
+    app.clock.advance('1s')
     await vi.waitFor(() => expect(ends).toHaveLength(1), SOON)
     expect(ends).toMatchObject([{ kind: 'ended', reason: 'expired_absolute', remedy: 'sign_in' }])
   })
@@ -72,6 +80,7 @@ describe('while the store does not answer', () => {
     const app = await setUp({ timeouts: { absolute: '1d', idle: '20s' } })
     const { ends } = await open(app, (await app.login()).id as never)
     app.silence.isSilent = true
+    app.clock.advance('23s')
     await vi.waitFor(() => expect(ends).toHaveLength(1), SOON)
     expect(ends).toMatchObject([{ kind: 'unavailable', reconnect: true }])
   })
@@ -85,11 +94,22 @@ test('an open connection is no activity, unless it is asked for', async () => {
     { countsAsActivity: 'open', talks: false, reason: 'expired_absolute' },
   ] as const
   const ran = cases.map(async ({ countsAsActivity, talks, reason }) => {
-    const app = await setUp({ live: { countsAsActivity }, timeouts: { absolute: '70s', idle: '20s' } })
+    const app = await setUp({ live: { countsAsActivity }, timeouts: { absolute: '1h', idle: '10m' } })
     const { connection, ends } = await open(app, (await app.login()).id as never)
-    const talking = setInterval(() => talks && connection.received(), 2_000 / FACTOR)
-    await vi.waitFor(() => expect(ends).toHaveLength(1), SOON)
-    clearInterval(talking)
+    // What is not noted would be over at the second step.
+    for (let step = 1; ends.length === 0; step++) {
+      const { lastSeenAtMs } = connection.session
+      app.clock.advance('6m')
+      if (talks) connection.received()
+      await vi
+        .waitFor(() => expect(ends.length === 1 || connection.session.lastSeenAtMs > lastSeenAtMs).toBe(true), {
+          ...SOON,
+          timeout: step === 1 && reason === 'expired_idle' ? 300 : SOON.timeout,
+        })
+        .catch((error) => {
+          if (step > 1 || reason !== 'expired_idle') throw error
+        })
+    }
     expect(ends, JSON.stringify({ countsAsActivity, talks })).toMatchObject([{ kind: 'ended', reason }])
   })
   await Promise.all(ran)

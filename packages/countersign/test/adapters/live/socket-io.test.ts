@@ -176,11 +176,14 @@ test('every namespace is guarded: those before, after and by pattern', async () 
 })
 
 test('a socket that another middleware refuses, or an application never had, leaves nothing behind', async () => {
-  const app = await serve({ server: { connectTimeout: 100 } })
+  const app = await serve()
   app.io.use((_socket, next) => next(new Error('full')))
   const { accessToken } = await app.login()
   const one = client(app.url, { extraHeaders: { ...BROWSER, ...cookie(accessToken) }, reconnection: false })
   expect((await refusal(one.socket)).message).toBe('full')
+  expect(app.live.size).toBe(1)
+  // Its transport is still open, until one side has enough.
+  one.socket.disconnect()
   await vi.waitFor(() => expect(app.live.size).toBe(0), SOON)
   expect(() => app.guarded.connectionOf({} as Socket)).toThrow(expect.objectContaining({ code: 'ERR_INPUT_INVALID' }))
 })

@@ -234,7 +234,8 @@ test('clients that do not read hold nobody up', async () => {
   const startedMs = performance.now()
   await app.sessions.revokeAll('slow', { reason: 'logout' })
   expect(await client.closed).toEqual({ code: 4401, reason: 'logout' })
-  expect(performance.now() - startedMs).toBeLessThan(5_000)
+  // Without a grace of its own, `ws` would wait for each of them for 30 s.
+  expect(performance.now() - startedMs).toBeLessThan(20_000)
   // Those that take nothing are cut off.
   await vi.waitFor(() => expect(app.sockets.filter((one) => one.readyState === one.CLOSED)).toHaveLength(6), SOON)
   other.socket.send('x')
