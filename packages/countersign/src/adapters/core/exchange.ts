@@ -175,7 +175,9 @@ export class Exchange implements Auth<WebSessions> {
 
   isFormToken(token: unknown): boolean {
     const boundTo = this.#boundTo()
-    return boundTo !== undefined && isFormToken(token, boundTo, this.kit.keys())
+    // Without sessions of ours there are no form tokens, whatever a request says.
+    const keys = this.kit.inside?.keys
+    return boundTo !== undefined && keys !== undefined && isFormToken(token, boundTo, keys)
   }
 
   /** What form tokens of this request are bound to: the session, or a browser that has none. */
