@@ -138,3 +138,12 @@ test('the address that events have is the one that a listed proxy saw', async ()
   stop()
   expect(ips).toEqual(['203.0.113.9', '10.1.1.1'])
 })
+
+test('a log that writes down the whole request learns whose it is, and no more', async () => {
+  const { countersign } = await import('countersign/fetch')
+  const auth = countersign(optionsFor(made.sessions as never, () => []))
+  const request = new Request('https://a/', { headers: { authorization: `Bearer ${accessToken}` } })
+  expect(JSON.stringify(auth.of(request))).toBe('{}')
+  expect(await auth.enter(request)).toBeUndefined()
+  expect(JSON.stringify(auth.of(request))).toBe('{"subject":"somebody"}')
+})

@@ -184,6 +184,12 @@ export class Exchange implements Auth<WebSessions> {
     return boundTo !== undefined && keys !== undefined && isFormToken(token, boundTo, keys)
   }
 
+  /** For logs that write down a whole request: whose it is, and nothing of what stands behind it. */
+  toJSON(): { readonly subject?: string } {
+    const subject = this.session?.subject ?? this.degraded?.subject
+    return subject === undefined ? {} : { subject }
+  }
+
   /** What form tokens of this request are bound to: the session, or a browser that has none. */
   #boundTo(): string | undefined {
     if (this.session?.sessionId !== undefined) return `session:${this.session.sessionId}`
