@@ -31,7 +31,7 @@ beforeAll(async () => {
     sessions,
     origins: () => [own],
     loginPage: '/login-page',
-    authenticate: async ({ fields }) => ({ ok: true, subject: String(fields.subject), roles: ['user'] }),
+    authenticate: async ({ fields }) => ({ ok: true, subject: String(fields.subject), roles: ['user' as const] }),
   })
   const app = express()
   app.use((request, response, next) => {

@@ -59,7 +59,11 @@ export class Exchange implements Auth<WebSessions> {
     const { authorization } = source
     const token = quickToken(authorization, source.cookie, kit.cookies)
     if (token === undefined || token === '') return undefined
-    const checked = kit.sessions.verifyNow(token, new CallDemands(demands, this) as VerifyOptions)
+    const asked = demands instanceof GuardDemands ? demands : new GuardDemands(demands)
+    const before = asked.exchange
+    asked.exchange = this
+    const checked = kit.sessions.verifyNow(token, asked as VerifyOptions)
+    asked.exchange = before
     if (checked === undefined) return undefined
     if (!checked.ok) {
       const found = findCredentials(source, { names: kit.cookies })
@@ -175,7 +179,15 @@ export class Exchange implements Auth<WebSessions> {
 
   isFormToken(token: unknown): boolean {
     const boundTo = this.#boundTo()
-    return boundTo !== undefined && isFormToken(token, boundTo, this.kit.keys())
+    // Without sessions of ours there are no form tokens, whatever a request says.
+    const keys = this.kit.inside?.keys
+    return boundTo !== undefined && keys !== undefined && isFormToken(token, boundTo, keys)
+  }
+
+  /** For logs that write down a whole request: whose it is, and nothing of what stands behind it. */
+  toJSON(): { readonly subject?: string } {
+    const subject = this.session?.subject ?? this.degraded?.subject
+    return subject === undefined ? {} : { subject }
   }
 
   /** What form tokens of this request are bound to: the session, or a browser that has none. */
@@ -203,25 +215,24 @@ function demandsMore(demands: Demands, session: Principal): boolean {
   return roles !== undefined && !roles.some((role) => session.roles.includes(role))
 }
 
-/** The demands of a guard with the context of a request, which only a refusal needs: so it is made only then. */
-class CallDemands {
-  readonly roles: readonly string[] | undefined
-  readonly acr: string | undefined
-  readonly maxAge: Demands['maxAge']
-  readonly audience: string | undefined
-  readonly fresh: boolean | undefined
-  readonly #exchange: Exchange
+/**
+ * The demands of a guard, made once, with the context of the request that is being checked: only a refusal needs it, so it
+ * is made only then. One object for all requests, since `verifyNow` never waits.
+ */
+export class GuardDemands implements Demands {
+  readonly roles!: readonly string[]
+  readonly acr!: string
+  readonly maxAge!: NonNullable<Demands['maxAge']>
+  readonly audience!: string
+  readonly fresh!: boolean
+  exchange: Exchange | undefined = undefined
 
-  constructor(demands: Demands, exchange: Exchange) {
-    this.roles = demands.roles
-    this.acr = demands.acr
-    this.maxAge = demands.maxAge
-    this.audience = demands.audience
-    this.fresh = demands.fresh
-    this.#exchange = exchange
+  constructor(demands: Demands) {
+    Object.assign(this, { roles: undefined, acr: undefined, maxAge: undefined, audience: undefined, fresh: undefined })
+    Object.assign(this, demands)
   }
 
-  get context(): Context {
-    return this.#exchange.context()
+  get context(): Context | undefined {
+    return this.exchange?.context()
   }
 }

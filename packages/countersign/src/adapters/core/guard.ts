@@ -8,7 +8,7 @@ import type { Degraded, OutagePolicy } from '../../session/types.ts'
 import { refuseUnknown } from '../../strategies/options.ts'
 import { checkOutage } from '../../verbs/outage.ts'
 import { type Answer, withHeaders } from './answer.ts'
-import type { Asked, Exchange } from './exchange.ts'
+import { type Asked, type Exchange, GuardDemands } from './exchange.ts'
 import { withFaults } from './fault.ts'
 import { forgery } from './forgery.ts'
 import { answerRefusal } from './refusal.ts'
@@ -48,6 +48,7 @@ export function createGuard(options: GuardOptions = {}): Guard {
   if (roles !== undefined && !Array.isArray(roles)) throw invalidInput('roles', 'must be a list')
   const maxAgeMs = maxAge === undefined ? undefined : inputDurationMs(maxAge, 'maxAge')
   if (outage !== undefined) checkOutage(outage)
+  const quickly = new GuardDemands(demands)
   const asked: Asked = Object.freeze({ ...demands, ...(outage !== undefined && { outage }) })
   const challenge: Challenge = {
     ...(demands.acr !== undefined && { acrValues: [demands.acr] }),
@@ -62,7 +63,7 @@ export function createGuard(options: GuardOptions = {}): Guard {
   return {
     cacheable,
     enter(exchange) {
-      const now = exchange.checkNow(demands)
+      const now = exchange.checkNow(quickly)
       if (now !== undefined) return settle(exchange, now)
       return withFaults(exchange.checkWith(asked).then((checked) => settle(exchange, checked)))
     },

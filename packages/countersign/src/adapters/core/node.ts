@@ -3,31 +3,36 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Answer } from './answer.ts'
 import type { RequestSource } from './source.ts'
 
-/** How a request of Node is read. */
-export class NodeSource implements RequestSource {
-  readonly requestId: string | undefined
-  readonly target: string
-  readonly #raw: IncomingMessage
-  readonly #answer: Answering
-  readonly #body: { readonly body?: unknown }
+/** What a framework keeps about a request of Node: its own request, or Node's where there is nothing else. */
+export interface Holder {
+  /** The target as the browser sent it, where the framework cuts off what something is mounted at. */
+  readonly originalUrl?: string
+  /** The body, where somebody has read it. */
+  readonly body?: unknown
+  /** A name for the request. */
+  readonly id?: unknown
+}
 
-  /**
-   * @param target - As the browser sent it: frameworks cut off what they mount a router at.
-   * @param answer - What cookies are set on.
-   * @param body - What has the parsed body, where somebody parses it.
-   */
-  constructor(
-    raw: IncomingMessage,
-    target: string,
-    answer: Answering,
-    body: { readonly body?: unknown } = NO_BODY,
-    requestId?: string,
-  ) {
+/** How a request of Node is read. All of it later than it is made: most requests need only the two credentials. */
+export class NodeSource implements RequestSource {
+  readonly #raw: IncomingMessage
+  readonly #holder: Holder
+  readonly #answer: Answering
+
+  /** @param answer - What cookies are set on. */
+  constructor(raw: IncomingMessage, holder: Holder, answer: Answering) {
     this.#raw = raw
-    this.target = target
+    this.#holder = holder
     this.#answer = answer
-    this.#body = body
-    this.requestId = requestId
+  }
+
+  get target(): string {
+    return this.#holder.originalUrl ?? this.#raw.url ?? ''
+  }
+
+  get requestId(): string | undefined {
+    const { id } = this.#holder
+    return typeof id === 'string' ? id : undefined
   }
 
   addCookie(line: string): void {
@@ -54,7 +59,7 @@ export class NodeSource implements RequestSource {
   }
 
   get parsedBody(): unknown {
-    return this.#body.body
+    return this.#holder.body
   }
 
   header(name: string): string | readonly string[] | undefined {
@@ -72,8 +77,6 @@ export interface Answering {
   getHeader(name: string): unknown
   setHeader(name: string, value: string[]): unknown
 }
-
-const NO_BODY = Object.freeze({})
 
 function isRepeated(rawHeaders: readonly string[], name: string): boolean {
   let seen = false

@@ -50,7 +50,7 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Expr
   const exchangeOf = (request: Request, response: Response): Exchange => {
     const there: unknown = request.auth
     if (there instanceof Exchange && there.kit === web.kit) return there
-    const exchange = web.exchange(new NodeSource(request, request.originalUrl, response, request))
+    const exchange = web.exchange(new NodeSource(request, request, response))
     request.auth = exchange as never
     return exchange
   }

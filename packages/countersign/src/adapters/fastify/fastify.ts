@@ -71,7 +71,7 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Fast
     const holding = request as Holding
     const there = holding[EXCHANGE]
     if (there) return there
-    const exchange = web.exchange(new NodeSource(request.raw, request.originalUrl, NO_REPLY, request, request.id))
+    const exchange = web.exchange(new NodeSource(request.raw, request, NO_REPLY))
     holding[EXCHANGE] = exchange
     return exchange
   }

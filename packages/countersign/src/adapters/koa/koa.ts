@@ -66,7 +66,7 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): KoaA
   const exchangeOf = (ctx: KoaContext): Exchange => {
     const there: unknown = ctx.state.auth
     if (there instanceof Exchange && there.kit === web.kit) return there
-    const exchange = web.exchange(new NodeSource(ctx.req, ctx.originalUrl, ctx.res, ctx.request))
+    const exchange = web.exchange(new NodeSource(ctx.req, ctx.request, ctx.res))
     ctx.state.auth = exchange
     return exchange
   }

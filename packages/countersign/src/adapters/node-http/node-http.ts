@@ -4,7 +4,7 @@ import type { Answer } from '../core/answer.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { asFault, faultAnswer } from '../core/fault.ts'
 import type { Guard, GuardOptions } from '../core/guard.ts'
-import { type Answering, keepPrivate, NodeSource, writeAnswer } from '../core/node.ts'
+import { type Answering, type Holder, keepPrivate, NodeSource, writeAnswer } from '../core/node.ts'
 import type { WebOptions } from '../core/options.ts'
 import type { Auth, RoleIn, SessionIn, SignIn, WebSessions } from '../core/types.ts'
 import { createWeb } from '../core/web.ts'
@@ -65,10 +65,9 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Node
   const exchangeOf = (request: NodeRequest, response?: NodeResponse): Exchange => {
     let exchange = exchanges.get(request)
     if (!exchange) {
-      // Connect cuts `url` where something is mounted, and keeps it here.
-      const { originalUrl, url = '' } = request as IncomingMessage & { readonly originalUrl?: string }
       const answer = (response ?? NO_ANSWER) as Answering
-      exchange = web.exchange(new NodeSource(request as IncomingMessage, originalUrl ?? url, answer, request as object))
+      // Connect cuts `url` where something is mounted, and keeps it as `originalUrl`.
+      exchange = web.exchange(new NodeSource(request as IncomingMessage, request as Holder, answer))
       exchanges.set(request, exchange)
     }
     return exchange
