@@ -144,11 +144,14 @@ export class RunningApp {
     return refusal ? (refusal.endedBy ?? refusal.reason) : 'live'
   }
 
-  /** Every call of the store that `run` leads to, by name. Reads of the floor are upkeep and belong to no request. */
+  /**
+   * Every call of the store that `run` leads to, by name. Reads of the floor are upkeep and belong to no request, and that a
+   * session was used is noted in the background, maybe only when the next request is there.
+   */
   async callsOf(run: () => Promise<unknown>): Promise<readonly string[]> {
     this.#store.calls.length = 0
     await run()
-    return this.#store.calls.filter((name) => name !== 'floor')
+    return this.#store.calls.filter((name) => name !== 'floor' && name !== 'touch')
   }
 
   /** Runs something while the store does not answer. */

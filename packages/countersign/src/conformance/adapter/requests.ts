@@ -75,7 +75,6 @@ export function requestCases({ test }: AppBench): void {
     const tokens = await app.login(['user', 'admin'])
     const line = app.line()
     const headers = [cookies(tokens)]
-    // The first use of a session is noted in the background: not part of what is counted.
     equals((await line.send('GET', '/me', { headers })).status, 200)
     const calls = await app.callsOf(async () => {
       const answer = await line.send('GET', '/guarded', { headers })
