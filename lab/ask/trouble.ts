@@ -143,7 +143,7 @@ export async function askEvicting(run: Run, row: Row): Promise<Finding> {
     if (ended.status === 200) return hole('comes back', seen)
     return live.status === 401 ? good('stays out; others too', seen) : good('stays out', seen)
   } catch (error) {
-    const refusal = error instanceof NotStarted && /ERR_CONFIG_\w+|noeviction/.exec(error.message)?.[0]
+    const refusal = error instanceof NotStarted && /ERR_STORE_MISCONFIGURED/.exec(error.message)?.[0]
     if (refusal) return good('refuses to start', refusal)
     throw error
   } finally {

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { cpuSecondsOf } from '../../bench/harness/cores.ts'
 import { load } from '../../bench/harness/load.ts'
 import { median, quantile } from '../../bench/harness/stats.ts'
-import { available, type Report, type Tell, type Wanted } from '../ask/groups.ts'
+import { available, guarded, type Report, type Tell, type Wanted } from '../ask/groups.ts'
 import { LONG, type RowServers, type Run, startRow } from '../ask/row-servers.ts'
-import { type Cell, type Finding, figure, none, skipped } from '../cell.ts'
+import { type Finding, figure, none, skipped } from '../cell.ts'
 import { missingProgram } from '../harness/places.ts'
 import { type Running, startSide } from '../harness/processes.ts'
 import { GROUPS } from '../questions.ts'
@@ -28,8 +28,10 @@ export async function askPrice(run: Run, wanted: Wanted, rounds: number, report:
   const bare = await startSide('bare.ts', {}, { part: 'server' })
   for (const row of available(wanted.rows, ids, report)) {
     tell('price', row.id)
-    const findings = await priceOf(run, row, bare, rounds, new Set(ids))
-    for (const question of ids) report({ row: row.id, question, ...findings[question]! } satisfies Cell)
+    await guarded([row], ids, report, async (told) => {
+      const findings = await priceOf(run, row, bare, rounds, new Set(ids))
+      for (const question of ids) told({ row: row.id, question, ...findings[question]! })
+    })
   }
   await bare.stop()
 }
