@@ -207,8 +207,13 @@ export const GUARDS: readonly Guard[] = [
   },
   {
     guard: 'nothing-evicted',
-    what: 'denylist does not start where revocations may be evicted, and takes none for lost data',
+    what: 'denylist does not start where revocations may be evicted; and refuses what is older than the data, or has none',
     edits: [
+      {
+        file: src('verbs/verify.ts'),
+        find: '  if (stamp! <= floor.notBeforeMs) return judgeEnd(floor.why)\n',
+        replace: '',
+      },
       {
         file: src('create-sessions.ts'),
         find: "strategy.name === 'denylist' && store.lifecycle?.",
