@@ -43,6 +43,10 @@ export const figure = (text: string, value: number, seen?: string): Finding => f
 export const none = (why: string): Finding => finding('n/a', why)
 export const skipped = (why: string): Finding => finding('skipped', why)
 
+/** The question could not be asked to its end, and nobody knows why: that is never as it has to be. */
+export const BROKE = 'broke'
+export const broken = (why: string): Finding => hole(BROKE, why.trim().slice(-600))
+
 function finding(verdict: Verdict, text: string, seen?: string, value?: number): Finding {
   return { verdict, text, ...(seen !== undefined && { seen }), ...(value !== undefined && { value }) }
 }

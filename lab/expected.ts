@@ -1,6 +1,6 @@
 // What a cell has to be: what `docs/strategies.md` promises, and the holes that naive rows must show. Only compared with
 // what was seen, and only afterwards: so a question that went blind is found by the rows that should look bad.
-import type { Cell, Verdict } from './cell.ts'
+import { BROKE, type Cell, type Verdict } from './cell.ts'
 import type { Row } from './rows.ts'
 
 /** Any of these. `undefined`: nothing is promised, as of prices. */
@@ -64,7 +64,7 @@ export interface Surprise {
 export function surprises(rows: readonly Row[], cells: readonly Cell[]): readonly Surprise[] {
   return cells.flatMap((cell) => {
     const row = rows.find(({ id }) => id === cell.row)
-    const wanted = row && expected(row, cell.question)
+    const wanted = row && (cell.text === BROKE ? ['good' as const] : expected(row, cell.question))
     if (!wanted || cell.verdict === 'skipped' || wanted.includes(cell.verdict)) return []
     return [{ cell, expected: wanted }]
   })

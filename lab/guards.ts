@@ -7,7 +7,7 @@ import { atEnd } from '../bench/harness/ending.ts'
 import { copyOfRepository, edited } from '../tools/faults/guards.ts'
 import { root } from '../tools/files.ts'
 import { run as runProgram } from '../tools/steps.ts'
-import { askTokens } from './ask/groups.ts'
+import { askTokens, askTrouble } from './ask/groups.ts'
 import type { Cell } from './cell.ts'
 import { Places } from './harness/places.ts'
 import { ROWS } from './rows.ts'
@@ -192,6 +192,43 @@ export const GUARDS: readonly Guard[] = [
     row: 'allowlist/memory',
     question: 'oversize',
   },
+  {
+    guard: 'pushed-change',
+    what: 'the store tells the near cache of another process that a session has ended',
+    edits: [
+      {
+        file: src('cache/near-cache.ts'),
+        find: '    this.#sessions?.voidKey(id)\n    this.lately.dropSession(id)\n    this.#drops.changed += this.#tokens.detachTag(tagOfId(id), id)\n    this.#doubt(id)\n',
+        replace: '    this.lately.dropSession(id)\n',
+      },
+    ],
+    row: 'allowlist/redis',
+    question: 'logout',
+  },
+  {
+    guard: 'nothing-evicted',
+    what: 'denylist does not start where revocations may be evicted; and refuses what is older than the data, or has none',
+    edits: [
+      {
+        file: src('verbs/verify.ts'),
+        find: '  if (stamp! <= floor.notBeforeMs) return judgeEnd(floor.why)\n',
+        replace: '',
+      },
+      {
+        file: src('create-sessions.ts'),
+        find: "strategy.name === 'denylist' && store.lifecycle?.",
+        replace: 'closed && store.lifecycle?.',
+      },
+      {
+        file: src('verbs/verify.ts'),
+        find: "  if (kept.is === 'lost') return refuse('rolled_back')\n",
+        replace:
+          "  if (kept.is === 'lost') {\n    const ever = Number.POSITIVE_INFINITY\n    return { id, session: principal!, bornMs: stamp!, overMs: ever, dueMs: ever, use: undefined, bytes: 0 }\n  }\n",
+      },
+    ],
+    row: 'denylist/redis',
+    question: 'evicting',
+  },
 ]
 
 /** @returns The exit code: 0 when every cell changed. */
@@ -247,11 +284,7 @@ async function ask({ row, question }: Guard, folder: string): Promise<Cell> {
     start: { folder },
   }
   const wanted = { rows: ROWS.filter(({ id }) => id === row), questions: new Set([question]) }
-  await askTokens(
-    run,
-    wanted,
-    (cell) => cells.push(cell),
-    () => {},
-  )
+  const report = (cell: Cell) => void cells.push(cell)
+  for (const some of [askTokens, askTrouble]) await some(run, wanted, report, () => {})
   return cells[0]!
 }

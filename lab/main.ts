@@ -12,7 +12,7 @@ import { GUARDS, removeGuards } from './guards.ts'
 import { Places } from './harness/places.ts'
 import { LabProgress } from './harness/progress.ts'
 import { type Options, readOptions, USAGE, UsageError } from './options.ts'
-import { askPrice } from './price/price.ts'
+import { askPrice, ROUNDS } from './price/price.ts'
 import { GROUPS, QUESTIONS } from './questions.ts'
 import { type Change, changesText, compare, readResults } from './report/compare.ts'
 import { page } from './report/page.ts'
@@ -55,7 +55,7 @@ async function askAll({ rows, questions, rounds, json, html, typed }: Options): 
     node: process.versions.node,
     cpu: `${cpus()[0]?.model.trim() ?? 'unknown'}, ${cpus().length} cores`,
     seconds: progress.seconds(),
-    rounds,
+    rounds: rounds ?? ROUNDS,
     options: typed,
   }
   const results: Results = { format: 1, about, cells: inOrder(cells) }

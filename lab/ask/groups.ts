@@ -1,6 +1,6 @@
 // Asks the questions that are wanted of the rows that are wanted.
-import type { Cell, Finding } from '../cell.ts'
-import { skipped } from '../cell.ts'
+import { isEnding } from '../../bench/harness/ending.ts'
+import { broken, type Cell, type Finding, skipped } from '../cell.ts'
 import { missing } from '../harness/places.ts'
 import { GROUPS } from '../questions.ts'
 import type { Row } from '../rows.ts'
@@ -30,7 +30,7 @@ export async function askTokens(run: Run, wanted: Wanted, report: Report, tell: 
   const inOrder = [...rows].sort((a, b) => Number(!a.oneAtATime) - Number(!b.oneAtATime))
   await mapSome(inOrder, (row) => {
     tell('questions', row.id)
-    return askRow(run, row, ids, report)
+    return guarded([row], ids, report, (told) => askRow(run, row, ids, told))
   })
 }
 
@@ -69,19 +69,40 @@ export async function askTrouble(run: Run, wanted: Wanted, report: Report, tell:
     .filter((id) => wanted.questions.has(id))
   if (ids.length === 0) return
   const rows = available(wanted.rows, ids, report)
-  if (wanted.questions.has('down')) {
-    tell('store down', 'servers are killed')
-    await askDown(run, rows, report)
+  const about: Readonly<Record<string, (told: Report) => Promise<unknown>>> = {
+    down: (told) => askDown(run, rows, told),
+    evicting: (told) =>
+      mapSome(rows, (row) =>
+        guarded([row], ['evicting'], told, async (one) =>
+          one({ row: row.id, question: 'evicting', ...(await askEvicting(run, row)) }),
+        ),
+      ),
+    failover: (told) => askFailover(run, rows, told),
   }
-  if (wanted.questions.has('evicting')) {
-    await mapSome(rows, async (row) => {
-      tell('evicting', row.id)
-      report({ row: row.id, question: 'evicting', ...(await askEvicting(run, row)) })
+  for (const id of ids) {
+    tell(id, 'servers are killed, or run out of memory')
+    await guarded(rows, [id], report, about[id]!)
+  }
+}
+
+/** Does the work; when it throws, the cells that have not come say so, and the lab goes on with the next. */
+export async function guarded(
+  rows: readonly Row[],
+  questions: readonly string[],
+  report: Report,
+  work: (report: Report) => Promise<unknown>,
+): Promise<void> {
+  const there = new Set<string>()
+  try {
+    await work((cell) => {
+      there.add(`${cell.row} ${cell.question}`)
+      report(cell)
     })
-  }
-  if (wanted.questions.has('failover')) {
-    tell('fail-over', 'a primary is killed')
-    await askFailover(run, rows, report)
+  } catch (error) {
+    if (isEnding()) throw error
+    for (const { id: row } of rows)
+      for (const question of questions)
+        if (!there.has(`${row} ${question}`)) report({ row, question, ...broken((error as Error).message) })
   }
 }
 

@@ -63,7 +63,7 @@ export async function startRow(run: Run, row: Row, settings: Settings, most = 2,
 }
 
 /** Waits for all, also when one fails, so that none is left behind. */
-async function settled<T>(all: readonly Promise<T>[]): Promise<T[]> {
+export async function settled<T>(all: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(all)
   return Promise.all(all)
 }

@@ -119,6 +119,13 @@ function judgeDown(
   return live.size === 1 && live.has(200) ? good('not asked', seen) : hole(`fails: ${told(live)}`, seen)
 }
 
+/** Several times what it has room for, so that hardly a key from before is left. */
+async function overfill(url: string): Promise<void> {
+  const value = 'x'.repeat(50_000)
+  for (let turn = 0; turn < 30; turn++)
+    await command(url, 'MSET', ...Array.from({ length: 20 }, (_, at) => [`filler:${turn}:${at}`, value]).flat())
+}
+
 /** A Redis of its own, far too small, that forgets what was used least. */
 export async function askEvicting(run: Run, row: Row): Promise<Finding> {
   if (row.store === 'redis-cluster') return none('as one Redis')
@@ -131,7 +138,7 @@ export async function askEvicting(run: Run, row: Row): Promise<Finding> {
     servers = await startRow(run, row, LONG, 1, { kind: 'redis', urls: [redis.url] })
     const pair = { servers, checker: servers.checkers.at(-1)!, ...(await pairOf(servers)) }
     const before = await pair.checker.get('/', pair.ended.accessToken)
-    for (let at = 0; at < 80; at++) await command(redis.url, 'SET', `filler:${at}`, 'x'.repeat(100_000))
+    await overfill(redis.url)
     // What a near cache may still know it knows for a second.
     await sleep(1_200)
     const ended = await pair.checker.get('/', pair.ended.accessToken)
@@ -143,7 +150,7 @@ export async function askEvicting(run: Run, row: Row): Promise<Finding> {
     if (ended.status === 200) return hole('comes back', seen)
     return live.status === 401 ? good('stays out; others too', seen) : good('stays out', seen)
   } catch (error) {
-    const refusal = error instanceof NotStarted && /ERR_CONFIG_\w+|noeviction/.exec(error.message)?.[0]
+    const refusal = error instanceof NotStarted && /ERR_STORE_MISCONFIGURED/.exec(error.message)?.[0]
     if (refusal) return good('refuses to start', refusal)
     throw error
   } finally {

@@ -6,6 +6,7 @@ export class LabProgress {
   readonly #cells: number
   #done = 0
   #step = ''
+  #toldAt = 0
 
   /** @param cells - How many there will be. */
   constructor(cells: number) {
@@ -19,8 +20,11 @@ export class LabProgress {
   readonly tell = (step: string, now: string): void => {
     const text = `[${this.#time()}, ${this.#done} of ${this.#cells} cells] ${step}: ${now}`
     if (isTerminal) process.stderr.write(`\r\u001b[K${text}`)
-    else if (this.#step !== step) process.stderr.write(`${text}\n`)
+    // Elsewhere a line for each step, and one from time to time.
+    else if (this.#step !== step || this.seconds() - this.#toldAt > 15) process.stderr.write(`${text}\n`)
+    else return
     this.#step = step
+    this.#toldAt = this.seconds()
   }
 
   end(): void {

@@ -17,7 +17,8 @@ table.lab th[scope=row] { position: sticky; left: 0; background: var(--back); wh
 td.good { background: color-mix(in srgb, var(--pass) 22%, var(--back)) } td.late { background: color-mix(in srgb, #d4a72c 30%, var(--back)) }
 td.hole { background: color-mix(in srgb, var(--missed) 25%, var(--back)) } td.na, td.skipped { color: var(--dim) } td.figure { text-align: right }
 tr.naive th { font-style: italic } tr.first td, tr.first th { border-top: 3px solid var(--line) }
-dt { font-weight: 600; margin-top: .5rem } dd { margin: 0 0 0 1rem; color: var(--dim) } details { margin: .5rem 0 } summary { cursor: pointer }`
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; font-size: 14px } dt { font-weight: 600 } dd { margin: 0; color: var(--dim) } div.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 36rem), 1fr)); gap: 0 2rem } figure { min-width: 0 }
+details { margin: .5rem 0 } summary { cursor: pointer }`
 
 export function page({ about, cells }: Results, changes?: readonly Change[]): string {
   const sections = GROUPS.map((group) => section(group, cells)).filter(Boolean)
@@ -35,12 +36,12 @@ export function page({ about, cells }: Results, changes?: readonly Change[]): st
 <p>Each row is a server in a process of its own: one of our strategies on one of our stores, or (in italics) code as people copy it from articles.
 Each column is a question that was asked of it over HTTP. Each cell is what came back in this run; point at it, or open the list below a table, to see what was done.
 Made by <code>npm run lab</code>.</p>
-<p>${safe(LEGEND)}</p>
+<p>${safe(LEGEND).replaceAll('   ', ' &emsp; ')}</p>
 <div class="wide"><table>${facts.map(([name, value]) => `<tr><th>${name}</th><td>${safe(value!)}</td></tr>`).join('')}</table></div>
 <p>${
     odd.length === 0
       ? 'Every cell is as it has to be: ours as promised, and the naive rows fail where they must.'
-      : `<b class="missed">${odd.length} cells are not as they have to be:</b> ${odd.map(({ cell, expected }) => safe(`${cell.row}, ${cell.question}: ${cell.verdict} (${cell.text}), and not ${expected.join(' or ')}`)).join('; ')}`
+      : `<b class="missed">Not as it has to be (${odd.length}):</b> ${odd.map(({ cell, expected }) => safe(`${cell.row}, ${cell.question}: ${cell.verdict} (${cell.text}), and not ${expected.join(' or ')}`)).join('; ')}`
   }</p>
 ${changes ? changesOf(changes) : ''}
 ${sections.join('\n')}
@@ -106,7 +107,7 @@ function plotsOf(
       `<figure><figcaption><b>${safe(question.head)}</b>: ${prose(what)}</figcaption>${barPlot(plotted)}</figure>`,
     ]
   })
-  return plots.join('\n')
+  return `<div class="plots">${plots.join('\n')}</div>`
 }
 
 function changesOf(changes: readonly Change[]): string {

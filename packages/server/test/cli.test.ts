@@ -246,4 +246,9 @@ describe('usage', () => {
     expect((await command(['users', 'show', 'x', '--store', 'memory'])).code).toBe(2)
     expect(existsSync(join(cwd, 'keys.json.new'))).toBe(false)
   })
+
+  test('lab hands over to the lab of the clone, with its options and its exit code', async () => {
+    const { code, stderr } = await command(['lab', '--only', 'nothing-such'])
+    expect([code, stderr]).toEqual([2, expect.stringContaining('"--only" names nothing-such')])
+  })
 })

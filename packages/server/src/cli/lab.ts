@@ -23,7 +23,9 @@ export function labCommand(): Command {
           EXIT.usage,
           'the lab is part of the repository, not of this package: clone it, npm ci, npm run lab',
         )
-      const child = spawn(process.execPath, ['--import', 'tsx', LAB, ...options], { stdio: 'inherit' })
+      const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), LAB, ...options], {
+        stdio: 'inherit',
+      })
       process.exitCode = await new Promise<number>((resolve, reject) => {
         child.once('error', reject)
         child.once('close', (code) => resolve(code ?? EXIT.failed))
