@@ -21,6 +21,7 @@ if (filters.length > 0) await vitest()
 else {
   await step(score, 'lint', bin('biome'), ['ci', '--colors=off', '.'])
   await step(score, 'types of tools and tests', bin('tsc'), ['-p', 'tsconfig.tools.json'])
+  await step(score, 'types of pages', bin('tsc'), ['-p', 'examples/tsconfig.pages.json'])
   await step(score, 'import rules', ...tool('check-imports'))
   await step(score, 'generated scripts', ...tool('generate-scripts', '--check'))
   await vitest()
