@@ -1,14 +1,11 @@
 import type { Context } from '../../session/types.ts'
-import type { Attempt, ProofRefused } from './types.ts'
+import type { Attempt } from './types.ts'
 
 /** The part of `createAccounts` that {@link passwordLogin} uses. */
-export interface PasswordAccounts<P, C> {
+export interface PasswordAccounts<P extends { readonly ok: boolean }, C extends { readonly ok: boolean }> {
   authenticate(input: { identifier: string; password: string; context?: Context }): Promise<P>
   confirm(input: { subject: string; password: string; context?: Context }): Promise<C>
 }
-
-/** Inferred as a whole: the refusals of the accounts have types of their own. */
-type Proved = { readonly ok: true } | ProofRefused
 
 /**
  * Log-in with identifier and password, by the accounts of `countersign/accounts`: the options `authenticate` and
@@ -17,7 +14,9 @@ type Proved = { readonly ok: true } | ProofRefused
  * @example
  * countersign({ sessions, origins, ...passwordLogin(accounts) })
  */
-export function passwordLogin<P extends Proved, C extends Proved>(accounts: PasswordAccounts<P, C>) {
+export function passwordLogin<P extends { readonly ok: boolean }, C extends { readonly ok: boolean }>(
+  accounts: PasswordAccounts<P, C>,
+) {
   const text = (value: unknown) => (typeof value === 'string' ? value : '')
   return {
     authenticate: ({ fields, context }: Attempt): Promise<P> =>
