@@ -2,7 +2,7 @@
 //   npm test                      all steps
 //   npm test -- redis refresh     only the vitest files whose path holds one of the words
 //   npm run test:long             the same with larger counts (tools/test-support/counts.ts)
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { LONG_FILES } from './long-files.ts'
@@ -27,6 +27,8 @@ if (filters.length > 0) await vitest()
 else {
   await step(score, 'lint', bin('biome'), ['ci', '--colors=off', '.'])
   await step(score, 'types of tools and tests', bin('tsc'), ['-p', 'tsconfig.tools.json'])
+  for (const name of readdirSync('examples').filter((name) => existsSync(`examples/${name}/page/tsconfig.json`)))
+    await step(score, `types of the page of the ${name}`, bin('tsc'), ['-p', `examples/${name}/page`])
   await step(score, 'import rules', ...tool('check-imports'))
   await step(score, 'generated scripts', ...tool('generate-scripts', '--check'))
   await vitest()

@@ -23,10 +23,13 @@ export interface SessionSettings {
   readonly lifetime: Duration
   /** Sessions of one account at the same time; a login beyond them ends the oldest. */
   readonly devices: number
+  /** How long Redis may take for an answer, before that is an outage. */
+  readonly deadline?: Duration
 }
 
-export async function openSessions({ redisUrl, keyring, strategy, access, lifetime, devices }: SessionSettings) {
-  const store = redisStore({ url: redisUrl })
+export async function openSessions(settings: SessionSettings) {
+  const { redisUrl, keyring, strategy, access, lifetime, devices, deadline = '2s' } = settings
+  const store = redisStore({ url: redisUrl, deadline })
   const sessions = createSessions({
     strategy: strategyOf(strategy, access),
     store,

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { isLong } from '../../../tools/test-support/counts.ts'
 import { startRedis } from '../../../tools/test-support/redis-server.ts'
 import { PASSWORD } from '../server/seed.ts'
 
@@ -80,24 +81,26 @@ describe('npm run microblog', () => {
     expect(run.output()).toContain('opaque, stateless, denylist, allowlist')
   })
 
-  test('with a Redis that stays, sessions outlive the server', async () => {
-    const redis = await startRedis()
-    const keys = mkdtempSync(join(tmpdir(), 'countersign-keys-'))
-    try {
-      const args = ['--keys', join(keys, 'keys.json')]
-      const first = await start(args, { REDIS_URL: redis.url })
-      const { accessToken } = (await (await logIn(await first.url())).json()) as { accessToken: string }
-      first.interrupt()
-      expect(await first.ended()).toBe(0)
-      const second = await start(args, { REDIS_URL: redis.url })
-      const headers = { authorization: `Bearer ${accessToken}` }
-      const posts = await fetch(`${await second.url()}/api/posts`, { headers })
-      expect(((await posts.json()) as unknown[]).length).toBe(6)
-      second.interrupt()
-      expect(await second.ended()).toBe(0)
-    } finally {
-      await redis.stop()
-      rmSync(keys, { recursive: true })
-    }
-  })
+  // Two more starts.
+  if (isLong)
+    test('with a Redis that stays, sessions outlive the server', async () => {
+      const redis = await startRedis()
+      const keys = mkdtempSync(join(tmpdir(), 'countersign-keys-'))
+      try {
+        const args = ['--keys', join(keys, 'keys.json')]
+        const first = await start(args, { REDIS_URL: redis.url })
+        const { accessToken } = (await (await logIn(await first.url())).json()) as { accessToken: string }
+        first.interrupt()
+        expect(await first.ended()).toBe(0)
+        const second = await start(args, { REDIS_URL: redis.url })
+        const headers = { authorization: `Bearer ${accessToken}` }
+        const posts = await fetch(`${await second.url()}/api/posts`, { headers })
+        expect(((await posts.json()) as unknown[]).length).toBe(6)
+        second.interrupt()
+        expect(await second.ended()).toBe(0)
+      } finally {
+        await redis.stop()
+        rmSync(keys, { recursive: true })
+      }
+    })
 })

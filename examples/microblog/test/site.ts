@@ -30,7 +30,7 @@ export type Stage = Awaited<ReturnType<typeof openStage>>
 
 export async function openSite(stage: Stage, options: Partial<StartOptions> = {}) {
   const redis = await startDemoRedis()
-  const blog = await startMicroblog({
+  const all: StartOptions = {
     redisUrl: redis.url,
     keyring: await loadKeyring(generateKeyring()),
     page: stage.page,
@@ -39,8 +39,11 @@ export async function openSite(stage: Stage, options: Partial<StartOptions> = {}
     access: '10m',
     lifetime: '7d',
     devices: 3,
+    // The machine may be busy, and that is no outage.
+    deadline: '20s',
     ...options,
-  })
+  }
+  const blog = await startMicroblog(all)
   await seed(blog)
   const people: Person[] = []
   async function leave(): Promise<string[]> {
@@ -48,14 +51,28 @@ export async function openSite(stage: Stage, options: Partial<StartOptions> = {}
     await Promise.all(gone.map(({ close }) => close()))
     return gone.flatMap(({ faults }) => faults)
   }
+  /** Somebody with a browser of their own. */
+  async function person(more?: BrowserContextOptions): Promise<Person> {
+    const one = await openPerson(stage.browser, { baseURL: blog.url, ...more })
+    people.push(one)
+    return one
+  }
   return {
     ...blog,
     redis,
-    /** Somebody with a browser of their own. */
-    async person(more?: BrowserContextOptions) {
-      const person = await openPerson(stage.browser, blog.url, more)
-      people.push(person)
-      return person
+    /** One more server on the same Redis, as another machine would be. */
+    another: () => startMicroblog(all),
+    person,
+    async signedIn(name: string, at?: string): Promise<Person> {
+      const one = await person()
+      await one.logIn(name, at)
+      return one
+    },
+    /** Ends what sessions somebody has, so that each test has all devices for itself. Answers the subject. */
+    async fresh(name: string): Promise<string> {
+      const { subject } = (await blog.accounts.find(name))!
+      await blog.sessions.revokeAll(subject, { reason: 'logout' })
+      return subject
     },
     /** Everybody goes. What was wrong on their pages is the answer. */
     leave,
@@ -68,8 +85,9 @@ export async function openSite(stage: Stage, options: Partial<StartOptions> = {}
 }
 export type Site = Awaited<ReturnType<typeof openSite>>
 
-async function openPerson(browser: Browser, url: string, more: BrowserContextOptions = {}) {
-  const context = await browser.newContext({ baseURL: url, locale: 'en-US', ...more })
+async function openPerson(browser: Browser, more: BrowserContextOptions) {
+  const context = await browser.newContext({ locale: 'en-US', ...more })
+  context.setDefaultTimeout(60_000)
   const page = await context.newPage()
   const faults: string[] = []
   // A refused request is written to the console by the browser itself, and is no fault of the page.

@@ -38,7 +38,7 @@ describe.concurrent('time passes', () => {
     }))
 
   test('a session that expires leads to the login page, and back to where one was', () =>
-    on({ lifetime: '8s' }, async (site) => {
+    on({ lifetime: '12s' }, async (site) => {
       const { page, logIn, says, enter, button } = await site.person()
       await logIn('uma', '/strategy')
       await says('Your session is over. Please log in again.')
@@ -65,7 +65,7 @@ describe.concurrent('time passes', () => {
 
   test('while Redis is away nobody is logged out, and the page says so', () =>
     on(
-      {},
+      { deadline: '2s' },
       async (site) => {
         const { page, context, logIn, says, button } = await site.person()
         await logIn('uma')

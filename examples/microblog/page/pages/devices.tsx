@@ -1,5 +1,6 @@
 import { Badge, Button, Group, Paper, Stack, Text, Title } from '@mantine/core'
 import type { Device } from '../../shared/types.ts'
+import { Bound } from '../parts/bound.tsx'
 import { Problem, useAttempt } from '../parts/problem.tsx'
 import { useLoaded } from '../parts/use-loaded.ts'
 import { api } from '../session/api.ts'
@@ -24,6 +25,7 @@ export function Devices() {
         {t.devices}
       </Title>
       <Text fz="sm">{t.devicesHint(settings.devices)}</Text>
+      <Bound />
       <Problem code={code} />
       {devices?.map((device) => (
         <Paper component="article" key={device.id} withBorder p="md">

@@ -1,6 +1,7 @@
 import { Avatar, Badge, Button, Group, NativeSelect, Paper, Stack, Text, Title } from '@mantine/core'
 import { useSession } from 'countersign/browser/react'
 import { type Person, ROLES, type Role } from '../../shared/types.ts'
+import { Bound } from '../parts/bound.tsx'
 import { Problem, useAttempt } from '../parts/problem.tsx'
 import { isAdmin, isStaff } from '../parts/roles.ts'
 import { useLoaded } from '../parts/use-loaded.ts'
@@ -24,6 +25,7 @@ export function People() {
         {t.people}
       </Title>
       <Text fz="sm">{t.peopleHint}</Text>
+      <Bound />
       <Problem code={code} />
       {people?.map((person) => {
         const isBelow = person.role === 'user' || (person.role === 'moderator' && isAdmin(roles))

@@ -27,7 +27,12 @@ export const en = {
   lastSeen: 'last seen',
   logOutEverywhere: 'Log out everywhere',
   devicesHint: (n: number) => `At most ${n} devices at the same time. One more ends the oldest session.`,
-  peopleHint: 'A ban closes the pages of that person at once. A role that is taken away is gone at once.',
+  peopleHint:
+    'A ban closes the open pages of that person at once, and a role that is taken away is gone from them at once.',
+  /** What the server makes of an access token that somebody has kept. */
+  atOnce: 'The server refuses tokens from before at once.',
+  atExpiry: (access: string) =>
+    `The server accepts an access token from before until it expires, up to ${access} later.`,
   ban: 'Ban',
   unban: 'Lift the ban',
   banned: 'banned',
