@@ -10,6 +10,7 @@ import { buildPage } from '../build-page.ts'
 import { type RunningShop, startShop } from '../start.ts'
 import { STRATEGIES, type StrategyName } from '../strategy.ts'
 import { type Device, newDevice, shownAfter } from './devices.ts'
+import { writeOn } from './writer.ts'
 
 describe('the shop', () => {
   let cluster: RedisCluster
@@ -192,6 +193,8 @@ describe('the shop', () => {
     await desk.go('/cart')
     const { subject } = (await shop.stack.accounts.find('ada@example.com'))!
     const primary = await cluster.ownerOf(await cluster.slotOf(`shop:{${subject}}:cart`))
+    const writer = await writeOn(shop, cluster, primary)
+    await expect.poll(() => writer.seen.replicated).toBeGreaterThan(20)
     // It takes the request and never answers: nobody can know. Then it dies, and its replica takes over.
     await primary.kill('SIGSTOP')
     await desk.page.getByRole('button', { name: 'Place the order' }).click()
@@ -205,6 +208,12 @@ describe('the shop', () => {
     const text = '1 × Copper kettle, 1 × Climbing rope, 1 × Paper lantern'
     await desk.page.getByText(text).waitFor()
     expect(await desk.page.getByText(text).count()).toBe(1)
+    const { acknowledged, replicated, unknown, found: kept } = await writer.stop()
+    expect(kept).toBe(acknowledged)
+    expect(unknown).toBeGreaterThan(0)
+    console.log(
+      `${acknowledged} writes acknowledged, ${replicated} as replicated, ${unknown} answers unknown; ${kept} found`,
+    )
     await calm.close()
   })
 })
