@@ -1,4 +1,7 @@
 // The whole shop in a real Chromium, on a cluster of three primaries with a replica each.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { generateKeyring, type Keyring, loadKeyring } from 'countersign'
 import type { Browser } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -31,7 +34,7 @@ describe('the shop', () => {
     keyring = await loadKeyring(generateKeyring())
     ;[cluster, folder, browser] = await Promise.all([
       startRedisCluster({ nodeTimeoutMs: 2_000 }),
-      buildPage(),
+      buildPage(mkdtempSync(join(tmpdir(), 'shop-page-'))),
       launchChromium(),
     ])
     shop = await start('allowlist', '1s')
@@ -41,6 +44,7 @@ describe('the shop', () => {
   })
   afterAll(async () => {
     await browser?.close()
+    if (folder) rmSync(folder, { recursive: true })
     await shop?.close()
     await cluster?.stop()
   })
@@ -169,7 +173,7 @@ describe('the shop', () => {
       .getByTestId(strategy === 'stateless' ? 'over' : 'ended')
       .getByText('another of your devices')
       .waitFor()
-    await second.page.getByRole('button', { name: 'Log out', exact: true }).filter({ visible: true }).click()
+    await second.page.getByRole('button', { name: 'Log out', exact: true }).filter({ visible: true }).last().click()
     await second.page.getByRole('heading', { name: 'Log in' }).waitFor()
     await other.close()
   })
