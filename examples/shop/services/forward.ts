@@ -2,7 +2,9 @@
 import type { FastifyInstance } from 'fastify'
 
 /** What a service needs of a request, and no more. */
-const DOWN = ['authorization', 'cookie', 'content-type', 'origin', 'sec-fetch-site', 'sec-fetch-mode', 'user-agent']
+const DOWN = ['authorization', 'content-type', 'origin', 'sec-fetch-site', 'sec-fetch-mode', 'user-agent']
+/** Never the refresh cookie: whoever has that has the session. */
+const COOKIES = /^\s*__Host-(?:access|guest)=/
 const UP = ['content-type', 'cache-control', 'www-authenticate', 'retry-after', 'vary']
 
 /** @param prefix - `/cart`: this path and everything below it. */
@@ -15,6 +17,8 @@ export async function forward(app: FastifyInstance, prefix: string, to: string):
         const value = request.headers[name]
         return typeof value === 'string' ? [[name, value] as [string, string]] : []
       })
+      const cookies = (request.headers.cookie ?? '').split(';').filter((cookie: string) => COOKIES.test(cookie))
+      if (cookies.length > 0) headers.push(['cookie', cookies.join(';').trim()])
       let answer: Response
       try {
         const init = {

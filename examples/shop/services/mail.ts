@@ -1,4 +1,5 @@
-// Password reset by a link. In place of a mail server there is a page that shows what would have been sent.
+// Password reset by a link. In place of a mail server there is a page that shows what would have been sent: for a demo on
+// one's own machine, because whoever reads it can set any password.
 import type { FastifyInstance } from 'fastify'
 import type { Stack } from '../stack.ts'
 import { problem } from './problem.ts'

@@ -11,7 +11,7 @@ import { openCluster, type ShopCluster } from '../data/cluster.ts'
 import { type MergeStep, mergeGuest } from '../data/merge.ts'
 
 const STEPS: readonly MergeStep[] = ['before', 'marked', 'applied', 'buried']
-const ROUNDS = count(6, 250)
+const ROUNDS = count(20, 500)
 const THREE: Items = { kettle: 1, lamp: 2, mug: 1 }
 const TWO: Items = { mug: 2, tea: 1 }
 const TOGETHER: Items = { kettle: 1, lamp: 2, mug: 3, tea: 1 }

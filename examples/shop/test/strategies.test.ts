@@ -1,9 +1,11 @@
 // The same shop with each strategy, by HTTP: what a token is good for after its session has ended, and where.
 import { randomUUID } from 'node:crypto'
 import { generateKeyring, type Keyring, loadKeyring } from 'countersign'
+import Fastify from 'fastify'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RedisCluster, startRedisCluster } from '../../../tools/test-support/redis-cluster.ts'
 import { DEMO_ACCOUNTS } from '../seed.ts'
+import { forward } from '../services/forward.ts'
 import { type RunningShop, startShop } from '../start.ts'
 import { STRATEGIES, type StrategyName } from '../strategy.ts'
 
@@ -58,6 +60,16 @@ describe('strategies', () => {
       await shop.close()
     }
   })
+})
+
+it('never forwards the refresh cookie to another service', async () => {
+  const [front, service] = [Fastify(), Fastify()]
+  service.get('/cart', async ({ headers }) => ({ cookie: headers.cookie }))
+  await forward(front, '/cart', await service.listen({ host: '127.0.0.1', port: 0 }))
+  const cookie = 'a=1; __Host-refresh=secret; __Host-guest=g; __Host-access=t'
+  const answer = await front.inject({ url: '/cart', headers: { cookie } })
+  expect(answer.json()).toEqual({ cookie: '__Host-guest=g; __Host-access=t' })
+  await service.close()
 })
 
 const headers = (shop: RunningShop, token: string) => ({ origin: shop.url, authorization: `Bearer ${token}` })

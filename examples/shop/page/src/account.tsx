@@ -1,7 +1,7 @@
 import { Badge, Button, Card, Group, SegmentedControl, Stack, Text, Title } from '@mantine/core'
 import { useSession } from 'countersign/browser/react'
 import { useCallback, useEffect, useState } from 'react'
-import { json } from './api.ts'
+import { dateIn, json } from './api.ts'
 import { useShop } from './shop.tsx'
 
 interface Device {
@@ -64,7 +64,7 @@ export function AccountView() {
                   )}
                 </Text>
                 <Text c="dimmed" fz="sm">
-                  {new Date(createdAtMs).toLocaleString(language)}
+                  {dateIn(language, createdAtMs)}
                 </Text>
               </div>
               {!current && (

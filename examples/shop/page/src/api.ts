@@ -41,3 +41,6 @@ export async function untilKnown(
     await new Promise((resolve) => setTimeout(resolve, 1_000))
   }
 }
+
+export const dateIn = (language: string, ms: number): string =>
+  new Date(ms).toLocaleString(language, { dateStyle: 'medium', timeStyle: 'short' })

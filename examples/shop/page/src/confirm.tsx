@@ -44,7 +44,7 @@ export function Confirm() {
           />
           {isWrong && (
             <Note tone="red" role="alert">
-              {say('wrong')}
+              {say('wrongPassword')}
             </Note>
           )}
           <Group justify="flex-end">

@@ -32,9 +32,9 @@ export function useLive(on: { changed(what: string): void; over(reason: string):
         if (event !== OVER) continue
         const { reason, reconnect } = JSON.parse(data) as { reason: string; reconnect: boolean }
         if (reconnect) return true
-        // The server is asked, which signs this tab out with the reason; where only the token counts it stays.
-        await authFetch('/api/me')
         listener.current.over(reason)
+        // The server is asked, which signs this tab out with its reason; where only the token counts it stays.
+        await authFetch('/api/me')
         return false
       }
       return true

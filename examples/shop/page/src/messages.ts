@@ -65,6 +65,7 @@ const en = {
   other_account: 'another tab logged in as somebody else.',
   somehow: '{reason}.',
   wrong: 'E-mail and password do not fit.',
+  wrongPassword: 'This is not your password.',
   failed: 'That did not work: {reason}',
   demo: 'Demo accounts',
 }
@@ -135,6 +136,7 @@ const zh: Record<keyof typeof en, string> = {
   other_account: '另一个标签页以其他身份登录。',
   somehow: '{reason}。',
   wrong: '邮箱与密码不匹配。',
+  wrongPassword: '密码不正确。',
   failed: '操作失败：{reason}',
   demo: '演示账户',
 }

@@ -20,7 +20,9 @@ export function Notices() {
       .then((response) => response.json())
       .then(({ expiresAtMs }) => expiresAtMs && setUntil(new Date(expiresAtMs).toLocaleTimeString()))
   }, [over, authFetch])
-  const endedBy = state.status === 'signed_out' && !QUIET.includes(state.reason) ? state.reason : undefined
+  // What the stream said is shown until the server has said it as well.
+  const isOver = strategy === 'stateless' ? undefined : over
+  const endedBy = state.status === 'signed_out' ? (QUIET.includes(state.reason) ? undefined : state.reason) : isOver
   return (
     <Stack gap="sm" mb={endedBy || over || cart.merged > 0 ? 'md' : 0} aria-live="polite">
       {endedBy && (

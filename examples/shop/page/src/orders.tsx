@@ -1,7 +1,7 @@
 import { Card, Group, Stack, Text, Title } from '@mantine/core'
 import { useSession } from 'countersign/browser/react'
 import { useEffect, useState } from 'react'
-import type { Order } from './api.ts'
+import { dateIn, type Order } from './api.ts'
 import { price } from './catalogue.tsx'
 import { useShop } from './shop.tsx'
 
@@ -16,7 +16,7 @@ export function OrderLine({ order, children }: { order: Order; children?: React.
         <div>
           <Text>{text}</Text>
           <Text c="dimmed" fz="sm">
-            {new Date(order.at).toLocaleString(language)}
+            {dateIn(language, order.at)}
           </Text>
         </div>
         <Stack gap={4} align="flex-end">
