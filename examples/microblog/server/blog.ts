@@ -19,7 +19,8 @@ export interface Blog {
 /** Who asks. Only behind a guard. */
 export function who(request: Request) {
   const { sessionId, subject, roles, expiresAtMs } = request.auth.session!
-  return { sessionId: sessionId!, subject, roles, expiresAtMs }
+  // As names of any application: which ones this one has is checked where they are given.
+  return { sessionId: sessionId!, subject, roles: roles as readonly string[], expiresAtMs }
 }
 
 /** Who did it, for the events of the library. */

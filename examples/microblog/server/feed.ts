@@ -1,5 +1,5 @@
 // News for open pages. It goes through Redis, so that it reaches the pages of all processes.
-import type { EventStream } from 'countersign/adapters/sse'
+import type { EventStream } from 'countersign/sse'
 import type { News } from '../shared/types.ts'
 import type { Redis } from './repository.ts'
 

@@ -1,6 +1,6 @@
 // One stream of events per open page. It ends with its session, in whatever process that was ended, and says why.
-import { liveConnections } from 'countersign/adapters/live'
-import { type EventStream, eventStreams } from 'countersign/adapters/sse'
+import { liveConnections } from 'countersign/live'
+import { type EventStream, eventStreams } from 'countersign/sse'
 import type { FastifyInstance } from 'fastify'
 import { onChange } from '../data/changes.ts'
 import type { Stack } from '../stack.ts'

@@ -7,7 +7,7 @@ export interface LiveEvent {
   readonly data: string
 }
 
-/** Names of the adapter's own events are in `countersign/adapters/sse`. */
+/** Names of the adapter's own events are in `countersign/sse`. */
 const OVER = 'session-over'
 
 export function useLive(on: { changed(what: string): void; over(reason: string): void }): void {

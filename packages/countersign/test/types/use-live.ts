@@ -9,10 +9,10 @@ import {
   type Store,
   stateless,
 } from 'countersign'
-import { liveConnections, type SocketTickets } from 'countersign/adapters/live'
-import { guardSocketIo } from 'countersign/adapters/socket.io'
-import { eventStreams } from 'countersign/adapters/sse'
-import { guardUpgrades } from 'countersign/adapters/ws'
+import { liveConnections, type SocketTickets } from 'countersign/live'
+import { guardSocketIo } from 'countersign/socket.io'
+import { eventStreams } from 'countersign/sse'
+import { guardUpgrades } from 'countersign/ws'
 import type { Server, Socket } from 'socket.io'
 import type { WebSocketServer } from 'ws'
 

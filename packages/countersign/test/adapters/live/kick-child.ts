@@ -2,11 +2,11 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { allowlist, createSessions, loadKeyring } from 'countersign'
-import { liveConnections } from 'countersign/adapters/live'
-import { guardUpgrades } from 'countersign/adapters/ws'
+import { liveConnections } from 'countersign/live'
 import { postgresStore } from 'countersign/stores/postgres'
 import { redisStore } from 'countersign/stores/redis'
 import { sqliteStore } from 'countersign/stores/sqlite'
+import { guardUpgrades } from 'countersign/ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { z } from 'zod'
 

@@ -12,8 +12,8 @@ import {
   systemRuntime,
   type Timeouts,
 } from 'countersign'
-import { type LiveOptions, liveConnections, socketTickets } from 'countersign/adapters/live'
 import { COOKIE_NAMES } from 'countersign/http'
+import { type LiveOptions, liveConnections, socketTickets } from 'countersign/live'
 import type { Store } from 'countersign/stores/contract'
 import { memoryStore } from 'countersign/stores/memory'
 import { testClock } from 'countersign/testing'

@@ -1,7 +1,7 @@
 // The registry without a framework: outages, activity, and who is told what. The clock moves when the test moves it.
 import type { Timeouts } from 'countersign'
-import type { LiveConnection, LiveEnd, LiveOptions, LiveSessions } from 'countersign/adapters/live'
-import { liveConnections } from 'countersign/adapters/live'
+import type { LiveConnection, LiveEnd, LiveOptions, LiveSessions } from 'countersign/live'
+import { liveConnections } from 'countersign/live'
 import { describe, expect, test, vi } from 'vitest'
 import { openProcess, type Process, SOON, silenceable, stillRuntime } from './kit.ts'
 

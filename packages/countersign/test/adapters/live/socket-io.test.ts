@@ -1,6 +1,6 @@
 // The adapter for socket.io with its real client, over polling and WebSocket.
 import { request } from 'node:http'
-import { guardSocketIo, SESSION_EVENTS, type SocketIoOptions } from 'countersign/adapters/socket.io'
+import { guardSocketIo, SESSION_EVENTS, type SocketIoOptions } from 'countersign/socket.io'
 import { Server, type ServerOptions, type Socket } from 'socket.io'
 import { type Socket as Client, io as connectIo } from 'socket.io-client'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'

@@ -1,7 +1,7 @@
 // Server-sent events over real HTTP, by Node's response and as a Web stream.
 import { createServer, get, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
-import { type EventStream, eventStreams, type SseOptions } from 'countersign/adapters/sse'
+import { type EventStream, eventStreams, type SseOptions } from 'countersign/sse'
 import { describe, expect, test, vi } from 'vitest'
 import { bearer, cookie, listen, type OpenOptions, ORIGIN, openProcess, SOON } from './kit.ts'
 

@@ -1,9 +1,9 @@
 // The adapter for `ws` with real sockets: who gets in, what ends a connection, and that nothing comes through after that.
 import { createConnection, type Socket } from 'node:net'
-import type { LiveConnection } from 'countersign/adapters/live'
-import { guardUpgrades, SOCKET_PROTOCOL, TICKET_PROTOCOL } from 'countersign/adapters/ws'
 import { COOKIE_NAMES } from 'countersign/http'
+import type { LiveConnection } from 'countersign/live'
 import { memoryStore } from 'countersign/stores/memory'
+import { guardUpgrades, SOCKET_PROTOCOL, TICKET_PROTOCOL } from 'countersign/ws'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { bearer, connectWs, cookie, listen, type OpenOptions, ORIGIN, openProcess, SOON } from './kit.ts'
