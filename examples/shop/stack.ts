@@ -16,6 +16,8 @@ export interface StackOptions {
   /** `iss` of the tokens: the address of the shop. */
   readonly issuer: string
   readonly strategy: StrategyName
+  /** How long a write waits for a replica. Default 500. */
+  readonly replicasWithinMs?: number | undefined
 }
 
 /** One more login than this ends the session that has been there longest. */
@@ -24,9 +26,9 @@ export const DEVICE_LIMIT = 2
 export type Stack = ReturnType<typeof createStack>
 export type ShopSessions = Stack['sessions']
 
-export function createStack({ nodes, keyring, issuer, strategy }: StackOptions) {
-  // A revocation, a login and a step-up wait for one replica at most half a second; their answers say whether it has them.
-  const store = redisStore({ nodes, durable: { replicas: 1 } })
+export function createStack({ nodes, keyring, issuer, strategy, replicasWithinMs = 500 }: StackOptions) {
+  // A revocation and a login wait for one replica; their answers say whether it has them.
+  const store = redisStore({ nodes, durable: { replicas: 1, within: `${replicasWithinMs / 1_000}s` } })
   const sessions = createSessions({
     strategy: strategyOf(strategy, issuer),
     store,
@@ -37,7 +39,7 @@ export function createStack({ nodes, keyring, issuer, strategy }: StackOptions) 
   })
   const oneTime = createOneTime({ store, keyring })
   const accounts = createAccounts({ store, keyring, sessions, roles: ROLES, oneTime, passwords: { words: ['shop'] } })
-  const data = openCluster(nodes)
+  const data = openCluster(nodes, replicasWithinMs)
   return {
     strategy,
     keyring,

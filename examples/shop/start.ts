@@ -19,19 +19,21 @@ export interface StartOptions {
   readonly keyring?: Keyring
   readonly strategy?: StrategyName
   readonly page?: string
+  /** As of the stack. */
+  readonly replicasWithinMs?: number
   readonly freshFor?: Freshness
   /** Default any that is free. */
   readonly port?: number
 }
 
 export async function startShop(options: StartOptions) {
-  const { nodes, strategy = 'allowlist', page, freshFor = '2m', port = 0 } = options
+  const { nodes, strategy = 'allowlist', page, freshFor = '2m', port = 0, replicasWithinMs } = options
   const keyring = options.keyring ?? (await loadKeyring(generateKeyring()))
   const origin = `http://localhost:${port === 0 ? await freePort() : port}`
-  const stack = createStack({ nodes, keyring, issuer: origin, strategy })
+  const stack = createStack({ nodes, keyring, issuer: origin, strategy, replicasWithinMs })
   const jwks = new URL('/.well-known/jwks.json', origin)
   const trust = (audience: string) => ({ issuer: origin, audience, strategy })
-  const data = [openCluster(nodes), openCluster(nodes)] as const
+  const data = [openCluster(nodes, replicasWithinMs), openCluster(nodes)] as const
   const carts = trust(AUDIENCE.cart)
   const cart = await createCartService({
     checking: strategy === 'opaque' ? byRecord(carts, nodes, keyring) : byKeys(carts, jwks),

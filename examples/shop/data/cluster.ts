@@ -18,7 +18,6 @@ export class OutcomeUnknown extends Error {
 
 const DEADLINE_MS = 2_500
 const REPLICAS = 1
-const REPLICAS_WITHIN_MS = 300
 
 export type ScriptName = 'cart-change' | 'merge-mark' | 'merge-apply' | 'merge-bury' | 'order-place'
 const scripts = new Map<ScriptName, string>()
@@ -30,8 +29,11 @@ function textOf(name: ScriptName): string {
 
 export type ShopCluster = ReturnType<typeof openCluster>
 
-/** @param nodes - URLs of some of the nodes. */
-export function openCluster(nodes: readonly string[]) {
+/**
+ * @param nodes - URLs of some of the nodes.
+ * @param replicasWithinMs - How long a write waits for a replica. Less than the deadline.
+ */
+export function openCluster(nodes: readonly string[], replicasWithinMs: number = 500) {
   const startup = nodes.map((url) => ({ host: new URL(url).hostname, port: Number(new URL(url).port) }))
   const cluster = new Cluster(startup, {
     // A primary may be gone: ask again who has the slot, rather than wait for it.
@@ -50,7 +52,7 @@ export function openCluster(nodes: readonly string[]) {
     async write<T>(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<Written<T>> {
       // One pipeline is one connection, and `WAIT` is about what that connection has written.
       const pipeline = cluster.pipeline().eval(textOf(name), keys.length, ...keys, ...args)
-      const done = await inTime(pipeline.call('WAIT', REPLICAS, REPLICAS_WITHIN_MS).exec())
+      const done = await inTime(pipeline.call('WAIT', REPLICAS, replicasWithinMs).exec())
       const [[failure, value], [, replicas]] = done as [[Error | null, T], [Error | null, number]]
       if (failure) throw new OutcomeUnknown('the cluster did not answer', { cause: failure })
       return { value, replicas: replicas ?? 0, durability: replicas >= REPLICAS ? 'replicated' : 'local' }

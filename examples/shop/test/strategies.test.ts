@@ -29,7 +29,7 @@ describe('strategies', () => {
   afterAll(() => cluster?.stop())
 
   it.each(STRATEGIES)('%s', async (strategy) => {
-    const shop = await startShop({ nodes: cluster.urls, keyring, strategy })
+    const shop = await startShop({ nodes: cluster.urls, keyring, strategy, replicasWithinMs: 2_000 })
     try {
       const customer = await login(shop, 0)
       expect(customer.durability).toBe('replicated')
