@@ -24,18 +24,45 @@ export interface Guard {
 
 const src = (file: string) => `packages/countersign/src/${file}`
 
-/** The header may name any algorithm, and the signature is not looked at. */
-const ANY_ALGORITHM = [
+/** The header may name any algorithm, whatever the key is for. */
+const HEADER_DECIDES = [
   { file: src('tokens/keys.ts'), find: 'key?.alg === alg', replace: 'key' },
   {
     file: src('tokens/jws.ts'),
     find: 'if (!key || (header.alg !== key.alg && header.alg !== key.alias)) return BAD_SIGNATURE',
     replace: 'if (!key) return BAD_SIGNATURE',
   },
+]
+const VERIFIED = 'return key.verifies(token.slice(0, second), signature) ?'
+const CRYPTO = "import { fromBase64url, toBase64url } from '../internal/bytes.ts'\n"
+
+/** And then counts: no signature, as libraries once had it. */
+const NONE_COUNTS = [
+  ...HEADER_DECIDES,
   {
     file: src('tokens/jws.ts'),
-    find: 'return key.verifies(token.slice(0, second), signature) ?',
-    replace: 'return key.verifies(token.slice(0, second), signature) || header.alg !== key.alg ?',
+    find: VERIFIED,
+    replace: VERIFIED.replace('return ', 'return /^none$/i.test(header.alg as string) || '),
+  },
+]
+
+/** And then counts: the public key, given to HMAC as it lies there, as libraries once had it. */
+const HMAC_WITH_ANY_KEY = [
+  ...HEADER_DECIDES,
+  {
+    file: src('tokens/jws.ts'),
+    find: CRYPTO,
+    replace: `import { createHmac, createPublicKey } from 'node:crypto'\n${CRYPTO}`,
+  },
+  {
+    file: src('tokens/jws.ts'),
+    find: VERIFIED,
+    replace: `if (header.alg === 'HS256' && key.alg === 'ES256') {
+    const pem = createPublicKey({ key: (key as any).publicJwk, format: 'jwk' }).export({ type: 'spki', format: 'pem' })
+    const mac = createHmac('sha256', pem).update(token.slice(0, second)).digest()
+    return mac.equals(signature) ? { ok: true, header, key, payload } : BAD_SIGNATURE
+  }
+  ${VERIFIED}`,
   },
 ]
 
@@ -140,15 +167,15 @@ export const GUARDS: readonly Guard[] = [
   },
   {
     guard: 'no-none',
-    what: 'the algorithm is that of the key, whatever the header says',
-    edits: ANY_ALGORITHM,
+    what: 'the algorithm is that of the key; without that, and where `none` counts',
+    edits: NONE_COUNTS,
     row: 'denylist/memory',
     question: 'alg-none',
   },
   {
     guard: 'no-confusion',
-    what: 'the same, against HS256 with a public key',
-    edits: ANY_ALGORITHM,
+    what: 'the algorithm is that of the key; without that, and where HMAC takes any key',
+    edits: HMAC_WITH_ANY_KEY,
     row: 'denylist/memory',
     question: 'confusion',
   },

@@ -182,15 +182,8 @@ describe('npm run lab', () => {
   it('says what is wrong, before it starts anything', async () => {
     const file = join(folder, 'other.json')
     writeFileSync(file, '{}')
-    const answers = await Promise.all([
-      lab('--only', 'nothing'),
-      lab('--compare', file),
-      lab('--compare', 'absent.json'),
-    ])
-    expect(answers.map(({ code }) => code)).toEqual([2, 2, 2])
-    expect(answers[0]!.output).toContain('"--only" names nothing')
-    expect(answers[1]!.output).toContain(`"--compare": ${file} was not written by the lab`)
-    expect(answers[2]!.output).toContain('"--compare": absent.json cannot be read (ENOENT)')
+    const { code, output } = await lab('--compare', file)
+    expect([code, output]).toEqual([2, expect.stringContaining(`"--compare": ${file} was not written by the lab`)])
   })
 
   it('asks two strategies and a naive row, and writes what it saw', async () => {
