@@ -156,14 +156,18 @@ describe.each(ROUNDS)('roles, round %i', () => {
       if (!issued.ok) throw new Error('refused')
       return { authorization: `Bearer ${issued.accessToken}`, 'content-type': 'application/json' }
     }
-    const put = async (path: string, headers: Record<string, string>, body = '{}') =>
-      (await fetch(site.url + path, { method: 'PUT', headers, body })).status
+    const post = (await site.repository.addPost(ada!, 'of ada')).id
     const user = await token('a user', 'user')
     const moderator = await token(mo!, 'moderator')
-    expect(await put(`/api/people/${mo}/ban`, user)).toBe(403)
-    expect(await put(`/api/people/${ada}/ban`, moderator)).toBe(403)
-    expect(await put(`/api/people/${mo}/ban`, moderator)).toBe(403)
-    expect(await put(`/api/people/${mo}/role`, moderator, '{"role":"admin"}')).toBe(403)
+    const ask = async (method: string, path: string, headers: Record<string, string>, body = '{}') =>
+      (await fetch(site.url + path, { method, headers, ...(method !== 'GET' && { body }) })).status
+    expect(await ask('GET', '/api/people', user)).toBe(403)
+    expect(await ask('PUT', `/api/people/${mo}/ban`, user)).toBe(403)
+    expect(await ask('DELETE', `/api/posts/${post}`, user)).toBe(403)
+    expect(await ask('PUT', `/api/people/${ada}/ban`, moderator)).toBe(403)
+    expect(await ask('PUT', `/api/people/${mo}/ban`, moderator)).toBe(403)
+    expect(await ask('PUT', `/api/people/${ada}/role`, moderator, '{"role":"user"}')).toBe(403)
+    expect(await ask('DELETE', `/api/posts/${post}`, moderator)).toBe(204)
     expect((await fetch(`${site.url}/api/posts`)).status).toBe(401)
   })
 })
