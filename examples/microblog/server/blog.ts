@@ -1,3 +1,4 @@
+import type { SessionId } from 'countersign'
 import type { ExpressAuth } from 'countersign/express'
 import { problem } from 'countersign/http'
 import type { Request, Response } from 'express'
@@ -16,8 +17,15 @@ export interface Blog {
   readonly settings: Settings
 }
 
+export interface Who {
+  readonly sessionId: SessionId
+  readonly subject: string
+  readonly roles: readonly string[]
+  readonly expiresAtMs: number
+}
+
 /** Who asks. Only behind a guard. */
-export function who(request: Request) {
+export function who(request: Request): Who {
   const { sessionId, subject, roles, expiresAtMs } = request.auth.session!
   // As names of any application: which ones this one has is checked where they are given.
   return { sessionId: sessionId!, subject, roles: roles as readonly string[], expiresAtMs }
