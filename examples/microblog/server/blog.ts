@@ -27,8 +27,7 @@ export interface Who {
 /** Who asks. Only behind a guard. */
 export function who(request: Request): Who {
   const { sessionId, subject, roles, expiresAtMs } = request.auth.session!
-  // As names of any application: which ones this one has is checked where they are given.
-  return { sessionId: sessionId!, subject, roles: roles as readonly string[], expiresAtMs }
+  return { sessionId: sessionId!, subject, roles, expiresAtMs }
 }
 
 /** Who did it, for the events of the library. */
