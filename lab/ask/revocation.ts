@@ -8,7 +8,7 @@ import type { Reply } from './client.ts'
 /** A token that every checker knows. */
 async function loggedIn(asked: Asked, subject: string, more: object = {}, path = '/'): Promise<Tokens> {
   const tokens = await asked.issuer.login(subject, more)
-  await warm(asked, tokens.accessToken, path)
+  await warm(asked, tokens, path)
   return tokens
 }
 
@@ -99,9 +99,9 @@ const bystander: Ask = async (asked) => {
   const mine = await loggedIn(asked, nobody())
   const other = await asked.issuer.login(nobody())
   try {
-    await warm(asked, mine.accessToken)
+    await warm(asked, mine)
     mustWork('logout', await asked.issuer.post('/logout', {}, other.accessToken))
-    await warm(asked, mine.accessToken)
+    await warm(asked, mine)
     return good('untouched', 'accepted after the login and after the logout of somebody else')
   } catch (error) {
     if (!(error instanceof Found)) throw error

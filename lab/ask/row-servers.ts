@@ -1,8 +1,9 @@
 // The servers of a row, for a group of questions.
 import { randomUUID } from 'node:crypto'
 import type { KeyringFile } from 'countersign'
+import { isEnding } from '../../bench/harness/ending.ts'
 import { NODE_TIMEOUT_MS, type Places } from '../harness/places.ts'
-import { type Running, type StartOptions, startSide } from '../harness/processes.ts'
+import { NotStarted, type Running, type StartOptions, startSide } from '../harness/processes.ts'
 import type { Row } from '../rows.ts'
 import type { StoreAt, Told } from '../sides/told.ts'
 import type { Asked } from './asked.ts'
@@ -27,8 +28,28 @@ export const SHORT: Settings = { alg: 'ES256', accessSeconds: 4, nearCache: true
 /** Tokens that do not. */
 export const LONG: Settings = { alg: 'ES256', accessSeconds: 3_600, nearCache: true }
 
+/** A machine that is too busy for a server to reach its store in ten seconds is given two more chances. */
+const STARTS = 3
+
+export async function startRow(
+  run: Run,
+  row: Row,
+  settings: Settings,
+  most?: number,
+  store?: StoreAt,
+): Promise<RowServers> {
+  for (let time = 1; ; time++) {
+    try {
+      return await startOnce(run, row, settings, most, store)
+    } catch (error) {
+      const isRefusal = error instanceof NotStarted && /ERR_(?:CONFIG|KEY|STORE_MISCONFIGURED)/.test(error.message)
+      if (isRefusal || isEnding() || time === STARTS) throw error
+    }
+  }
+}
+
 /** Two servers where they can share the store, else one. Who only verifies has an issuer beside it. */
-export async function startRow(run: Run, row: Row, settings: Settings, most = 2, store?: StoreAt): Promise<RowServers> {
+async function startOnce(run: Run, row: Row, settings: Settings, most = 2, store?: StoreAt): Promise<RowServers> {
   const prefix = `lab-${row.id.replace(/\W/g, '-')}`.slice(0, 22) + randomUUID().slice(0, 8)
   const told: Told = {
     ...settings,

@@ -3,7 +3,6 @@ import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { atEnd } from '../../bench/harness/ending.ts'
-import { once } from '../../bench/harness/once.ts'
 import { findBinaries, type PostgresServer, startPostgres } from '../../tools/test-support/postgres-server.ts'
 import { type RedisCluster, startRedisCluster } from '../../tools/test-support/redis-cluster.ts'
 import { type RedisServer, startRedis } from '../../tools/test-support/redis-server.ts'
@@ -41,19 +40,31 @@ export function missing(store: Row['store']): string | undefined {
 export const missingProgram = (program: string): string | undefined =>
   has(program) ? undefined : `${program} is not installed`
 
-const ending = <T extends { stop(): Promise<unknown> }>(started: Promise<T>): Promise<T> =>
-  started.then((server) => {
-    atEnd(() => server.stop())
-    return server
-  })
+/** Started by the first who asks, and ended with the lab. A start that failed is tried again by the next. */
+function kept<T extends { stop(): Promise<unknown> }>(start: () => Promise<T>): () => Promise<T> {
+  let starting: Promise<T> | undefined
+  return () => {
+    starting ??= start().then(
+      (server) => {
+        atEnd(() => server.stop())
+        return server
+      },
+      (error) => {
+        starting = undefined
+        throw error
+      },
+    )
+    return starting
+  }
+}
 
 export class Places {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'countersign-lab-'))
-  readonly redis: () => Promise<RedisServer> = once(() => ending(startRedis(KEEPS)))
-  readonly cluster: () => Promise<RedisCluster> = once(() =>
-    ending(startRedisCluster({ appendonly: true, appendfsync: 'always', nodeTimeoutMs: NODE_TIMEOUT_MS })),
+  readonly redis: () => Promise<RedisServer> = kept(() => startRedis(KEEPS))
+  readonly cluster: () => Promise<RedisCluster> = kept(() =>
+    startRedisCluster({ appendonly: true, appendfsync: 'always', nodeTimeoutMs: NODE_TIMEOUT_MS }),
   )
-  readonly postgres: () => Promise<PostgresServer> = once(() => ending(startPostgres()))
+  readonly postgres: () => Promise<PostgresServer> = kept(() => startPostgres())
 
   constructor() {
     atEnd(() => rmSync(this.folder, { recursive: true, force: true }))
