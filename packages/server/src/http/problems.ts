@@ -83,10 +83,16 @@ export function accountProblem(refused: AccountRefused): ProblemAnswer {
 
 /** Sends a problem and logs that it was sent (ASVS 16.3.2): the code and the reason, nothing of the request. */
 export function sendProblem(reply: FastifyReply, answer: ProblemAnswer): FastifyReply {
+  // Nobody knows which of them is ours: both go, and the next login is good again.
+  if (answer.body.reason === 'duplicate_cookie' && !reply.hasHeader('set-cookie'))
+    reply.header('set-cookie', expireEveryCookie())
+  return sendWithoutCookies(reply, answer)
+}
+
+/** The same to a proxy, which would not know what to do with a cookie. */
+export function sendWithoutCookies(reply: FastifyReply, answer: ProblemAnswer): FastifyReply {
   const { status, headers, body } = answer
   const { code, reason, endedBy } = body
-  // Nobody knows which of them is ours: both go, and the next login is good again.
-  if (reason === 'duplicate_cookie' && !reply.hasHeader('set-cookie')) reply.header('set-cookie', expireEveryCookie())
   if (status < 500) reply.log.info({ event: 'refused', status, code, reason, endedBy })
   // As text: a response schema would leave out members that it does not know.
   return reply.code(status).headers(headers).send(JSON.stringify(body))

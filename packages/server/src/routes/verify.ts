@@ -5,7 +5,7 @@ import { contextOf } from '../http/facts.ts'
 import { identityHeaders } from '../http/identity-headers.ts'
 import type { Kit, ServerSession } from '../http/kit.ts'
 import { judgedFacts, type OriginalRequest, originalOf } from '../http/original.ts'
-import { ownProblem, sendProblem } from '../http/problems.ts'
+import { ownProblem, sendWithoutCookies } from '../http/problems.ts'
 import { peerOf } from '../http/proxies.ts'
 import { type App, closed, ProblemSchema } from '../http/schemas.ts'
 
@@ -52,7 +52,7 @@ export function verify(app: App, kit: Kit): void {
 async function answer(kit: Kit, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   if (!kit.isProxy(peerOf(request))) {
     request.log.warn({ event: 'proxy_not_listed', ip: peerOf(request) })
-    return sendProblem(reply, ownProblem('proxy_not_listed'))
+    return sendWithoutCookies(reply, ownProblem('proxy_not_listed'))
   }
   const demanded = request.query as Demanded
   const original = originalOf(request)
@@ -79,7 +79,7 @@ async function answer(kit: Kit, request: FastifyRequest, reply: FastifyReply): P
       .code(303)
       .send()
   }
-  return sendProblem(reply, { status, headers, body })
+  return sendWithoutCookies(reply, { status, headers, body })
 }
 
 /** Whoever the original request is from, or why nobody. The rules are those of every route of this server. */
@@ -122,5 +122,5 @@ function asciiJson(value: unknown): string {
 
 function proxyIsWrong(reply: FastifyReply, detail: string): FastifyReply {
   reply.log.warn({ event: 'proxy_misconfigured', detail })
-  return sendProblem(reply, problem(400, 'invalid_request', { detail }))
+  return sendWithoutCookies(reply, problem(400, 'invalid_request', { detail }))
 }
