@@ -104,7 +104,7 @@ class Browser {
 }
 
 describe('adapters', () => {
-  const files = readdirSync(join(root, 'examples/adapters')).filter((name) => name !== 'setup.ts')
+  const files = readdirSync(join(root, 'examples/adapters')).filter((name) => /\.ts$/.test(name) && name !== 'setup.ts')
   test.each(files)('%s: log in by the form, be let in, be no admin, log out', async (name) => {
     const origin = await start(`examples/adapters/${name}`)
     const browser = new Browser()
