@@ -81,7 +81,7 @@ test('says something of every row that has to be shown, and is checked line by l
 
 for (const { what, words } of lines) {
   const isSkipped = !isLong && !SHORT.has(what)
-  const title = `${what}: npm run ${words.join(' ')}${isSkipped ? ' (takes minutes: in the long form)' : ''}`
+  const title = `${what}: npm run ${words.join(' ')}${isSkipped ? ' [skipped: takes minutes, only in the long form]' : ''}`
   test.skipIf(isSkipped)(title, { timeout: 900_000 }, async () => {
     const shows = SHOWS[what]!
     if (typeof shows !== 'function') {

@@ -60,7 +60,7 @@ test('nothing that was acknowledged is lost with the power', { timeout: TIMEOUT_
   const run = await onDisk()
   const histories: History[] = []
   let checkpoints = 0
-  for (let round = 0; round < count(5, 200); round++) {
+  for (let round = 0; round < count(3, 200); round++) {
     // From about 250 answers on the log has been moved into the database meanwhile.
     const answers = 60 + ((round * 130) % 400)
     const history = await killProcess(run, { env: run.disk.plugIn(), answers })
@@ -151,7 +151,7 @@ describe('what may be lost', { timeout: TIMEOUT_MS }, () => {
 })
 
 test('a first start that is cut short leaves nothing in the way of the next', { timeout: TIMEOUT_MS }, async () => {
-  for (let round = 0; round < count(5, 200); round++) {
+  for (let round = 0; round < count(3, 200); round++) {
     const { disk, file, random } = await onDisk()
     const child = startScript(new URL('disk-child.ts', import.meta.url), ['open', file], disk.plugIn())
     await child.said(1)

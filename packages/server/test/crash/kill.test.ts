@@ -28,7 +28,7 @@ test('on SQLite: a service that is killed loses nothing that it had acknowledged
   const random = new Random()
   const histories: History[] = []
   let server = await serve(flags)
-  for (let kill = 0; kill < count(8, 200); kill++) {
+  for (let kill = 0; kill < count(4, 200); kill++) {
     const history = await crashUnderLoad(() => server.stop('SIGKILL'), server.url, random)
     server = await serve(flags)
     expect(await lossesIn([history], server.url)).toEqual([])
@@ -46,7 +46,7 @@ test('on Redis: neither the service nor the Redis that is killed loses anything'
   const random = new Random()
   const histories: History[] = []
   let server = await serve(flags)
-  for (let kill = 0; kill < count(6, 200); kill++) {
+  for (let kill = 0; kill < count(3, 200); kill++) {
     const isRedis = kill % 3 === 2
     const history = await crashUnderLoad(() => (isRedis ? redis.kill() : server.stop('SIGKILL')), server.url, random)
     if (isRedis) await redis.restart()
