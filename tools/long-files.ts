@@ -4,7 +4,8 @@
  */
 export const LONG_FILES: Readonly<Record<string, string>> = {
   'packages/countersign/test/fleet/mixed.test.ts': 'two releases on one store under load, on every store',
-  'packages/countersign/test/races/redis-cluster.test.ts': 'the same scripts as on one Redis, which stay in the short form',
+  'packages/countersign/test/races/redis-cluster.test.ts':
+    'the same scripts as on one Redis, which stay in the short form',
   'packages/server/test/fleet/rotation.test.ts':
     'keys of several services are rotated under load; the library alone stays in the short form',
   'packages/server/test/crash/power-loss.test.ts':
