@@ -18,7 +18,7 @@ const HELP = `npm run faults -- [options]
   --only N1,D3         only these rows
   --match TEXT         only proofs whose title holds the text
   --seed N             of everything that is left to chance (default: a new one, printed)
-  --seeds N            lives of the simulator (default 100 short, 10 000 long)
+  --seeds N            lives of the simulator (default 50 short, 10 000 long)
   --soak 60m           how long S1 takes (default 20s short, 10m long)
   --report FILE        takes the results of tests from this report of a Vitest run instead of running them
   --guards             takes each guard out of the library in turn: its scenario has to fail
@@ -122,7 +122,7 @@ async function judge(row: Row, proof: Proof, report: VitestReport | undefined, s
     seed,
     random: new Random(seed),
     soakMs: soakMs(),
-    seeds: values.seeds === undefined ? (isShort ? 100 : 10_000) : whole('--seeds', values.seeds),
+    seeds: values.seeds === undefined ? (isShort ? 50 : 10_000) : whole('--seeds', values.seeds),
     cleanUp: (one) => undo.push(one),
     say: (line) => console.log(`        ${row.id}: ${line}`),
   }
