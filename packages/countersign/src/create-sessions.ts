@@ -128,8 +128,8 @@ export function createSessions<
     ...(core.strategy.needs.length > 0 && records),
     ...(core.strategy.renews && { refresh: (token: string, o = {}) => refresh(core, token, o) }),
   }
-  // The runtime shape follows the strategy as the type does; TypeScript cannot see that they agree. `use.ts` tests it.
   keepInside(sessions, core)
+  // The runtime shape follows the strategy as the type does; TypeScript cannot see that they agree. `use.ts` tests it.
   return Object.freeze(sessions) as unknown as Sessions<S, D, R, I>
 }
 

@@ -29,11 +29,8 @@ export function guardSessions(sessions: SessionStore & ReadFor, queue: Queue, no
     read(id, last) {
       const gone = goneById(queue, id)
       if (gone) return Promise.resolve(gone)
-      const before = queue.size === 0 ? NONE : [...queue.of(tagOfId(id))]
-      // What waited when it was asked, and what waits now.
-      return readFor(id, last, (found) =>
-        before.length === 0 && queue.size === 0 ? found : deny([...before, ...queue.of(tagOfId(id))], found),
-      )
+      const waiting = whileAsking(queue, tagOfId(id))
+      return readFor(id, last, (found) => deny(waiting(), found))
     },
     async create(record, rule, nowMs) {
       const tag = tagOfId(record.id)
@@ -140,7 +137,10 @@ export function guardChanges(changes: ChangeFeed, queue: Queue): ChangeFeed {
  */
 function whileAsking(queue: Queue, tag: string): () => readonly Asked[] {
   const before = queue.size === 0 ? NONE : [...queue.of(tag)]
-  return () => (before.length === 0 ? queue.of(tag) : [...before, ...queue.of(tag)])
+  return () => {
+    const now = queue.size === 0 ? NONE : queue.of(tag)
+    return before.length === 0 ? now : [...before, ...now]
+  }
 }
 
 /** The session is to end, whatever its record says. */

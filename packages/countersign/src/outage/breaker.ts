@@ -67,27 +67,19 @@ export class Breaker {
   /**
    * Asks, or fails at once.
    *
+   * @param made - What becomes of the answer, in the same promise: this is on the path of every request.
    * @throws CountersignError `ERR_STORE_UNAVAILABLE`, `retryable`, with `retryAfterMs`, while it is open.
    */
-  call<T>(ask: () => Promise<T>): Promise<T> {
-    const askedMs = this.#runtime.clock.monotonicMs()
-    if (this.#isOpen && !this.#mayProbe(askedMs)) return Promise.reject(this.#refuse(askedMs))
-    const answersBefore = this.#answers
-    const answer = ask()
-    // Beside the caller, who waits for no promise more: this is on the path of every request.
-    answer.then(this.answered, (error: unknown) => this.#failed(error, askedMs, answersBefore))
-    return answer
-  }
-
-  /** The same with what `made` makes of the answer, in one promise: on the path of every request. */
-  callFor<T, R>(ask: () => Promise<T>, made: (answer: T) => R): Promise<R> {
+  call<T>(ask: () => Promise<T>): Promise<T>
+  call<T, R>(ask: () => Promise<T>, made: (answer: T) => R): Promise<R>
+  call<T, R>(ask: () => Promise<T>, made?: (answer: T) => R): Promise<T | R> {
     const askedMs = this.#runtime.clock.monotonicMs()
     if (this.#isOpen && !this.#mayProbe(askedMs)) return Promise.reject(this.#refuse(askedMs))
     const answersBefore = this.#answers
     return ask().then(
       (answer) => {
         this.answered()
-        return made(answer)
+        return made ? made(answer) : answer
       },
       (error: unknown) => {
         this.#failed(error, askedMs, answersBefore)

@@ -17,7 +17,7 @@ export function breaking(
     sessions: {
       create: (record, rule, nowMs) => breaker.call(() => sessions.create(record, rule, nowMs)),
       read: (id, last) => breaker.call(() => sessions.read(id, last)),
-      readFor: (id, last, made) => breaker.callFor(() => sessions.read(id, last), made),
+      readFor: (id, last, made) => breaker.call(() => sessions.read(id, last), made),
       update: (id, change, version, nowMs) => breaker.call(() => sessions.update(id, change, version, nowMs)),
       touch: (id, seen, nowMs) => breaker.call(() => sessions.touch(id, seen, nowMs)),
       rotate: (id, presented, next, rule, nowMs) =>

@@ -76,19 +76,19 @@ export class NodeConnection implements Connection {
   #sendBy(client: NodeRedisClient, command: readonly Argument[], asking = false): Promise<Reply> {
     // Both are written in this order with nothing in between; the first is good for the second alone.
     if (asking) client.sendCommand(['ASKING'], this.#commandOptions).catch(() => {})
-    return client.sendCommand(command, this.#commandOptions).then(
-      (reply) => {
-        this.answers++
-        return reply as Reply
-      },
-      (error: unknown) => {
-        throw this.#meaningOf(error, client)
-      },
-    )
+    return new Promise((resolve, reject) => this.#askBy(client, command, resolve, reject))
   }
 
   ask(command: readonly Argument[], answered: (reply: Reply) => void, failed: (error: unknown) => void): void {
-    const client = this.#client!
+    this.#askBy(this.#client!, command, answered, failed)
+  }
+
+  #askBy(
+    client: NodeRedisClient,
+    command: readonly Argument[],
+    answered: (reply: Reply) => void,
+    failed: (error: unknown) => void,
+  ): void {
     client.sendCommand(command, this.#commandOptions).then(
       (reply) => {
         this.answers++

@@ -200,9 +200,8 @@ export class NodeRedisExecutor implements Executor {
       const waiting = this.#deadlines.enter(nowMs, () => reject(this.#late(request)))
       const answered = (reply: Reply) => {
         this.#deadlines.leave(waiting)
-        if (!made) return resolve(reply)
         try {
-          resolve(made(reply))
+          resolve(made ? made(reply) : reply)
         } catch (error) {
           reject(error)
         }
