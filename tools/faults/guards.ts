@@ -169,8 +169,8 @@ export const GUARDS: readonly Guard[] = [
     edits: [
       {
         file: 'packages/countersign/src/durable/guarded-store.ts',
-        find: 'return () => (before.length === 0 ? queue.of(tag) : [...before, ...queue.of(tag)])',
-        replace: 'return () => (before.length < 0 ? before : queue.of(tag))',
+        find: 'return before.length === 0 ? now : [...before, ...now]',
+        replace: 'return before.length < 0 ? before : now',
       },
     ],
     notices: { row: 'D6', match: 'a read that is executed before what waits goes through' },
