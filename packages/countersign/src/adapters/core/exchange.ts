@@ -6,6 +6,7 @@ import type { HttpRefused } from '../../http/refusals.ts'
 import { singleHeader } from '../../http/request.ts'
 import { setPlainCookie } from '../../http/set-cookie.ts'
 import { toBase64url } from '../../internal/bytes.ts'
+import type { SessionId } from '../../session/ids.ts'
 import { refuse } from '../../session/reasons.ts'
 import type {
   Checked,
@@ -179,9 +180,18 @@ export class Exchange implements Auth<WebSessions> {
 
   isFormToken(token: unknown): boolean {
     const boundTo = this.#boundTo()
+    return boundTo !== undefined && this.#isBound(token, boundTo)
+  }
+
+  /** The same of a session that the request has a genuine token of. */
+  isFormTokenOf(id: SessionId, token: unknown): boolean {
+    return this.#isBound(token, `session:${id}`)
+  }
+
+  #isBound(token: unknown, boundTo: string): boolean {
     // Without sessions of ours there are no form tokens, whatever a request says.
     const keys = this.kit.inside?.keys
-    return boundTo !== undefined && keys !== undefined && isFormToken(token, boundTo, keys)
+    return keys !== undefined && isFormToken(token, boundTo, keys)
   }
 
   /** For logs that write down a whole request: whose it is, and nothing of what stands behind it. */
