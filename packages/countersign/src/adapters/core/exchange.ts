@@ -74,9 +74,8 @@ export class Exchange implements Auth<WebSessions> {
       return checked
     }
     this.from = authorization === undefined ? 'cookie' : 'header'
-    this.session = checked.session
     this.#known = checked
-    return checked
+    return this.#accept(checked)
   }
 
   async check(demands: Demands = NOTHING): Promise<Said> {
@@ -90,8 +89,11 @@ export class Exchange implements Auth<WebSessions> {
 
   /** The same, with what may be done in an outage, and without the check for forgery. */
   async checkWith(demands: Asked): Promise<Said | Degraded> {
-    const now = this.checkNow(demands)
-    if (now !== undefined) return now
+    return this.checkNow(demands) ?? this.ask(demands)
+  }
+
+  /** The same for who has called {@link checkNow} already. */
+  async ask(demands: Asked): Promise<Said | Degraded> {
     const { kit } = this
     const found = findCredentials(this.source, { names: kit.cookies })
     if (!found.ok) return this.#note(found)
@@ -111,7 +113,8 @@ export class Exchange implements Auth<WebSessions> {
         this.degraded = answer.session
         return answer
       }
-      this.#known = answer
+      // Meanwhile another check of this request may have heard something fresh.
+      this.#known ??= answer
     }
     const known = await this.#ask(token, fresh === true)
     const said = this.#judge(known, rest)
@@ -152,6 +155,8 @@ export class Exchange implements Auth<WebSessions> {
 
   #accept<C extends { readonly ok: true; readonly session: Principal }>(checked: C): C {
     this.session = checked.session
+    this.degraded = undefined
+    this.refused = undefined
     return checked
   }
 

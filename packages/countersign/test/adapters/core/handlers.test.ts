@@ -1,8 +1,9 @@
 // Form tokens at the handlers, where the browser says nothing of the origin, and what a request shares between its checks.
+
+import { allowlist } from 'countersign'
+import { countersign } from 'countersign/fetch'
+import { createTestSessions } from 'countersign/testing'
 import { expect, onTestFinished, test } from 'vitest'
-import { countersign } from '../../../src/adapters/fetch/fetch.ts'
-import { allowlist } from '../../../src/strategies/factories.ts'
-import { createTestSessions } from '../../../src/testing/create-test-sessions.ts'
 
 const ORIGIN = 'https://app.test'
 
