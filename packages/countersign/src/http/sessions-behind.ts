@@ -28,6 +28,12 @@ export async function sessionsBehind(sessions: Explains, tokens: readonly string
   return ids
 }
 
+/** Every token of a request that may be one of ours, also where it is wrong that there are several. */
+export function allTokens(request: RequestFacts, names: CookieNames): readonly string[] {
+  const bearer = readBearer(request)
+  return [...(bearer.ok && bearer.token ? [bearer.token] : []), ...allCookies(request, names)]
+}
+
 /**
  * The sessions that a logout ends: those of every credential of the request that is genuine, access token or refresh token. An
  * access token that has just expired does not matter when the refresh token is there.
@@ -45,9 +51,7 @@ export async function sessionsToEnd(
 ): Promise<{ readonly ok: true; readonly ids: ReadonlySet<SessionId> } | HttpRefused> {
   const credentials = findCredentials(request, options)
   if (!credentials.ok) {
-    const bearer = readBearer(request)
-    const tokens = [...(bearer.ok && bearer.token ? [bearer.token] : []), ...allCookies(request, options.names)]
-    const ids = await sessionsBehind(sessions, tokens)
+    const ids = await sessionsBehind(sessions, allTokens(request, options.names))
     return ids.size > 0 ? { ok: true, ids } : credentials
   }
   const ids = new Set<SessionId>()

@@ -26,7 +26,10 @@ export async function readFields(source: RequestSource): Promise<Read> {
   const text = given ?? (await source.readBody(MAX_BODY_BYTES))
   if (text === undefined || text.length > MAX_BODY_BYTES) return tooLarge()
   if (text === '') return { ok: true, fields: {}, isForm }
-  if (isForm) return readForm(text)
+  if (isForm) {
+    const fields = formFields(text)
+    return fields ? { ok: true, fields, isForm } : malformed('a form in which each field comes once')
+  }
   if (type !== 'application/json') return unsupported()
   try {
     const value: unknown = JSON.parse(text)
@@ -37,14 +40,14 @@ export async function readFields(source: RequestSource): Promise<Read> {
   }
 }
 
-/** No field may come twice: two readers could choose differently. */
-function readForm(text: string): Read {
+/** @returns `undefined` when a field comes twice: two readers could choose differently. */
+export function formFields(text: string): Fields | undefined {
   const fields = new Map<string, string>()
   for (const [name, value] of new URLSearchParams(text)) {
-    if (fields.has(name)) return malformed('a form in which each field comes once')
+    if (fields.has(name)) return undefined
     fields.set(name, value)
   }
-  return { ok: true, fields: Object.fromEntries(fields), isForm: true }
+  return Object.fromEntries(fields)
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string'

@@ -6,6 +6,7 @@ import type { HttpRefused } from '../../http/refusals.ts'
 import { singleHeader } from '../../http/request.ts'
 import { setPlainCookie } from '../../http/set-cookie.ts'
 import { toBase64url } from '../../internal/bytes.ts'
+import type { SessionId } from '../../session/ids.ts'
 import { refuse } from '../../session/reasons.ts'
 import type {
   Checked,
@@ -73,9 +74,8 @@ export class Exchange implements Auth<WebSessions> {
       return checked
     }
     this.from = authorization === undefined ? 'cookie' : 'header'
-    this.session = checked.session
     this.#known = checked
-    return checked
+    return this.#accept(checked)
   }
 
   async check(demands: Demands = NOTHING): Promise<Said> {
@@ -89,8 +89,11 @@ export class Exchange implements Auth<WebSessions> {
 
   /** The same, with what may be done in an outage, and without the check for forgery. */
   async checkWith(demands: Asked): Promise<Said | Degraded> {
-    const now = this.checkNow(demands)
-    if (now !== undefined) return now
+    return this.checkNow(demands) ?? this.ask(demands)
+  }
+
+  /** The same for who has called {@link checkNow} already. */
+  async ask(demands: Asked): Promise<Said | Degraded> {
     const { kit } = this
     const found = findCredentials(this.source, { names: kit.cookies })
     if (!found.ok) return this.#note(found)
@@ -110,7 +113,8 @@ export class Exchange implements Auth<WebSessions> {
         this.degraded = answer.session
         return answer
       }
-      this.#known = answer
+      // Meanwhile another check of this request may have heard something fresh.
+      this.#known ??= answer
     }
     const known = await this.#ask(token, fresh === true)
     const said = this.#judge(known, rest)
@@ -151,6 +155,8 @@ export class Exchange implements Auth<WebSessions> {
 
   #accept<C extends { readonly ok: true; readonly session: Principal }>(checked: C): C {
     this.session = checked.session
+    this.degraded = undefined
+    this.refused = undefined
     return checked
   }
 
@@ -179,9 +185,18 @@ export class Exchange implements Auth<WebSessions> {
 
   isFormToken(token: unknown): boolean {
     const boundTo = this.#boundTo()
+    return boundTo !== undefined && this.#isBound(token, boundTo)
+  }
+
+  /** The same of a session that the request has a genuine token of. */
+  isFormTokenOf(id: SessionId, token: unknown): boolean {
+    return this.#isBound(token, `session:${id}`)
+  }
+
+  #isBound(token: unknown, boundTo: string): boolean {
     // Without sessions of ours there are no form tokens, whatever a request says.
     const keys = this.kit.inside?.keys
-    return boundTo !== undefined && keys !== undefined && isFormToken(token, boundTo, keys)
+    return keys !== undefined && isFormToken(token, boundTo, keys)
   }
 
   /** For logs that write down a whole request: whose it is, and nothing of what stands behind it. */

@@ -9,7 +9,7 @@ import { refuseUnknown } from '../../strategies/options.ts'
 import { checkOutage } from '../../verbs/outage.ts'
 import { type Answer, withHeaders } from './answer.ts'
 import { type Asked, type Exchange, GuardDemands } from './exchange.ts'
-import { withFaults } from './fault.ts'
+import { asFault, withFaults } from './fault.ts'
 import { forgery } from './forgery.ts'
 import { answerRefusal } from './refusal.ts'
 import type { Demands } from './types.ts'
@@ -63,9 +63,13 @@ export function createGuard(options: GuardOptions = {}): Guard {
   return {
     cacheable,
     enter(exchange) {
-      const now = exchange.checkNow(quickly)
-      if (now !== undefined) return settle(exchange, now)
-      return withFaults(exchange.checkWith(asked).then((checked) => settle(exchange, checked)))
+      try {
+        const now = exchange.checkNow(quickly)
+        if (now !== undefined) return settle(exchange, now)
+      } catch (error) {
+        throw asFault(error)
+      }
+      return withFaults(exchange.ask(asked).then((checked) => settle(exchange, checked)))
     },
   }
 }

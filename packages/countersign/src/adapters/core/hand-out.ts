@@ -25,13 +25,18 @@ export function handedOut(
   // What came before a login does not survive it: its form tokens are good for nobody any more.
   const form =
     how.opens && source.cookie?.includes(kit.cookies.form) ? [setPlainCookie('form', '', kit.cookies, 0)] : []
-  const bounce = how.bounced ? [setPlainCookie('bounce', '1', kit.cookies, BOUNCE_SECONDS)] : []
+  const bounce = how.bounced ? [bounceMark(exchange)] : []
   const all = [...cookies, ...form, ...bounce]
   if (how.to !== undefined) return redirectAnswer(how.to, all)
   const { sessionId, subject, roles, expiresAtMs } = issued.session
   const session = { id: sessionId, subject, roles, expiresAt: new Date(expiresAtMs).toISOString() }
   const { durability, replicas } = issued
   return jsonAnswer({ session, ...body, ...(replicas !== undefined && { durability, replicas }) }, all)
+}
+
+/** For the answer to the bounce document: says that it has been tried. */
+export function bounceMark({ kit }: Exchange): string {
+  return setPlainCookie('bounce', '1', kit.cookies, BOUNCE_SECONDS)
 }
 
 /** How long a second bounce is not tried. Long enough for the page to come, short enough not to be met by the next renewal. */

@@ -8,7 +8,7 @@ import type { Delivery, Device } from '../../session/record.ts'
 import { type Answer, problemAnswer, redirectAnswer } from './answer.ts'
 import { type Fields, isFormOfPage, readFields, textField } from './body.ts'
 import type { Exchange } from './exchange.ts'
-import { admit, isOriginUnknown } from './forgery.ts'
+import { admit, admitTo } from './forgery.ts'
 import { handedOut } from './hand-out.ts'
 import { answerRefusal, toPage } from './refusal.ts'
 import type { ProofRefused, Wish } from './types.ts'
@@ -24,7 +24,10 @@ export async function login(exchange: Exchange): Promise<Answer> {
   const { fields, isForm } = read
   const wish = readWish(fields)
   if (typeof wish === 'string') return problemAnswer(problem(400, 'invalid_request', { detail: wish }))
-  const refused = admit(exchange, { bearer: wish.delivery === 'bearer', formToken: textField(fields, FORM_FIELD) })
+  const refused = await admit(exchange, {
+    bearer: wish.delivery === 'bearer',
+    formToken: textField(fields, FORM_FIELD),
+  })
   if (refused) return answerRefusal(exchange, refused)
   if (wish.delivery === 'browser' && kit.sessions.refresh === undefined) {
     const detail = '"delivery": "browser" needs a refresh token, which this strategy does not have'
@@ -38,7 +41,7 @@ export async function login(exchange: Exchange): Promise<Answer> {
     const { ok: _, epoch, ...who } = proof
     const ifEpoch = epoch === undefined ? {} : { ifEpoch: epoch }
     const issued = await open(exchange, { ...who, ...ifEpoch, ...wish })
-    if (issued.ok) return deliverOrEnd(exchange, issued, to)
+    if (issued.ok) return deliverOrEnd(exchange, issued, { opens: true, to })
     // A ban, a role change or a failover happened during the proof: look again, once.
     if (issued.reason === 'stale_epoch' && !again) continue
     return to === undefined || kit.loginPage === undefined
@@ -55,7 +58,7 @@ export async function login(exchange: Exchange): Promise<Answer> {
  */
 export async function signIn(exchange: Exchange, input: object, to?: string): Promise<Answer> {
   const issued = await open(exchange, input)
-  return issued.ok ? deliverOrEnd(exchange, issued, to) : answerRefusal(exchange, issued)
+  return issued.ok ? deliverOrEnd(exchange, issued, { opens: true, to }) : answerRefusal(exchange, issued)
 }
 
 async function open(exchange: Exchange, input: object): Promise<any> {
@@ -68,9 +71,9 @@ async function open(exchange: Exchange, input: object): Promise<any> {
 }
 
 /** A session whose cookies cannot be written is nobody's. */
-async function deliverOrEnd(exchange: Exchange, issued: any, to: string | undefined): Promise<Answer> {
+async function deliverOrEnd(exchange: Exchange, issued: any, how: Parameters<typeof handedOut>[2]): Promise<Answer> {
   try {
-    return handedOut(exchange, issued, { opens: true, to })
+    return handedOut(exchange, issued, how)
   } catch (error) {
     await exchange.kit.sessions.revoke?.(issued.session.sessionId, { reason: 'logout' })
     throw error
@@ -91,9 +94,11 @@ export async function reauth(exchange: Exchange): Promise<Answer> {
   const { fields, isForm } = read
   const checked = await exchange.checkWith({})
   if (!checked.ok) return answerRefusal(exchange, checked)
-  const { session } = checked as { readonly session: any }
-  const bearer = exchange.from === 'header'
-  const refused = admit(exchange, { bearer, formToken: textField(fields, FORM_FIELD) })
+  const { session } = exchange
+  const formToken = textField(fields, FORM_FIELD)
+  const refused =
+    (await admit(exchange, { bearer: exchange.from === 'header', formToken })) ??
+    (await admitTo(exchange, [session.sessionId], formToken))
   if (refused) return answerRefusal(exchange, refused)
   const context = exchange.context()
   const proof = await kit.reauthenticate!({ fields, context, session })
@@ -101,11 +106,8 @@ export async function reauth(exchange: Exchange): Promise<Answer> {
   if (!proof.ok) return refusedProof(exchange, proof, to, fields, kit.reauthPage)
   const issued = await kit.sessions.stepUp!(session.sessionId, { acr: proof.acr, amr: proof.amr }, { context })
   if (!issued.ok) return answerRefusal(exchange, issued)
-  if (isOriginUnknown(exchange) && issued.session.delivery !== 'bearer') return answerRefusal(exchange, UNPROVEN)
-  return handedOut(exchange, issued, { to })
+  return deliverOrEnd(exchange, issued, { to })
 }
-
-export const UNPROVEN = Object.freeze({ ok: false, reason: 'origin_unproven', remedy: 'none' } as const)
 
 function refusedProof(
   exchange: Exchange,

@@ -1,15 +1,15 @@
 import { readBearer } from '../../http/bearer.ts'
-import { allCookies, carriesCookies, carriesFormer } from '../../http/cookies.ts'
+import { carriesCookies, carriesFormer } from '../../http/cookies.ts'
 import { FORM_FIELD } from '../../http/form-token.ts'
-import { sessionsToEnd } from '../../http/sessions-behind.ts'
+import { allTokens, sessionsToEnd } from '../../http/sessions-behind.ts'
 import { expireEveryCookie } from '../../http/set-cookie.ts'
 import type { SessionId } from '../../session/ids.ts'
 import type { Ended } from '../../session/types.ts'
 import { type Answer, emptyAnswer, jsonAnswer, problemAnswer, redirectAnswer, withHeaders } from './answer.ts'
 import { isFormOfPage, readFields, textField } from './body.ts'
 import type { Exchange } from './exchange.ts'
-import { admit, isOriginUnknown } from './forgery.ts'
-import { formerOf, UNPROVEN } from './login.ts'
+import { admit, admitTo } from './forgery.ts'
+import { formerOf } from './login.ts'
 import { answerRefusal } from './refusal.ts'
 
 /**
@@ -24,7 +24,8 @@ export async function logout(exchange: Exchange): Promise<Answer> {
   const { fields, isForm } = read
   const refreshToken = textField(fields, 'refreshToken')
   const bearer = refreshToken !== undefined || usesHeader(exchange)
-  const refused = admit(exchange, { bearer, formToken: textField(fields, FORM_FIELD) })
+  const formToken = textField(fields, FORM_FIELD)
+  const refused = await admit(exchange, { bearer, formToken })
   if (refused) return answerRefusal(exchange, refused)
 
   const named = await sessionsToEnd({ explain: kit.sessions.explain! }, source, { names: kit.cookies, refreshToken })
@@ -34,12 +35,8 @@ export async function logout(exchange: Exchange): Promise<Answer> {
     if (page !== undefined) return emptied(exchange, redirectAnswer(page))
     return emptied(exchange, answerRefusal(exchange, named))
   }
-  if (isOriginUnknown(exchange) && textField(fields, FORM_FIELD) === undefined) {
-    for (const id of named.ids) {
-      const found = await kit.sessions.get?.(id)
-      if (found?.ok && found.session.delivery !== 'bearer') return answerRefusal(exchange, UNPROVEN)
-    }
-  }
+  const unproven = await admitTo(exchange, named.ids, formToken)
+  if (unproven) return answerRefusal(exchange, unproven)
   const done = await endAll(exchange, named.ids)
   if (page !== undefined) return emptied(exchange, redirectAnswer(page))
   // This process refuses it from now on, and goes on asking the store: accepted, and not done.
@@ -49,9 +46,7 @@ export async function logout(exchange: Exchange): Promise<Answer> {
 /** Ends the session of this request for an application that answers itself. */
 export async function signOut(exchange: Exchange, to?: string): Promise<Answer> {
   const { source, kit } = exchange
-  const bearer = readBearer(source)
-  const tokens = [...(bearer.ok && bearer.token ? [bearer.token] : []), ...allCookies(source, kit.cookies)]
-  await endAll(exchange, await formerOf(exchange, tokens))
+  await endAll(exchange, await formerOf(exchange, allTokens(source, kit.cookies)))
   return emptied(exchange, to === undefined ? emptyAnswer(204) : redirectAnswer(to))
 }
 

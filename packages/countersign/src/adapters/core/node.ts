@@ -93,7 +93,8 @@ function isRepeated(rawHeaders: readonly string[], name: string): boolean {
 function valuesOf({ rawHeaders }: IncomingMessage, name: string): readonly string[] {
   const values: string[] = []
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (rawHeaders[i]!.toLowerCase() === name) values.push(rawHeaders[i + 1]!)
+    const field = rawHeaders[i]!
+    if (field.length === name.length && field.toLowerCase() === name) values.push(rawHeaders[i + 1]!)
   }
   return values
 }

@@ -7,7 +7,7 @@ import { returnPath } from '../../http/return-path.ts'
 import { CLEAR_SITE_DATA } from '../../http/security-headers.ts'
 import { CountersignError, invalidOption } from '../../internal/errors.ts'
 import { systemRuntime } from '../../internal/runtime.ts'
-import type { Context, Principal, Session } from '../../session/types.ts'
+import type { Context } from '../../session/types.ts'
 import { refuseUnknown } from '../../strategies/options.ts'
 import type { Keys } from '../../tokens/keys.ts'
 import { type Inside, insideOf } from '../../verbs/inside.ts'
@@ -143,9 +143,4 @@ function originsOf(origins: readonly string[] | (() => readonly string[])): () =
     given = now
     return resolved
   }
-}
-
-/** How a session or a principal tells of its delivery: a principal has none. */
-export function deliveryOf(session: Principal | Session<any>): Session<any>['delivery'] | undefined {
-  return (session as Partial<Session<any>>).delivery
 }

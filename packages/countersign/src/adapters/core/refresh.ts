@@ -1,16 +1,14 @@
 import { findCredentials } from '../../http/credentials.ts'
 import { FORM_FIELD } from '../../http/form-token.ts'
 import { problem } from '../../http/problem.ts'
-import type { HttpRefused } from '../../http/refusals.ts'
+import { type HttpRefused, refuseRequest } from '../../http/refusals.ts'
 import { returnPath } from '../../http/return-path.ts'
-import { setPlainCookie } from '../../http/set-cookie.ts'
 import { refuse } from '../../session/reasons.ts'
 import { type Answer, problemAnswer, redirectAnswer } from './answer.ts'
 import { isFormOfPage, readFields, textField } from './body.ts'
 import type { Exchange } from './exchange.ts'
-import { admit, isOriginUnknown } from './forgery.ts'
-import { handedOut } from './hand-out.ts'
-import { UNPROVEN } from './login.ts'
+import { admit, needsBearer } from './forgery.ts'
+import { bounceMark, handedOut } from './hand-out.ts'
 import { answerRefusal, toPage } from './refusal.ts'
 
 /**
@@ -23,7 +21,8 @@ export async function refresh(exchange: Exchange): Promise<Answer> {
   if (!read.ok) return problemAnswer(read.problem)
   const { fields, isForm } = read
   const refreshToken = textField(fields, 'refreshToken')
-  const refused = admit(exchange, { bearer: refreshToken !== undefined, formToken: textField(fields, FORM_FIELD) })
+  const formToken = textField(fields, FORM_FIELD)
+  const refused = await admit(exchange, { bearer: refreshToken !== undefined, formToken })
   if (refused) return answerRefusal(exchange, refused)
   const to = isFormOfPage(source, isForm) ? (returnPath(fields.returnTo) ?? kit.homePage) : undefined
   const refuseTo = (why: HttpRefused) =>
@@ -44,14 +43,10 @@ export async function refresh(exchange: Exchange): Promise<Answer> {
     return refuseTo(inJar ? { ...issued, remedy: 'refresh' } : issued)
   }
   // The rotation stands, but whoever presents the same token again gets the same successor, so nothing is lost.
-  if (isOriginUnknown(exchange) && issued.session.delivery !== 'bearer' && !isProvenByForm(exchange, fields)) {
-    return answerRefusal(exchange, UNPROVEN)
+  if (needsBearer(exchange, formToken) && issued.session.delivery !== 'bearer') {
+    return answerRefusal(exchange, refuseRequest('origin_unproven'))
   }
   return handedOut(exchange, issued, { to, bounced: to !== undefined })
-}
-
-function isProvenByForm(exchange: Exchange, fields: Readonly<Record<string, unknown>>): boolean {
-  return exchange.isFormToken(fields[FORM_FIELD] ?? exchange.source.header('x-form-token'))
 }
 
 /** `opaque` has nothing to exchange. Its cookie, where it was only withheld, has come with this form. */
@@ -67,5 +62,5 @@ async function withoutRefreshToken(
   const credentials = findCredentials(exchange.source, { names: exchange.kit.cookies })
   if (!credentials.ok) return answerRefusal(exchange, credentials)
   if (credentials.access === undefined) return refuseTo(refuse('missing'))
-  return redirectAnswer(to, [setPlainCookie('bounce', '1', exchange.kit.cookies, 15)])
+  return redirectAnswer(to, [bounceMark(exchange)])
 }

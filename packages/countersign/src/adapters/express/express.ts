@@ -1,7 +1,7 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import type { Answer } from '../core/answer.ts'
 import { Exchange } from '../core/exchange.ts'
-import { asFault, WebFault } from '../core/fault.ts'
+import { WebFault } from '../core/fault.ts'
 import type { GuardOptions } from '../core/guard.ts'
 import { keepPrivate, NodeSource, writeAnswer } from '../core/node.ts'
 import type { WebOptions } from '../core/options.ts'
@@ -81,7 +81,7 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Expr
           if (answer instanceof Promise) answer.then(go).catch(next)
           else go(answer)
         } catch (error) {
-          next(asFault(error))
+          next(error)
         }
       }
     },

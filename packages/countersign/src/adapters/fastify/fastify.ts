@@ -9,7 +9,7 @@ import type {
 import type { Answer } from '../core/answer.ts'
 import { MAX_BODY_BYTES } from '../core/body.ts'
 import type { Exchange } from '../core/exchange.ts'
-import { asFault, WebFault } from '../core/fault.ts'
+import { WebFault } from '../core/fault.ts'
 import type { GuardOptions } from '../core/guard.ts'
 import { type Answering, NodeSource, withVary } from '../core/node.ts'
 import type { WebOptions } from '../core/options.ts'
@@ -70,7 +70,7 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Fast
   const exchangeOf = (request: FastifyRequest): Exchange => {
     const holding = request as Holding
     const there = holding[EXCHANGE]
-    if (there) return there
+    if (there?.kit === web.kit) return there
     const exchange = web.exchange(new NodeSource(request.raw, request, NO_REPLY))
     holding[EXCHANGE] = exchange
     return exchange
@@ -87,7 +87,7 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Fast
       try {
         answer = made.enter(exchangeOf(request))
       } catch (error) {
-        return done(asFault(error) as Error)
+        return done(error as Error)
       }
       if (answer instanceof Promise) answer.then((final) => settle(reply, final, done)).catch(done)
       else settle(reply, answer, done)

@@ -1,4 +1,5 @@
 import type { FastifyBodyParser } from 'fastify'
+import { formFields } from '../core/body.ts'
 
 /** An empty body is one without members, where Fastify's own parser refuses it. */
 export const parseJson: FastifyBodyParser<string> = (_request, text, done) => {
@@ -12,14 +13,10 @@ export const parseJson: FastifyBodyParser<string> = (_request, text, done) => {
   }
 }
 
-/** No field may come twice: two readers could choose differently. */
 export const parseForm: FastifyBodyParser<string> = (_request, text, done) => {
-  const fields = new Map<string, string>()
-  for (const [name, value] of new URLSearchParams(text)) {
-    if (fields.has(name)) return done(malformed('a field of the form comes twice'))
-    fields.set(name, value)
-  }
-  done(null, Object.fromEntries(fields))
+  const fields = formFields(text)
+  if (fields) done(null, fields)
+  else done(malformed('a field of the form comes twice'))
 }
 
 function malformed(message: string): Error {

@@ -58,7 +58,7 @@ export function countersign<V extends WebSessions>(options: FetchOptions<V>): Fe
     }
     return found
   }
-  const answered = async (request: Request, work: () => Promise<Response> | Response): Promise<Response> => {
+  const answered = async <T>(request: Request, work: () => Promise<T>): Promise<T | Response> => {
     try {
       return await work()
     } catch (error) {
@@ -95,15 +95,7 @@ export function countersign<V extends WebSessions>(options: FetchOptions<V>): Fe
           return finished(await handler(request, exchange as unknown as Guarded<V>, ...more), cookies, guard.cacheable)
         })
     },
-    async enter(request, demands = NOTHING) {
-      let letIn = false
-      const answer = await answered(request, async () => {
-        const refusal = await refused(request, guardOf(demands))
-        letIn = refusal === undefined
-        return refusal ?? new Response()
-      })
-      return letIn ? undefined : answer
-    },
+    enter: (request, demands = NOTHING) => answered(request, async () => refused(request, guardOf(demands))),
     of: (request) => about(request).exchange as unknown as Auth<V>,
     withCookies: (request, response) => finished(response, about(request).cookies, true),
     signIn: (request, who, to) =>

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Answer } from '../core/answer.ts'
 import { Exchange } from '../core/exchange.ts'
-import { asFault, WebFault } from '../core/fault.ts'
+import { WebFault } from '../core/fault.ts'
 import type { GuardOptions } from '../core/guard.ts'
 import { NodeSource, withVary } from '../core/node.ts'
 import type { WebOptions } from '../core/options.ts'
@@ -80,13 +80,8 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): KoaA
     guard(demands?: GuardOptions) {
       const guard = web.guard(demands)
       return async (ctx: KoaContext, next: Next): Promise<void> => {
-        let answer: Answer | undefined
-        try {
-          const entered = guard.enter(exchangeOf(ctx))
-          answer = entered instanceof Promise ? await entered : entered
-        } catch (error) {
-          throw asFault(error)
-        }
+        const entered = guard.enter(exchangeOf(ctx))
+        const answer = entered instanceof Promise ? await entered : entered
         if (answer !== undefined) return write(ctx, answer)
         if (!guard.cacheable && !ctx.headerSent && !ctx.response.get('cache-control')) ctx.set(PRIVATE)
         await next()

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Answer } from '../core/answer.ts'
 import type { Exchange } from '../core/exchange.ts'
-import { asFault, faultAnswer } from '../core/fault.ts'
+import { faultAnswer } from '../core/fault.ts'
 import type { Guard, GuardOptions } from '../core/guard.ts'
 import { type Answering, type Holder, keepPrivate, NodeSource, writeAnswer } from '../core/node.ts'
 import type { WebOptions } from '../core/options.ts'
@@ -99,7 +99,7 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Node
         try {
           answer = guard.enter(exchange)
         } catch (error) {
-          next(asFault(error))
+          next(error)
           return
         }
         const go = (final: Answer | undefined) => {
