@@ -1,7 +1,8 @@
 // The sample for nginx in front of an upstream that does nothing, with and without asking the service about each request.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort, startProxy } from '../../tools/test-support/proxies.ts'
+import { freePort } from '../../tools/test-support/free-port.ts'
+import { startProxy } from '../../tools/test-support/proxies.ts'
 import { runCommand, startServer as startService } from '../../tools/test-support/server-process.ts'
 import { move, on } from '../harness/cores.ts'
 import { atEnd } from '../harness/ending.ts'

@@ -87,7 +87,11 @@ core.register_action("forward_auth", { "http-req" }, function(txn, url)
   -- Whoever names a field there would have it taken away by the next proxy. Only WebSockets may upgrade.
   local upgrades = (values(sent["upgrade"])[1] or ""):lower() == "websocket"
   http:req_del_header("connection")
-  if upgrades then http:req_set_header("connection", "upgrade") else http:req_del_header("upgrade") end
+  http:req_del_header("upgrade")
+  if upgrades then
+    http:req_set_header("connection", "upgrade")
+    http:req_set_header("upgrade", "websocket")
+  end
   http:req_set_header("x-forwarded-for", txn.f:src())
   txn:set_var("txn.forward_auth", "passed")
 end, 1)

@@ -330,15 +330,23 @@ describe.each(['nginx', 'haproxy', 'caddy'] as const)('%s', (kind) => {
     expect(await open({ cookie: stack.alice })).toEqual({ status: 403 })
   })
 
-  test('no other upgrade is passed on', async () => {
-    const { status, received } = await send('GET', '/shop/', [
+  test.each([
+    ['alone', ['h2c']],
+    ['before a WebSocket', ['h2c', 'websocket']],
+    ['after a WebSocket', ['websocket', 'h2c']],
+    ['in one field with it', ['websocket, h2c']],
+  ])('no other upgrade is passed on: %s', async (_where, upgrades) => {
+    const { received } = await send('GET', '/shop/', [
       cookie,
       'Connection: Upgrade, HTTP2-Settings',
-      'Upgrade: h2c',
+      ...upgrades.map((one) => `Upgrade: ${one}`),
       'HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA',
       'Sec-Fetch-Site: same-origin',
+      `Origin: ${stack.url}`,
     ])
-    expect([status, valuesOf(received, 'upgrade')]).toEqual([200, []])
+    if (upgrades.length === 1 && upgrades[0] === 'h2c') expect(received?.upstream).toBe('shop')
+    expect(valuesOf(received, 'upgrade')).toEqual([])
+    expect(stack.upgrades().filter((to) => to !== 'websocket')).toEqual([])
   })
 
   test('the auth server is down: 503 with Retry-After, no cookie touched; back again, the same cookie is good', async () => {

@@ -6,13 +6,8 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { WebSocketServer } from 'ws'
-import {
-  freePort,
-  type ProxyKind,
-  type ProxyOptions,
-  type ProxyProcess,
-  startProxy,
-} from '../../tools/test-support/proxies.ts'
+import { freePort } from '../../tools/test-support/free-port.ts'
+import { type ProxyKind, type ProxyOptions, type ProxyProcess, startProxy } from '../../tools/test-support/proxies.ts'
 import { runCommand, type ServerProcess, startServer } from '../../tools/test-support/server-process.ts'
 
 export const PASSWORD = 'violet harbour teapot 91'
@@ -56,6 +51,8 @@ export interface Stack {
   readonly bearer: string
   /** How many requests reached an upstream so far. */
   reached(): number
+  /** What upstreams were asked to upgrade to, so far. */
+  upgrades(): readonly string[]
   /** Sends these lines as they are. One connection each. */
   send(method: string, path: string, lines?: readonly string[], body?: string): Promise<Reply>
   login(identifier: string, delivery?: 'cookie' | 'bearer'): Promise<string>
@@ -86,7 +83,16 @@ async function start(kind: ProxyKind, options: ProxyOptions, undo: (() => unknow
   undo.push(() => rmSync(folder, { recursive: true, force: true }))
   const data = join(folder, 'data')
   let count = 0
-  const [shop, admin] = await Promise.all(['shop', 'admin'].map((name) => startUpstream(name, () => count++)))
+  const upgrades: string[] = []
+  const [shop, admin] = await Promise.all(
+    ['shop', 'admin'].map((name) =>
+      startUpstream(
+        name,
+        () => count++,
+        (to) => upgrades.push(to),
+      ),
+    ),
+  )
   undo.push(() => {
     for (const server of [shop!, admin!]) {
       server.closeAllConnections()
@@ -142,6 +148,7 @@ async function start(kind: ProxyKind, options: ProxyOptions, undo: (() => unknow
     admin: await login('root@example.com'),
     bearer: await login('alice@example.com', 'bearer'),
     reached: () => count,
+    upgrades: () => upgrades,
     send,
     login,
     async restart() {
@@ -151,7 +158,7 @@ async function start(kind: ProxyKind, options: ProxyOptions, undo: (() => unknow
   }
 }
 
-function startUpstream(name: string, asked: () => void): Promise<Server> {
+function startUpstream(name: string, asked: () => void, upgraded: (to: string) => void): Promise<Server> {
   const server = createServer({ maxHeaderSize: 65_536 }, (request, response) => {
     asked()
     const { method, url, rawHeaders } = request
@@ -167,6 +174,9 @@ function startUpstream(name: string, asked: () => void): Promise<Server> {
       response.writeHead(failing === undefined ? 200 : Number(failing), { 'content-type': RECEIVED })
       response.end(told)
     })
+  })
+  server.on('upgrade', ({ rawHeaders }) => {
+    upgraded(rawHeaders.filter((_, i) => i % 2 === 1 && /^upgrade$/i.test(rawHeaders[i - 1]!)).join())
   })
   const sockets = new WebSocketServer({ server })
   sockets.on('connection', (socket, { headers }) => {

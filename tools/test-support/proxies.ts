@@ -1,7 +1,7 @@
 // The real nginx, HAProxy and Caddy, with the samples of `examples/forward-auth/`: only their addresses are replaced.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -27,18 +27,6 @@ const SAMPLES = fileURLToPath(new URL('../../examples/forward-auth/', import.met
 /** Port in the samples → which it is. */
 const IN_SAMPLES = { 8000: 'own', 8080: 'countersign', 3001: 'shop', 3002: 'admin' } as const
 const START_MS = 30_000
-
-/** A port that nobody listens on at the moment. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
-}
 
 export interface ProxyOptions {
   /** Changes the text of the configuration further. */

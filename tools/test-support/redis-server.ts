@@ -2,10 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from './free-port.ts'
 import { ask } from './resp.ts'
 
 export interface RedisOptions {
@@ -210,15 +210,4 @@ async function answers(port: number, password: string | undefined): Promise<bool
   const login = password === undefined ? [] : [['AUTH', password]]
   const reply = await ask(port, [...login, ['PING']]).catch(() => '')
   return reply.endsWith('+PONG\r\n')
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address() as { port: number }
-      server.close(() => resolve(address.port))
-    })
-  })
 }

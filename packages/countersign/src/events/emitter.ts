@@ -27,21 +27,26 @@ export function createEmitter<E extends { readonly type: string }>(): EmitterSou
     emit(event) {
       for (const type of [event.type, '*']) {
         for (const listener of listeners.get(type) ?? []) {
-          try {
-            const result: unknown = listener(event)
-            // An async function fits the type of a listener, and its rejection must not end the process.
-            if (result instanceof Promise) result.catch((error: unknown) => warn(event.type, error))
-          } catch (error) {
-            warn(event.type, error)
-          }
+          callListener(event.type, () => listener(event))
         }
       }
     },
   }
 }
 
+/** Calls something of the application that must not fail us: what it throws, or rejects with, becomes a process warning. */
+export function callListener(what: string, call: () => unknown): void {
+  try {
+    const result = call()
+    // An async function fits the type of a listener, and its rejection must not end the process.
+    if (result instanceof Promise) result.catch((error: unknown) => warn(what, error))
+  } catch (error) {
+    warn(what, error)
+  }
+}
+
 /** Names the kind of error only: its message may hold what the event held. */
-function warn(type: string, error: unknown): void {
+function warn(what: string, error: unknown): void {
   const name = error instanceof Error ? error.name : 'unknown'
-  process.emitWarning(`a listener for ${type} failed: ${name}`, { code: 'COUNTERSIGN_LISTENER' })
+  process.emitWarning(`a listener for ${what} failed: ${name}`, { code: 'COUNTERSIGN_LISTENER' })
 }

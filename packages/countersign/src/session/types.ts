@@ -180,7 +180,10 @@ export interface WatchedEnd {
 /** What a session has to be, besides live, for somebody to follow it: see `VerifyOptions`. */
 export type FollowDemands = Pick<VerifyOptions, 'audience' | 'roles' | 'acr' | 'maxAge'>
 
-/** What becomes of a session that is followed. Nothing is called before `first` has resolved, or after `over` or `lost`. */
+/**
+ * What becomes of a session that is followed. Nothing is called before `first` has resolved, or after `over` or `lost`. What
+ * they throw becomes a process warning, and keeps nobody else from being told.
+ */
 export interface FollowOn<P> {
   /** The session has ended or expired, or lost the last of the demanded roles (`forbidden`). Once. */
   over(refused: Refused): void

@@ -1,3 +1,4 @@
+import { callListener } from '../events/emitter.ts'
 import type { SessionId } from '../session/ids.ts'
 import { idleDeadlineMs, touchAfterMs } from '../session/lifetimes.ts'
 import { type Refused, refuse } from '../session/reasons.ts'
@@ -37,7 +38,7 @@ export function follow(
   const end = (refused: Refused) => {
     if (isOver) return
     stop()
-    if (session) on.over(refused)
+    if (session) callListener('the end of a session', () => on.over(refused))
     else answer.resolve(refused)
   }
   const lacks = (roles: readonly string[]) => demands.roles && !demands.roles.some((role) => roles.includes(role))
@@ -56,7 +57,8 @@ export function follow(
     }
     session = next
     if (!before) return answer.resolve({ ok: true, session: next })
-    if (before.version !== next.version || !sameTexts(before.roles, next.roles)) on.changed?.(next, before)
+    if (before.version !== next.version || !sameTexts(before.roles, next.roles))
+      callListener('a change of a session', () => on.changed?.(next, before))
   }
   const failed = (error: unknown) => {
     if (isOver) return
@@ -65,14 +67,14 @@ export function follow(
       answer.reject(error)
     } else if ((error as { code?: unknown }).code === 'ERR_CLOSED') {
       stop()
-      on.lost?.(error)
+      callListener('lost sessions', () => on.lost?.(error))
     }
   }
   const leave = follower.add(id, {
     live: (read) => void see(read).catch(failed),
     over: (refused) => end(remedied(core, refused)),
     failed,
-    unsure: (sinceMs, isOverdue) => on.unsure?.(sinceMs, isOverdue),
+    unsure: (sinceMs, isOverdue) => callListener('an unsure session', () => on.unsure?.(sinceMs, isOverdue)),
   })
 
   return Object.freeze({

@@ -6,7 +6,7 @@ import type { Line } from '../stores/contract.ts'
 
 /** Told about one session by the {@link Follower}. Its methods never throw. */
 export interface RecordListener {
-  /** First what the store said after this listener came, and then each record that is another one. */
+  /** First what is certain since this listener came: `Following.first`. Then each record that is another one. */
   live(record: SessionRecord): void
   /** The last call. */
   over(refused: Refused): void

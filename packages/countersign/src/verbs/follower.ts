@@ -60,7 +60,8 @@ export class Follower {
     followed.waiting.add(listener)
     const { known } = followed
     const isQuiet = !followed.isDoubted && !followed.isReading && !this.#allAreDoubted
-    if (known && isQuiet && this.#isCurrent(followed)) queueMicrotask(() => this.#answer(followed, listener))
+    const isCertain = known && isQuiet && this.#isCurrent(followed) && !this.#seemsOver(known)
+    if (isCertain) queueMicrotask(() => this.#answer(followed, listener))
     else this.#want(followed, 'waited')
     return () => {
       followed.remove(listener)
@@ -165,6 +166,7 @@ export class Follower {
     // Those who leave meanwhile are not told.
     const still = () => [...asking].filter((listener) => followed.told.has(listener))
     for (const listener of asking) followed.told.add(listener)
+    let isAnswered = false
     try {
       const looked = await look(this.#core, followed.id)
       if (this.#followed.get(followed.id) !== followed) return
@@ -173,6 +175,7 @@ export class Follower {
         this.#leave(followed, (one) => one.over(refused))
         return
       }
+      isAnswered = true
       const here = still()
       for (const listener of here) followed.told.delete(listener)
       followed.found(looked, here)
@@ -182,7 +185,8 @@ export class Follower {
       followed.isReading = false
       if (this.#followed.get(followed.id) === followed) {
         if (followed.isDoubted) this.#want(followed, 'told')
-        else if (followed.waiting.size > 0 && followed.known) this.#want(followed, 'waited')
+        // Without an answer the next look asks again: a store that fails at once would be asked without end.
+        else if (followed.waiting.size > 0 && isAnswered) this.#want(followed, 'waited')
       }
     }
   }
@@ -190,8 +194,13 @@ export class Follower {
   /** A store forgets what has expired, and that is no reason to say less. */
   #whyGone({ known }: Followed, refused: Refused): Refused {
     if (refused.reason !== 'unknown' || !known) return refused
+    return this.#seemsOver(known) ?? refused
+  }
+
+  /** As far as this process knows: the store may say that an idle deadline has moved. */
+  #seemsOver({ record }: Known, nowMs = this.#core.nowMs()): Refused | undefined {
     const floor = this.#core.floor.known()
-    return (floor && judgeRecord(known.record, floor, this.#core.nowMs())) || refused
+    return floor && judgeRecord(record, floor, nowMs)
   }
 
   #failed(followed: Followed, asking: readonly RecordListener[], error: unknown): void {
@@ -275,14 +284,13 @@ export class Follower {
 
   #look(): void {
     const { clock } = this.#core.runtime
-    const floor = this.#core.floor.known()
-    const nowMs = this.#core.nowMs()
     const at = momentOf(clock)
+    const nowMs = this.#core.nowMs()
     for (const followed of [...this.#followed.values()]) {
       const { known } = followed
-      const isOver = known && floor && judgeRecord(known.record, floor, nowMs) !== undefined
       const isCurrent = this.#isCurrent(followed, at)
-      if (!isCurrent || isOver || followed.waiting.size > 0) this.#want(followed, 'due')
+      if (!known || !isCurrent || this.#seemsOver(known, nowMs) || followed.waiting.size > 0)
+        this.#want(followed, 'due')
     }
   }
 

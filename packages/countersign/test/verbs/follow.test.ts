@@ -305,6 +305,83 @@ test.concurrent('a word of a change whose question fails is not forgotten', asyn
   await Promise.all([here.close(), there.close()])
 })
 
+test.concurrent('a store that fails at once is asked again once a second, and not without end', async () => {
+  const [memory] = EVERY_STORE
+  const { store } = await memory!.open()
+  const { sessions: kept } = store
+  let isAway = false
+  let asked = 0
+  const changes: ChangeFeed = {
+    mode: 'own',
+    open(listener, clock) {
+      const feed = kept.changes!.open(listener, clock)
+      const fail = () => {
+        // Without this the test would never get to say so.
+        if (++asked > 1_000) isAway = false
+        return Promise.reject(new CountersignError('ERR_STORE_TIMEOUT', 'the test says so'))
+      }
+      return { ...feed, read: (id) => (isAway ? fail() : feed.read(id)) }
+    },
+  }
+  const sessions = new Proxy(kept, {
+    get(target, name) {
+      const method = Reflect.get(target, name)
+      return name === 'changes' ? changes : typeof method === 'function' ? method.bind(target) : method
+    },
+  })
+  const [here, there] = [open({ ...store, sessions }), open(store)]
+  const id = (await login(there, 'u')).session.sessionId
+  await follow(here, id).first
+  isAway = true
+  // What is followed is doubted now, so that whoever comes has to wait for an answer.
+  await there.setRoles('u', ['user'])
+  await vi.waitFor(() => expect(asked).toBe(1), SOON)
+  const watched = here.watch([id], new AbortController().signal).next()
+  await vi.waitFor(() => expect(asked).toBeGreaterThan(2), SOON)
+  expect(asked).toBeLessThan(100)
+  isAway = false
+  await there.revoke(id, { reason: 'logout' })
+  expect(await watched).toMatchObject({ value: { id, endedBy: 'logout' } })
+  await Promise.all([here.close(), there.close()])
+})
+
+test.concurrent('an application that throws keeps nobody else from being told', async () => {
+  const [memory] = EVERY_STORE
+  const { store } = await memory!.open()
+  const sessions = open(store)
+  const warned: string[] = []
+  const onWarning = (warning: Error) => warned.push(warning.message)
+  process.on('warning', onWarning)
+  const bad = () => {
+    throw new TypeError('canary')
+  }
+  const [one, two] = [await login(sessions, 'one'), await login(sessions, 'two')]
+  for (const { session } of [one, two])
+    await sessions.follow(session.sessionId, { over: bad, changed: bad, lost: bad }).first
+  const [first, second] = [one, two].map(({ session }) => follow(sessions, session.sessionId))
+  await Promise.all([first!.first, second!.first])
+  await sessions.setRoles('one', ['user'])
+  await vi.waitFor(() => expect(first!.told).toHaveLength(1), SOON)
+  await sessions.revoke(one.session.sessionId, { reason: 'logout' })
+  await vi.waitFor(() => expect(first!.told[1]).toEqual(['over', 'logout', 'sign_in']), SOON)
+  await sessions.close()
+  expect(second!.told).toEqual([['lost', 'ERR_CLOSED']])
+  await vi.waitFor(() => expect(warned.filter((text) => text.includes('TypeError'))).toHaveLength(3), SOON)
+  expect(warned.join()).not.toContain('canary')
+  process.off('warning', onWarning)
+})
+
+test.concurrent('whoever comes between a deadline and the next look is refused', async () => {
+  const clock = testClock()
+  const { store } = await EVERY_STORE.find(({ name }) => name === 'memory')!.open(clock.runtime)
+  const sessions = open(store, { absolute: '4s' }, clock.runtime)
+  const id = (await login(sessions, 'u')).session.sessionId
+  await follow(sessions, id).first
+  clock.advance('5s')
+  expect(await follow(sessions, id).first).toMatchObject({ ok: false, reason: 'expired_absolute' })
+  await sessions.close()
+})
+
 test.concurrent('closing tells, and follows nothing any more', async () => {
   const [memory] = EVERY_STORE
   const store = await memory!.open()

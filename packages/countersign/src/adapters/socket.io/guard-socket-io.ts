@@ -5,6 +5,7 @@ import type { HttpRefused } from '../../http/refusals.ts'
 import { CountersignError, invalidOption } from '../../internal/errors.ts'
 import { refuse } from '../../session/reasons.ts'
 import { refuseUnknown } from '../../strategies/options.ts'
+import { sameTexts } from '../../verbs/followed.ts'
 import {
   ADMISSION_OPTIONS,
   type AdmissionOptions,
@@ -74,8 +75,8 @@ export function guardSocketIo<P extends { readonly roles: readonly string[] }>(
     const facts = factsOf(request)
     const origin = admission.origin(facts, isUpgrade(request) ? 'websocket' : 'fetch')
     if (!origin.ok) return origin
-    // Of a connection that is open: its id is a secret between the two.
-    if (new URL(request.url ?? '', 'http://localhost').searchParams.has('sid')) return undefined
+    // Of a connection that is open: its id is a secret between the two. Read as engine.io does: the last one, unless it is empty.
+    if (new URL(request.url ?? '', 'http://localhost').searchParams.getAll('sid').at(-1)) return undefined
     const who = await admission.identify(facts)
     if (who.ok) identified.set(request, who)
     else if (who.reason !== 'missing' || !admission.takesTickets) return who
@@ -102,7 +103,7 @@ export function guardSocketIo<P extends { readonly roles: readonly string[] }>(
     const opened = await admission.open(who, {
       end: (end) => endSocket(socket, end),
       changed(session, before) {
-        if (`${session.roles}` !== `${before.roles}`) socket.emit(SESSION_EVENTS.changed, { roles: session.roles })
+        if (!sameTexts(session.roles, before.roles)) socket.emit(SESSION_EVENTS.changed, { roles: session.roles })
         onChanged?.(socket, session, before)
       },
     })
@@ -130,8 +131,8 @@ export function guardSocketIo<P extends { readonly roles: readonly string[] }>(
       // A client that was disconnected stays away; one whose transport closed comes back.
       if (socket.connected && !reconnect) socket.disconnect(true)
       else {
-        // Nothing that it still sends reaches the application.
-        socket.removeAllListeners()
+        // Nothing that it still sends reaches the application, which hears that it has gone.
+        socket.use(() => undefined)
         socket.offAny()
         conn.close()
       }

@@ -5,14 +5,13 @@ import type { RequestFacts } from '../../http/request.ts'
 import { durationMs } from '../../internal/duration.ts'
 import { invalidOption } from '../../internal/errors.ts'
 import { refuseUnknown } from '../../strategies/options.ts'
+import { sameTexts } from '../../verbs/followed.ts'
 import { ADMISSION_OPTIONS, type AdmissionOptions, createAdmission, factsOf } from '../live/admission.ts'
 import type { LiveEnd } from '../live/ends.ts'
 import type { LiveConnection } from '../live/types.ts'
 import { type EventStream, type Sink, SinkStream } from './event-stream.ts'
 import { nodeSink } from './node-sink.ts'
 import { webSink } from './web-sink.ts'
-
-export { type EventStream, SESSION_EVENTS, type ServerEvent } from './event-stream.ts'
 
 /** What `eventStreams` takes. Tickets are not: an `EventSource` could send one in the URL only. */
 export interface SseOptions<P> extends Omit<AdmissionOptions<P>, 'tickets' | 'ticketsFor'> {
@@ -77,7 +76,7 @@ export function eventStreams<P extends { readonly roles: readonly string[] }>(op
           ended = end
         },
         changed(session, before) {
-          if (`${session.roles}` !== `${before.roles}`) stream?.changed(session.roles)
+          if (!sameTexts(session.roles, before.roles)) stream?.changed(session.roles)
         },
       })
       if (!admitted.ok) return { ok: false, answer: problemOf(admitted) }
@@ -112,9 +111,8 @@ export function eventStreams<P extends { readonly roles: readonly string[] }>(op
       let body: ReadableStream<Uint8Array> | undefined
       const facts = { method: request.method, header: (name: string) => request.headers.get(name) ?? undefined }
       const started = await start(facts, (gone) => {
-        const web = webSink(gone)
+        const web = webSink(request.signal, gone)
         body = web.body
-        request.signal.addEventListener('abort', gone, { once: true })
         return web.sink
       })
       if (started.ok)

@@ -1,7 +1,14 @@
 import type { Sink } from './event-stream.ts'
 
-/** A `ReadableStream` that takes what is written, without limit: who writes looks at `buffered`. */
-export function webSink(gone: () => void): { readonly body: ReadableStream<Uint8Array>; readonly sink: Sink } {
+/**
+ * A `ReadableStream` that takes what is written, without limit: who writes looks at `buffered`.
+ *
+ * @param signal - Of the request: its client has gone when this is aborted, perhaps while the store was asked.
+ */
+export function webSink(
+  signal: AbortSignal,
+  gone: () => void,
+): { readonly body: ReadableStream<Uint8Array>; readonly sink: Sink } {
   const encoder = new TextEncoder()
   let controller!: ReadableStreamDefaultController<Uint8Array>
   let isOver = false
@@ -18,6 +25,18 @@ export function webSink(gone: () => void): { readonly body: ReadableStream<Uint8
     { highWaterMark: 1, size: (chunk) => chunk.byteLength },
   )
   const queued = () => 1 - (controller.desiredSize ?? 1)
+  const close = () => {
+    if (isOver) return
+    isOver = true
+    // What is queued is still read, by whoever has the stream; nothing else comes.
+    controller.close()
+  }
+  const leave = () => {
+    close()
+    gone()
+  }
+  if (signal.aborted) close()
+  else signal.addEventListener('abort', leave, { once: true })
   return {
     body,
     sink: {
@@ -26,10 +45,7 @@ export function webSink(gone: () => void): { readonly body: ReadableStream<Uint8
       },
       buffered: () => (isOver ? 0 : queued()),
       end() {
-        if (isOver) return Promise.resolve()
-        isOver = true
-        // What is queued is still read, by whoever has the stream; nothing else comes.
-        controller.close()
+        close()
         return Promise.resolve()
       },
       cut() {
@@ -37,7 +53,7 @@ export function webSink(gone: () => void): { readonly body: ReadableStream<Uint8
         isOver = true
         controller.error(new Error('the stream was cut off'))
       },
-      isGone: false,
+      isGone: signal.aborted,
     },
   }
 }

@@ -45,14 +45,14 @@ export function guardUpgrades<P>(
 
   const closeSocket = (socket: WebSocket, end: LiveEnd) =>
     new Promise<void>((resolve) => {
+      if (socket.readyState === socket.CLOSED) return resolve()
       deafen(socket)
       const timer = timers.setTimeout(() => socket.terminate(), live.host.closeGraceMs)
       socket.once('close', () => {
         timers.clearTimeout(timer)
         resolve()
       })
-      if (socket.readyState === socket.CLOSED) socket.emit('close')
-      else socket.close(WS_CLOSE_CODES[end.kind], closeReason(end))
+      socket.close(WS_CLOSE_CODES[end.kind], closeReason(end))
     })
 
   const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<HttpRefused | undefined> => {

@@ -24,15 +24,17 @@ async function serve({ open = {}, guard = {}, server: options = {} }: Serve = {}
   const guarded = guardSocketIo(io, { live: process.live, origins: [ORIGIN], tickets: process.tickets, ...guard })
   const sockets: Socket[] = []
   const heard: string[] = []
+  const left: string[] = []
   const onConnection = (socket: Socket) => {
     sockets.push(socket)
+    socket.on('disconnect', (reason) => left.push(reason))
     socket.on('say', (text, answer) => {
       heard.push(text)
       answer?.(`${guarded.connectionOf(socket).session.subject} said ${text}`)
     })
   }
   for (const namespace of [io, before, io.of('/after'), io.of(/^\/room-\d+$/)]) namespace.on('connection', onConnection)
-  return { ...process, url, port, io, guarded, sockets, heard }
+  return { ...process, url, port, io, guarded, sockets, heard, left }
 }
 
 /** A client that is there until the test ends, with what it is told. */
@@ -105,6 +107,8 @@ describe.each(['polling', 'websocket'] as const)('%s', (transport) => {
     accessToken = next.accessToken
     await connected(one.socket)
     expect(one.told[0]).toEqual([SESSION_EVENTS.over, { reason: 'replaced', remedy: 'refresh', reconnect: true }])
+    // The application tidies up as ever.
+    await vi.waitFor(() => expect(app.left).toHaveLength(1), SOON)
     expect(await one.socket.emitWithAck('say', 'again')).toBe('user:1 said again')
     await app.live.close()
     await vi.waitFor(() => expect(one.told.map((each: any) => each[1].reason)).toContain('shutdown'), SOON)
@@ -128,6 +132,9 @@ test('each request that opens a connection is answered with why it is refused', 
     const upgrade = app.url + POLLING.replace('polling', 'websocket')
     expect(await connectWs(upgrade, headers)).toMatchObject({ ok: false, status, body })
   }
+  // To engine.io these open a connection too.
+  for (const more of ['&sid=', '&sid=x&sid='])
+    expect(await poll(app.url + POLLING + more, BROWSER)).toMatchObject({ status: 401 })
   // Where a page asks by `fetch`, its own origin goes without the header.
   expect(await poll(app.url + POLLING, { ...token, 'sec-fetch-site': 'cross-site' })).toMatchObject({ status: 403 })
   expect(await poll(app.url + POLLING, { ...token, 'sec-fetch-site': 'same-origin' })).toMatchObject({ status: 200 })
@@ -188,7 +195,7 @@ test('a socket that another middleware refuses, or an application never had, lea
   expect(() => app.guarded.connectionOf({} as Socket)).toThrow(expect.objectContaining({ code: 'ERR_INPUT_INVALID' }))
 })
 
-test('a client that ignores the end is cut off, and not heard', async () => {
+test.each(['logout', 'replaced'])('a client that ignores the end is cut off, and not heard: %s', async (why) => {
   const app = await serve({ open: { live: { closeGrace: '0.2s' } } })
   const { accessToken, id } = await app.login()
   const one = client(app.url, {
@@ -200,7 +207,9 @@ test('a client that ignores the end is cut off, and not heard', async () => {
   const conn = app.sockets[0]!.conn
   // Holds the transport as one whose client does not read.
   vi.spyOn(conn.transport, 'close').mockImplementation(() => {})
-  await app.sessions.revoke(id, { reason: 'logout' })
+  app.sockets[0]!.onAny((event) => app.heard.push(event))
+  if (why === 'logout') await app.sessions.revoke(id, { reason: 'logout' })
+  else await app.sessions.stepUp(id, { acr: 'aal2', amr: ['otp'] })
   await vi.waitFor(() => expect(app.guarded.connectionOf(app.sockets[0]!).isOpen).toBe(false), SOON)
   ;(one.socket.io.engine as any).write('42["say","after"]')
   await new Promise((resolve) => setTimeout(resolve, 100))

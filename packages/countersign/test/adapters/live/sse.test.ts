@@ -188,3 +188,17 @@ test('a client that leaves while it is being checked leaves nothing behind', asy
   await stream?.closed
   expect(process.live.size).toBe(0)
 })
+
+test('a request that was given up while the store was asked leaves nothing behind', async () => {
+  const app = await openProcess()
+  const events = eventStreams({ live: app.live, origins: [ORIGIN] })
+  const controller = new AbortController()
+  const headers = bearer((await app.login()).accessToken)
+  const responded = events.respond(new Request('http://localhost/', { headers, signal: controller.signal }))
+  controller.abort()
+  const { response, stream } = await responded
+  await stream?.closed
+  expect(stream?.isOpen).toBe(false)
+  expect(await response.text()).toBe('')
+  expect(app.live.size).toBe(0)
+})
