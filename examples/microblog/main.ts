@@ -1,9 +1,8 @@
 // `npm run microblog`: builds the page, starts a Redis of its own where none is given, and serves the microblog.
-import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { type Duration, generateKeyring, type Keyring, loadKeyring } from 'countersign'
 import { startDemoRedis } from '../shared/demo-redis.ts'
+import { keptKeyring } from '../shared/kept-keyring.ts'
 import { buildPage } from './build-page.ts'
 import { PASSWORD, PEOPLE, seed } from './server/seed.ts'
 import { startMicroblog } from './server/start.ts'
@@ -37,8 +36,7 @@ if (values.help || !STRATEGIES.includes(values.strategy as StrategyName)) {
 async function keysOf(file: string | undefined): Promise<Keyring> {
   if (!process.env.REDIS_URL) return loadKeyring(generateKeyring())
   if (file === undefined) throw new Error('with REDIS_URL, say where the keys are kept: --keys FILE')
-  if (!existsSync(file)) await writeFile(file, JSON.stringify(generateKeyring()), { mode: 0o600, flag: 'wx' })
-  return loadKeyring(file)
+  return keptKeyring(file)
 }
 
 const keyring = await keysOf(values.keys)

@@ -1,8 +1,8 @@
 // npm run shop -- [--strategy allowlist|opaque|denylist|stateless] [--nodes redis://…,redis://… --keys FILE] [--port 4400] [--fresh 2m]
 import { parseArgs } from 'node:util'
 import { demoCluster } from '../shared/demo-cluster.ts'
+import { keptKeyring } from '../shared/kept-keyring.ts'
 import { buildPage } from './build-page.ts'
-import { keptKeyring } from './keys.ts'
 import { DEMO_ACCOUNTS } from './seed.ts'
 import type { Freshness } from './services/checkout.ts'
 import { startShop } from './start.ts'

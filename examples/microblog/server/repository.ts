@@ -63,7 +63,6 @@ export function createRepository(redis: Redis) {
     async addPerson(subject: string, name: string): Promise<void> {
       await redis.hSet('mb:people', subject, name)
     },
-    nameOf: (subject: string) => redis.hGet('mb:people', subject),
     /** Subject → name. */
     people: () => redis.hGetAll('mb:people'),
   }

@@ -24,7 +24,6 @@ export interface Me {
     readonly roles: readonly string[]
     readonly expiresAt: string
   }
-  readonly name: string
 }
 
 export interface Post {

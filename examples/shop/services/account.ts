@@ -22,7 +22,7 @@ export function addAccount(app: FastifyInstance, auth: FastifyAuth<ShopSessions>
   app.get('/api/me', { onRequest }, async (request) => {
     const { subject, sessionId, roles, audience, expiresAtMs } = whoIs(request)
     const account = await accounts.get(subject)
-    return { subject, id: sessionId, name: account?.identifier, roles, audience, expiresAtMs }
+    return { session: { id: sessionId, subject, roles, audience }, name: account?.identifier, expiresAtMs }
   })
 
   app.get('/api/devices', { onRequest }, async (request) => {

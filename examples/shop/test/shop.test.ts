@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { generateKeyring, type Keyring, loadKeyring } from 'countersign'
 import type { Browser } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { bin, run } from '../../../tools/steps.ts'
 import { launchChromium } from '../../../tools/test-support/chromium.ts'
 import { isLong } from '../../../tools/test-support/counts.ts'
 import { type RedisCluster, startRedisCluster } from '../../../tools/test-support/redis-cluster.ts'
@@ -47,12 +46,6 @@ describe('the shop', () => {
     if (folder) rmSync(folder, { recursive: true })
     await shop?.close()
     await cluster?.stop()
-  })
-
-  it('compiles its page', async () => {
-    const { code, output } = await run(bin('tsc'), ['-p', 'examples/shop/page'])
-    expect(output).toBe('')
-    expect(code).toBe(0)
   })
 
   it('takes the cart of a guest along, keeps it in step on two devices, and asks again before a payment', async () => {

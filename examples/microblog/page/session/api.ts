@@ -1,4 +1,4 @@
-import type { Device, Me, Person, Post, Role } from '../../shared/types.ts'
+import type { Device, Person, Post, Role } from '../../shared/types.ts'
 import { client } from './client.ts'
 
 /** An answer that is no success. */
@@ -24,7 +24,6 @@ async function ask<T = void>(method: string, path: string, body?: object): Promi
 /** The server, as a list of functions. All throw {@link Refusal}, or what `fetch` throws. */
 export const api = {
   register: (name: string, password: string) => ask('POST', '/register', { name, password }),
-  me: () => ask<Me>('GET', '/me'),
   logOutEverywhere: () => ask('POST', '/logout-everywhere'),
   posts: () => ask<Post[]>('GET', '/posts'),
   post: (text: string) => ask<Post>('POST', '/posts', { text }),

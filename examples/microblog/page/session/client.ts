@@ -1,7 +1,7 @@
 // The session of this page. All other files get it from here.
 import { createSessionClient, type SessionClient } from 'countersign/browser'
+import { createCookieClient } from '../../../shared/page/cookie-client.ts'
 import { settings } from '../settings.ts'
-import { cookieClient } from './cookie-client.ts'
 import { seen } from './copied-token.ts'
 
 interface Kept {
@@ -20,6 +20,11 @@ function tokenClient(): Kept {
     },
   })
   return { client, renew: () => client.exchange('/auth/refresh', {}) }
+}
+
+function cookieClient(): Kept {
+  const client = createCookieClient()
+  return { client, renew: client.start }
 }
 
 export const { client, renew } = settings.strategy === 'opaque' ? cookieClient() : tokenClient()

@@ -1,4 +1,5 @@
 // The stream of news. It belongs to the session: what ends the session ends the stream, and the page asks again and is told why.
+import { eventsIn } from '../../../shared/page/events-in.ts'
 import type { News } from '../../shared/types.ts'
 import { client, renew } from './client.ts'
 
@@ -27,7 +28,7 @@ async function listen(signal: AbortSignal): Promise<void> {
   for (let pauseMs = 0; !signal.aborted; pauseMs = Math.min(pauseMs * 2 + 250, 10_000)) {
     await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random() / 2)))
     try {
-      // `EventSource` cannot send a token. A 401 says why the session is over, and the client of the session acts on it.
+      // A 401 says why the session is over, and the client of the session acts on it.
       const response = await client.authFetch('/api/live', { signal })
       if (!response.ok || !response.body) continue
       tell({ kind: 'connected' })
@@ -48,26 +49,4 @@ function hear(news: News): void {
   void renew()
   // A role is gained by a rotation, and there is one in ten seconds at most.
   setTimeout(() => client.state.status === 'signed_in' && void renew(), 10_500)
-}
-
-/** Server-sent events, as far as our server uses them. */
-async function* eventsIn(body: ReadableStream<Uint8Array>) {
-  const reader = body.getReader()
-  const decoder = new TextDecoder()
-  let rest = ''
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return
-    const blocks = (rest + decoder.decode(value, { stream: true })).split('\n\n')
-    rest = blocks.pop()!
-    for (const block of blocks) {
-      const field = (name: string) =>
-        block
-          .split('\n')
-          .find((line) => line.startsWith(`${name}: `))
-          ?.slice(name.length + 2)
-      const [event, data] = [field('event'), field('data')]
-      if (event !== undefined && data !== undefined) yield { event, data }
-    }
-  }
 }

@@ -21,11 +21,10 @@ export function accountRoutes({ accounts, auth, repository, sessions }: Blog): R
     response.status(201).json({ name })
   })
 
-  router.get('/me', auth.guard(), async (request, response) => {
+  router.get('/me', auth.guard(), (request, response) => {
     const { sessionId, subject, roles, expiresAtMs } = who(request)
     const me: Me = {
       session: { id: sessionId, subject, roles, expiresAt: new Date(expiresAtMs).toISOString() },
-      name: (await repository.nameOf(subject)) ?? '?',
     }
     response.json(me)
   })

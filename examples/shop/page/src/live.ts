@@ -1,14 +1,11 @@
-// Server-sent events by `fetch`: an `EventSource` could not carry the access token, which is in memory only.
+// What the server tells this page, for as long as its session lasts.
 import { useSession } from 'countersign/browser/react'
 import { useEffect, useRef } from 'react'
-
-export interface LiveEvent {
-  readonly event: string
-  readonly data: string
-}
+import { eventsIn } from '../../../shared/page/events-in.ts'
 
 /** Names of the adapter's own events are in `countersign/sse`. */
 const OVER = 'session-over'
+const FIRST_PAUSE_MS = 1_000
 
 export function useLive(on: { changed(what: string): void; over(reason: string): void }): void {
   const state = useSession()
@@ -21,13 +18,15 @@ export function useLive(on: { changed(what: string): void; over(reason: string):
     if (id === undefined) return
     const aborter = new AbortController()
     const { signal } = aborter
+    let pauseMs = FIRST_PAUSE_MS
     const listen = async () => {
       const response = await authFetch('/api/events', { signal })
       if (response.status === 401) return false
       if (!response.ok || !response.body) return true
+      pauseMs = FIRST_PAUSE_MS
       // What happened before it was open was told to nobody.
       listener.current.changed('everything')
-      for await (const { event, data } of eventsOf(response.body)) {
+      for await (const { event, data } of eventsIn(response.body)) {
         if (event === 'changed') listener.current.changed(data)
         if (event !== OVER) continue
         const { reason, reconnect } = JSON.parse(data) as { reason: string; reconnect: boolean }
@@ -41,29 +40,11 @@ export function useLive(on: { changed(what: string): void; over(reason: string):
     }
     void (async () => {
       while (!signal.aborted && (await listen().catch(() => true))) {
-        await new Promise((resolve) => setTimeout(resolve, 500 + 500 * Math.random()))
+        // Not all pages at the same moment, and ever more slowly while there is nobody to answer.
+        await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random() / 2)))
+        pauseMs = Math.min(pauseMs * 2, 10_000)
       }
     })()
     return () => aborter.abort()
   }, [id, authFetch])
-}
-
-async function* eventsOf(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<LiveEvent> {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader()
-  let rest = ''
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return
-    const blocks = (rest + value).split('\n\n')
-    rest = blocks.pop() ?? ''
-    for (const block of blocks) {
-      const field = (name: string) =>
-        block
-          .split('\n')
-          .filter((line) => line.startsWith(`${name}: `))
-          .map((line) => line.slice(name.length + 2))
-          .join('\n')
-      if (field('event') !== '') yield { event: field('event'), data: field('data') }
-    }
-  }
 }

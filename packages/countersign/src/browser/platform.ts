@@ -21,7 +21,7 @@ export interface Page {
 
 /** Everything that the client takes from its surroundings. */
 export interface Platform {
-  /** What relative addresses relate to; its origin is the one that gets tokens. Asked for at each request. */
+  /** What relative addresses relate to; its origin is the page's own, which gets tokens and passwords. Asked for at each request. */
   baseUrl(): string
   fetch(request: Request): Promise<Response>
   /** Milliseconds that never go back; may stand still while the computer sleeps. */
@@ -38,6 +38,7 @@ export interface Platform {
 }
 
 interface Root {
+  readonly origin: string
   addEventListener?(event: string, listener: (event: object) => void, options: { readonly signal: AbortSignal }): void
   readonly document?: { readonly baseURI: string; readonly documentElement: { readonly style: { visibility: string } } }
   readonly location: { reload(): void }
@@ -48,7 +49,11 @@ interface Root {
 export function browserPlatform(): Platform {
   const root = globalThis as unknown as Root
   return {
-    baseUrl: () => root.document!.baseURI,
+    baseUrl() {
+      const { baseURI } = root.document!
+      // A `<base>` that leads elsewhere is markup that somebody smuggled in: it must not lead passwords and tokens there.
+      return new URL(baseURI).origin === root.origin ? baseURI : root.origin
+    },
     fetch: (request) => fetch(request),
     monotonicMs: () => performance.now(),
     wallMs: () => Date.now(),

@@ -80,9 +80,10 @@ export function createRequests(
 
   function logout(): Promise<boolean> {
     return tab.alone(async () => {
-      const { ok, status } = await post(platform, path('logout'), undefined, tab.token())
-      // 400 and 401: there was nothing left to end, and the cookies have been expired.
-      const isDone = ok || [400, 401].includes(status)
+      const response = await post(platform, path('logout'), undefined, tab.token())
+      const { status } = response
+      // 400 and 401: there was nothing left to end, and the cookies have been expired. What is no answer of ours ended nothing.
+      const isDone = status === 202 || status === 204 || ([400, 401].includes(status) && !!(await problemIn(response)))
       if (isDone) tab.leave('logout')
       return isDone
     })

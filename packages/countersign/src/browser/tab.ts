@@ -44,6 +44,7 @@ export function createTab(platform: Platform, path: string, options: SessionClie
   /** The page came back from the cache and is invisible. */
   let restored = false
   let undo: (() => void) | undefined
+  let isClosed = false
 
   const tabs = createTabs(platform, `countersign ${path}`, (message) => {
     if (message.is === 'hold') hold()
@@ -151,6 +152,7 @@ export function createTab(platform: Platform, path: string, options: SessionClie
       if (tries) await new Promise<void>((done) => platform.setTimeout(done, platform.random() * PAUSE_MS))
       while (held) await held
       if (isSettled()) return undefined
+      if (isClosed) return failed
       const at = decision
       failed = await ask(tries > 0)
       if (at === decision) tries++
@@ -216,6 +218,7 @@ export function createTab(platform: Platform, path: string, options: SessionClie
   }
 
   function listen(): void {
+    isClosed = false
     if (undo) return
     tabs.open()
     undo = page?.on(events)
@@ -255,6 +258,7 @@ export function createTab(platform: Platform, path: string, options: SessionClie
       }
     },
     close(): void {
+      isClosed = true
       settle()
       free()
       tabs.close()

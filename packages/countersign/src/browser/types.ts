@@ -145,7 +145,8 @@ export interface SessionClient {
    * Ends the session on the server, and then signs out all tabs. When the server does not do it, nothing changes: the
    * cookie would still be good.
    *
-   * @returns True once the server has ended the session, or had already.
+   * @returns True once the server has said that it has ended the session (202, 204), or that there was none (its problem with
+   *   400 or 401).
    * @throws What `fetch` throws.
    */
   logout(): Promise<boolean>

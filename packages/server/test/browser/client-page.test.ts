@@ -226,6 +226,24 @@ describe('at most one redirect, then a page that says why', () => {
   }
 })
 
+test('a `<base>` of another origin leads neither the password nor the token there', async () => {
+  const page = await context.newPage()
+  const asked: string[] = []
+  page.on('request', (request) => asked.push(new URL(request.url()).origin))
+  await page.goto(urlOf('/tab'))
+  const statuses = await page.evaluate(
+    async ([href, identifier, password]) => {
+      document.head.append(Object.assign(document.createElement('base'), { href }))
+      const done = await window.client.login({ identifier, password })
+      const answer = await window.client.authFetch('auth/session')
+      return [done.ok, answer.status, new URL(document.baseURI).hostname]
+    },
+    [site.origin.replace('127.0.0.1', 'localhost'), IDENTIFIER, PASSWORD] as const,
+  )
+  expect(statuses).toEqual([true, 200, 'localhost'])
+  expect([...new Set(asked)]).toEqual([site.origin])
+})
+
 test('React: waits, shows who it is, asks with a token, and follows a logout in another tab', async () => {
   const [page, other] = [await context.newPage(), await context.newPage()]
   const failures: string[] = []

@@ -1,116 +1,12 @@
-// The client of `countersign/browser` against the real service. The same in a real browser: test/browser/client-*.test.ts.
+// The client of `countersign/browser` against the real service: requests, and sign-outs. The same in a real browser:
+// test/browser/client-*.test.ts.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { CountersignError, parseSessionId } from 'countersign'
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { PASSWORD, startApp, type TestApp } from '../support.ts'
-import { gate, logIn, openBrowser, type Tab, type Wire } from './tabs.ts'
-
-const SOON = { timeout: 60_000, interval: 5 }
-const REFRESH = 'POST /auth/refresh'
-let app: TestApp
-/** What `refresh` of the service does before it works. */
-let beforeRefresh: () => Promise<void> = async () => undefined
-let browser: ReturnType<typeof openBrowser>
-let people = 0
-const somebody = () => `somebody.${++people}@example.com`
-
-beforeAll(async () => {
-  app = await startApp({
-    around: (sessions) => ({
-      ...sessions,
-      refresh: async (...args: Parameters<typeof sessions.refresh>) => {
-        await beforeRefresh()
-        return sessions.refresh(...args)
-      },
-    }),
-  })
-})
-afterAll(() => app?.close())
-const open = () => {
-  browser = openBrowser(app)
-  return browser
-}
-afterEach(() => {
-  browser?.close()
-  beforeRefresh = async () => undefined
-})
-
-const subjectOf = (tab: Tab) => (tab.state.status === 'signed_in' ? tab.state.session.subject : undefined)
-async function live(subject: string) {
-  const ids: string[] = []
-  for await (const { sessionId } of app.sessions.list(subject)) ids.push(sessionId)
-  return ids
-}
-/** Somebody logs in in the first tab, and all others have heard of it: nothing is under way between them. */
-async function signIn(first: Tab, ...others: Tab[]) {
-  await Promise.all(others.map((tab) => tab.start()))
-  const session = await logIn(app, first, somebody())
-  for (const tab of others) {
-    await vi.waitFor(() => expect(tab.state).toEqual(first.state), SOON)
-    tab.outs.length = 0
-  }
-  return session
-}
-/** The status after each change from now on. */
-function statesOf(...tabs: Tab[]) {
-  const states: string[] = []
-  for (const tab of tabs) tab.subscribe(() => states.push(tab.state.status))
-  return states
-}
-const bodyOf = async (response: Response) => ({ status: response.status, ...((await response.json()) as any) })
-const noise = (): Wire => (request, go) => (/refresh/.test(request.url) ? Promise.reject(new TypeError('cut')) : go())
-
-describe('who is signed in', () => {
-  test('nobody, then somebody, in every tab, and after a reload; the token is in no state', async () => {
-    const { openTab, jar } = open()
-    const [one, two] = [openTab(), openTab()]
-    expect(await one.start()).toEqual({ status: 'signed_out', reason: 'missing' })
-    expect(await two.start()).toEqual({ status: 'signed_out', reason: 'missing' })
-    expect(one.outs).toEqual(['missing'])
-
-    const session = await logIn(app, one, somebody())
-    expect(one.state).toEqual({ status: 'signed_in', session, unreachable: false })
-    await vi.waitFor(() => expect(two.state).toEqual(one.state), SOON)
-    expect(two.sent).toEqual([REFRESH])
-    expect([...jar.keys()]).toEqual(['__Host-refresh'])
-    expect(JSON.stringify([one.state, two.state])).not.toMatch(/eyJ|csr_/)
-    expect((await bodyOf(await two.authFetch('/auth/session'))).session.current).toBe(true)
-
-    const three = openTab()
-    expect((await three.start()).status).toBe('signed_in')
-    expect(subjectOf(three)).toBe(session.subject)
-  })
-
-  test('a wrong password says so and changes nothing', async () => {
-    const tab = open().openTab()
-    const done = await tab.login({ identifier: somebody(), password: PASSWORD })
-    expect(done).toMatchObject({ ok: false, reason: 'bad_credentials', status: 401 })
-    expect(tab.state.status).toBe('unknown')
-  })
-
-  test('a browser that keeps no cookie is told at the login, and the session is not left behind', async () => {
-    const warnings: string[] = []
-    const { openTab, blockCookies } = open()
-    blockCookies()
-    const tab = openTab({ onWarning: (warning) => warnings.push(warning) })
-    const identifier = somebody()
-    const { body } = await app.client().register(identifier)
-    expect(await tab.login({ identifier, password: PASSWORD })).toMatchObject({ ok: false, reason: 'cookies_blocked' })
-    expect(tab.state).toEqual({ status: 'signed_out', reason: 'cookies_blocked' })
-    expect(warnings).toEqual(['cookies_blocked'])
-    expect(await live(body.account.subject)).toEqual([])
-  })
-
-  test('a cookie that is none of ours: signed out, told why, and the next login works', async () => {
-    const { openTab, jar } = open()
-    jar.set('__Host-refresh', 'garbage')
-    const tab = openTab()
-    expect(await tab.start()).toEqual({ status: 'signed_out', reason: 'invalid_token' })
-    await logIn(app, tab, somebody())
-    expect((await openTab().start()).status).toBe('signed_in')
-  })
-})
+import { parseSessionId } from 'countersign'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { PASSWORD } from '../support.ts'
+import { delayRefresh, gate, logIn, type Tab } from './tabs.ts'
+import { app, bodyOf, live, open, REFRESH, SOON, signIn, somebody, statesOf, subjectOf } from './world.ts'
 
 describe('requests', () => {
   test('the token goes to the own origin and to those that are named, and no further', async () => {
@@ -275,15 +171,7 @@ describe('signed out', () => {
     const [one, two] = [openTab(), openTab()]
     await signIn(one, two)
     app.advance(11 * 60_000)
-    const late = gate()
-    const answered = gate()
-    two.wire = async (request, go) => {
-      const response = await go()
-      if (!request.url.endsWith('refresh')) return response
-      answered.open()
-      await late.opened
-      return response
-    }
+    const { answered, late } = delayRefresh(two)
     const asked = two.authFetch('/auth/session')
     await answered.opened
     expect(await one.logout()).toBe(true)
@@ -355,16 +243,8 @@ describe('signed out', () => {
     const identifier = somebody()
     await app.client().register(identifier)
     app.advance(11 * 60_000)
-    const late = gate()
-    const answered = gate()
-    two.wire = async (request, go) => {
-      const response = await go()
-      if (!request.url.endsWith('refresh')) return response
-      answered.open()
-      await late.opened
-      return response
-    }
-    const asked = two.authFetch('/auth/session', { method: 'GET' })
+    const { answered, late } = delayRefresh(two)
+    const asked = two.authFetch('/auth/session')
     await answered.opened
     const done = await one.login({ identifier, password: PASSWORD })
     const cookie = jar.get('__Host-refresh')
@@ -423,176 +303,4 @@ describe('signed out', () => {
     expect(two.sent).toEqual(['GET /auth/session'])
     await vi.waitFor(() => expect(subjectOf(two)).toBe(subjectOf(one)), SOON)
   })
-})
-
-describe('an outage is no sign-out', () => {
-  test('503: the caller gets it, the state stays, and it goes on by itself', async () => {
-    const { openTab } = open()
-    const tab = openTab()
-    await logIn(app, tab, somebody())
-    app.advance(11 * 60_000)
-    beforeRefresh = () => Promise.reject(new CountersignError('ERR_STORE_UNAVAILABLE', 'away'))
-    expect(await bodyOf(await tab.authFetch('/auth/session'))).toMatchObject({ status: 503, code: 'unavailable' })
-    expect(tab.state).toMatchObject({ status: 'signed_in', unreachable: true })
-    // Whoever asks meanwhile is answered at once, and nobody is asked for it.
-    tab.sent.length = 0
-    expect((await tab.authFetch('/auth/session')).status).toBe(503)
-    expect(tab.sent.filter((text) => text === REFRESH)).toEqual([])
-    beforeRefresh = async () => undefined
-    await vi.waitFor(() => expect(tab.state).toMatchObject({ status: 'signed_in', unreachable: false }), SOON)
-    expect((await tab.authFetch('/auth/session')).status).toBe(200)
-    expect(tab.outs).toEqual([])
-  })
-
-  test.each([
-    ['no network', noise()],
-    [
-      'a captive portal',
-      async () => new Response('<form>Pay here</form>', { headers: { 'content-type': 'text/html' } }),
-    ],
-    ['a gateway of somebody else', async () => Response.json({ status: 401, error: 'Unauthorized' }, { status: 401 })],
-    ['a proxy that wants a password', async () => new Response('<h1>Who are you?</h1>', { status: 401 })],
-  ] as [string, Wire][])('%s: at the start it stays unknown until there is an answer', async (_name, wire) => {
-    const { openTab } = open()
-    const session = await logIn(app, openTab(), somebody())
-    const tab = openTab()
-    tab.wire = wire
-    expect(await tab.start()).toEqual({ status: 'unknown', unreachable: true })
-    tab.wire = (_request, go) => go()
-    await vi.waitFor(() => expect(tab.state).toMatchObject({ status: 'signed_in', session: { id: session.id } }), SOON)
-    expect(tab.outs).toEqual([])
-  })
-
-  test('an answer that was lost is asked for again, and is the same', async () => {
-    const { openTab, jar } = open()
-    const tab = openTab()
-    const { subject } = await logIn(app, tab, somebody())
-    app.advance(11 * 60_000)
-    const lost: string[] = []
-    tab.wire = async (request, go) => {
-      const response = await go()
-      if (!request.url.endsWith('refresh') || lost.length > 0) return response
-      lost.push(response.headers.getSetCookie()[0]!)
-      throw new TypeError('cut')
-    }
-    expect((await tab.authFetch('/auth/session')).status).toBe(200)
-    expect(lost).toEqual([expect.stringContaining(jar.get('__Host-refresh')!)])
-    expect((await live(subject)).length).toBe(1)
-  })
-
-  test('an answer that does not come is given up before the grace is over', async () => {
-    const { openTab } = open()
-    const tab = openTab({ timeoutMs: 200 })
-    await logIn(app, tab, somebody())
-    app.advance(11 * 60_000)
-    let isSilent = true
-    tab.wire = (request, go) => {
-      if (!request.url.endsWith('refresh') || !isSilent) return go()
-      isSilent = false
-      return new Promise(() => undefined)
-    }
-    tab.sent.length = 0
-    expect((await tab.authFetch('/auth/session')).status).toBe(200)
-    expect(tab.sent).toEqual(['GET /auth/session', REFRESH, REFRESH, 'GET /auth/session'])
-  })
-})
-
-describe('when', () => {
-  /** A tab whose clocks and timers the test moves. */
-  function movable() {
-    let [monotonic, wall] = [1_000, 1_700_000_000_000]
-    const timers = new Map<number, { at: number; fn: () => void }>()
-    let next = 0
-    return {
-      platform: {
-        monotonicMs: () => monotonic,
-        wallMs: () => wall,
-        random: () => 0.5,
-        setTimeout(fn: () => void, ms: number) {
-          timers.set(++next, { at: monotonic + ms, fn })
-          return next
-        },
-        clearTimeout: (timer: unknown) => void timers.delete(timer as number),
-      },
-      setWall: (ms: number) => {
-        wall += ms
-      },
-      pass(ms: number) {
-        monotonic += ms
-        wall += ms
-        for (const [id, { at, fn }] of timers) {
-          if (at > monotonic) continue
-          timers.delete(id)
-          fn()
-        }
-      },
-    }
-  }
-
-  test('a token that was used is renewed ahead, at 80 % of its life; one that was not is left alone', async () => {
-    const { openTab } = open()
-    const { platform, pass } = movable()
-    const tab = openTab({}, platform)
-    await logIn(app, tab, somebody())
-    tab.sent.length = 0
-    pass(479_000)
-    pass(100_000)
-    await app.client().get('/healthz')
-    expect(tab.sent).toEqual([])
-    // Nobody waits: it is still good, and renewed before it is used.
-    expect((await tab.authFetch('/auth/session')).status).toBe(200)
-    expect(tab.sent).toEqual([REFRESH, 'GET /auth/session'])
-    pass(478_000)
-    await app.client().get('/healthz')
-    expect(tab.sent.length).toBe(2)
-    pass(3_000)
-    await vi.waitFor(() => expect(tab.sent.slice(2)).toEqual([REFRESH]), SOON)
-  })
-
-  test.each([
-    ['ahead', 3_600_000],
-    ['behind', -3_600_000],
-  ])('a clock that is set an hour %s costs at most a renewal', async (_word, ms) => {
-    const { openTab } = open()
-    const { platform, setWall, pass } = movable()
-    const tab = openTab({}, platform)
-    await logIn(app, tab, somebody())
-    setWall(ms)
-    tab.sent.length = 0
-    for (let i = 0; i < 3; i++) expect((await tab.authFetch('/auth/session')).status).toBe(200)
-    expect(tab.sent.filter((text) => text === REFRESH).length).toBe(ms > 0 ? 1 : 0)
-    pass(590_000)
-    for (let i = 0; i < 3; i++) expect((await tab.authFetch('/auth/session')).status).toBe(200)
-    expect(tab.outs).toEqual([])
-  })
-})
-
-test('what is no message of ours, or is about another session, does nothing', async () => {
-  const { openTab } = open()
-  const names: string[] = []
-  const channel = (name: string) => {
-    names.push(`noise ${name}`)
-    return new BroadcastChannel(names[0]!) as never
-  }
-  const tab = openTab({}, { channel })
-  await logIn(app, tab, somebody())
-  const stranger = new BroadcastChannel(names[0]!)
-  onTestFinished(() => stranger.close())
-  const before = tab.state
-  const session = { id: 'x', subject: 'x' }
-  for (const message of [
-    null,
-    1,
-    'out',
-    {},
-    { is: 'out' },
-    { is: 'out', id: 'somebody-else', reason: 'x' },
-    { is: 'in' },
-    { is: 'leave' },
-    { is: 'in', ageMs: 0, credentials: { session, expiresIn: 'x', accessToken: 1 } },
-    { is: 'in', ageMs: 'x', credentials: { session, expiresIn: 1, accessToken: 'x' } },
-  ])
-    stranger.postMessage(message)
-  stranger.postMessage({ is: 'out', id: (before as { session: { id: string } }).session.id, reason: 'last' })
-  await vi.waitFor(() => expect(tab.outs).toEqual(['last']), SOON)
 })

@@ -88,3 +88,16 @@ export function gate() {
   })
   return { opened, open }
 }
+
+/** Renewals of the tab are answered, which `answered` says, but the answer arrives only once `late` is open. */
+export function delayRefresh(tab: Tab) {
+  const [answered, late] = [gate(), gate()]
+  tab.wire = async (request, go) => {
+    const response = await go()
+    if (!request.url.endsWith('refresh')) return response
+    answered.open()
+    await late.opened
+    return response
+  }
+  return { answered, late }
+}
