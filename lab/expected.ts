@@ -13,13 +13,18 @@ export function expected(row: Row, question: string): Expected {
   return row.kind === 'ours' ? promised(row, question) : known(row, question)
 }
 
-function promised({ strategy, verifiesOnly }: Row, question: string): Expected {
+function promised({ strategy, store, verifiesOnly }: Row, question: string): Expected {
   if (REVOCATIONS.has(question)) return strategy === 'stateless' || verifiesOnly ? ['late'] : ['good']
   if (strategy === 'opaque' && (question === 'claims' || question === 'stolen-refresh')) return ['n/a']
   if (question === 'bystander' || question === 'confusion' || FORGERIES.has(question)) return ['good']
   if (verifiesOnly && ['stale', 'stolen-refresh', 'one-time'].includes(question)) return ['n/a']
   if (['stale', 'stolen-refresh', 'one-time'].includes(question)) return ['good']
-  if (['down', 'evicting', 'failover'].includes(question)) return ['good', 'n/a']
+  const arises: Readonly<Record<string, boolean>> = {
+    down: store === 'redis' || store === 'postgres',
+    evicting: store === 'redis' && strategy !== 'stateless' && !verifiesOnly,
+    failover: store === 'redis-cluster',
+  }
+  if (question in arises) return [arises[question] ? 'good' : 'n/a']
   return undefined
 }
 

@@ -57,6 +57,12 @@ describe('what a cell has to be', () => {
     const blind = cell('jsonwebtoken', 'logout', good('dead'))
     expect(surprises(ROWS, [blind])).toEqual([{ cell: blind, expected: ['late'] }])
     expect(surprises(ROWS, [cell('jsonwebtoken', 'logout', late('alive 3 s'))])).toEqual([])
+    const unasked = [
+      cell('allowlist/redis', 'evicting', none('nothing to forget')),
+      cell('opaque/postgres', 'down', none('?')),
+    ]
+    expect(surprises(ROWS, unasked).map((one) => one.cell)).toEqual(unasked)
+    expect(surprises(ROWS, [cell('stateless/redis', 'evicting', none('nothing to forget'))])).toEqual([])
   })
 
   it('a broken promise is found, a price and what could not be asked are none', () => {

@@ -67,8 +67,10 @@ const TEXTS: Readonly<Record<string, string>> = {
 
 describe('the check', () => {
   const repository: Repository = {
-    scripts: ['build', 'test'],
-    exists: (path) => ['docs', 'docs/a.md', 'docs/b.md', 'tools/x.test.ts', 'x.ts'].includes(path),
+    scripts: ['build', 'test', 'test:long'],
+    longFiles: ['tools/x.long.test.ts'],
+    exists: (path) =>
+      ['docs', 'docs/a.md', 'docs/b.md', 'tools/x.test.ts', 'tools/x.long.test.ts', 'x.ts'].includes(path),
     read: (path) => TEXTS[path] ?? "it('works', …)",
   }
   const problems = (markdown: string) => textProblems('docs/a.md', markdown, repository)
@@ -84,6 +86,7 @@ describe('the check', () => {
     ['a script', 'Run `npm run build`, then `npm test`.'],
     ['a path', '`tools/x.test.ts` and `tools/*.gone.ts`'],
     ['a test by its title', '`tools/x.test.ts` "works"'],
+    ['a file of the long form that is said to be one', '`tools/x.long.test.ts`\n(`npm run test:long`)'],
     ['lines of a file', '```ts from x.ts\nconst two = 2\nconst three = 3\n```'],
   ])('accepts %s', (_what, markdown) => {
     expect(problems(markdown)).toEqual([])
@@ -99,6 +102,11 @@ describe('the check', () => {
     ['npm start without one', '`npm start`', 'docs/a.md:1 npm start: package.json has no such script'],
     ['a path that is gone', '`tools/gone.ts`', 'docs/a.md:1 tools/gone.ts is not there'],
     ['a test that is gone', '`tools/x.test.ts` "gone"', 'docs/a.md:1 tools/x.test.ts has no test "gone"'],
+    [
+      'a file of the long form that looks like any other',
+      '`tools/x.long.test.ts`',
+      'docs/a.md:1 tools/x.long.test.ts is run by npm run test:long alone, which has to be said beside it',
+    ],
     ['lines that are not the text', '```ts from x.ts\nconst two = 3\n```', 'docs/a.md:1 is not the text of x.ts'],
     ['half a line of a file', '```ts from x.ts\ntwo = 2\n```', 'docs/a.md:1 is not the text of x.ts'],
     [

@@ -14,12 +14,15 @@ import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
 import { anchorsOf, codeBlocks, linksOf } from './docs/markdown.ts'
 import { filesBelow, packageFolders, root } from './files.ts'
+import { LONG_FILES } from './long-files.ts'
 import { bin, run } from './steps.ts'
 
 /** What a check needs of the repository; the tests hand over small ones. Paths are relative to it. */
 export interface Repository {
   /** Names of the scripts in package.json. */
   readonly scripts: readonly string[]
+  /** Test files that `npm test` leaves out. */
+  readonly longFiles: readonly string[]
   exists(path: string): boolean
   read(path: string): string
 }
@@ -28,6 +31,7 @@ export const here: Repository = {
   scripts: Object.keys(
     (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }).scripts,
   ),
+  longFiles: Object.keys(LONG_FILES),
   exists: (path) => existsSync(join(root, path)),
   read: (path) => (statSync(join(root, path)).isFile() ? readFileSync(join(root, path), 'utf8') : ''),
 }
@@ -87,10 +91,15 @@ export function textProblems(path: string, markdown: string, repository: Reposit
     }
   }
 
-  for (const [index, text] of prose.split('\n').entries()) {
+  const lines = prose.split('\n')
+  /** In the same line, or where that is broken in the next. */
+  const isLongHere = (index: number) => `${lines[index]} ${lines[index + 1] ?? ''}`.includes('npm run test:long')
+  for (const [index, text] of lines.entries()) {
     for (const [, code] of text.matchAll(/`([^`]+)`/g)) {
       if (PATH.test(code!) && !code!.includes('*') && !repository.exists(code!))
         report(index + 1, `${code} is not there`)
+      if (repository.longFiles.includes(code!) && !isLongHere(index))
+        report(index + 1, `${code} is run by npm run test:long alone, which has to be said beside it`)
     }
     // `file.ts` "title": the file has a test of that title.
     for (const [, file, title] of text.matchAll(/`([^`\s]+\.ts)` "([^"]+)"/g)) {

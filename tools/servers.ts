@@ -32,7 +32,8 @@ const folders = (): string[] => [
   ...(existsSync(POSTGRES) ? readdirSync(POSTGRES).map((version) => join(POSTGRES, version, 'bin')) : []),
 ]
 
-const isInstalled = (program: string): boolean =>
+/** In the path, or where Debian keeps it outside of it. */
+export const isInstalled = (program: string): boolean =>
   folders().some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK)

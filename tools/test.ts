@@ -1,7 +1,7 @@
 // `npm test`: everything that has to hold before a commit. The last line is always `N passed, N failed`.
-//   npm test                      all steps
+//   npm test                      all steps; of the test files all but those of tools/long-files.ts
 //   npm test -- redis refresh     only the vitest files whose path holds one of the words
-//   npm run test:long             the same with larger counts (tools/test-support/counts.ts)
+//   npm run test:long             every test file, with larger counts (tools/test-support/counts.ts); the faults have a run of their own
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -60,7 +60,8 @@ async function vitest(): Promise<void> {
   for (const problem of problems) console.log(`        ${problem}`)
   for (const skip of skips) console.log(`skipped ${skip}`)
   if (!isLong && filters.length === 0) {
-    for (const [file, why] of Object.entries(LONG_FILES)) console.log(`skipped ${file}: ${why}: in npm run test:long`)
+    for (const [file, stays] of Object.entries(LONG_FILES))
+      console.log(`skipped ${file}: in npm run test:long; here: ${stays}`)
     score.skipped += Object.keys(LONG_FILES).length
   }
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)

@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-// Every line of docs/tour.md is run, and shows what it says. In the short form those that take seconds.
+// The command of every line of docs/tour.md is run, and shows what it is there for. In the short form those that take seconds.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,8 +19,8 @@ const SHOWS: Readonly<Record<string, readonly RegExp[] | ((page: Page, password:
     await page.getByRole('button', { name: 'Log out', exact: true }).click()
     await page.getByRole('textbox', { name: 'Password' }).waitFor()
   },
-  'A traditional database': [/opaque\/sqlite/, /opaque\/postgres/],
-  'A JWT as session': [/stateless\/memory/],
+  'A traditional database': [/opaque\/sqlite +✓ dead/, /opaque\/postgres +✓ dead/],
+  'A JWT as session': [/stateless\/memory +◷ alive .*to exp/, /stateless\/memory +✓ refused/],
   'Redis sessions': [/A request: let in, for 1 GET/, /s:\S+ +string +\d+ bytes, goes in/, /The same request: ended/],
   'Redis as the only database': async (page, password) => {
     await page.goto('/')
@@ -29,7 +29,7 @@ const SHOWS: Readonly<Record<string, readonly RegExp[] | ((page: Page, password:
     await page.getByRole('button', { name: 'Post', exact: true }).click()
     await page.getByRole('article').filter({ hasText: 'Only Redis' }).waitFor()
   },
-  'JWT and Redis together': [/allowlist\/redis/],
+  'JWT and Redis together': [/allowlist\/redis +✓ dead/, /allowlist\/redis +✓ refused/],
   'Session maps': async (page, password) => {
     await page.goto('/')
     await logIn(page, password)
@@ -51,7 +51,7 @@ const SHOWS: Readonly<Record<string, readonly RegExp[] | ((page: Page, password:
     const stored = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]))
     expect(stored).not.toMatch(/eyJ|cs[or]_/)
   },
-  'Where a JWT is right': [/allowlist\/memory/],
+  'Where a JWT is right': [/allowlist\/memory +✓ works once/, /allowlist\/memory +✓ refused/],
   'The comparison': [/jsonwebtoken-exists/, /stateless\/redis/, /report\.html/],
 }
 /** Seconds each, not minutes. */

@@ -1,13 +1,12 @@
 // Starts the processes that are measured, each on the core of its part, and reads what they write.
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { environmentOf, NODES } from '../../tools/matrix/nodes.ts'
 import { type RedisOptions, type RedisServer, startRedis } from '../../tools/test-support/redis-server.ts'
 import type { Ready, Told } from '../sides/serve.ts'
+import { type Child, startChild } from './child.ts'
 import { cpuSecondsOf, move, on } from './cores.ts'
 import { atEnd } from './ending.ts'
 
@@ -52,13 +51,6 @@ export interface ChildOptions {
   readonly part?: 'server' | 'load'
 }
 
-export interface Child {
-  readonly process: ChildProcess
-  /** Resolves at its orderly end; rejects with what it wrote to standard error at any other. */
-  readonly done: Promise<void>
-  stop(): Promise<void>
-}
-
 /** Runs a file of `bench/` in a process of its own. Its input stays open as long as the bench lives. */
 export async function start(
   file: string,
@@ -69,31 +61,7 @@ export async function start(
   const { node, env } = await environment(options.runtime ?? 'this')
   const args = [...(options.flags ?? []), '--import', 'tsx', join(here, file), JSON.stringify(told)]
   const [program, all] = on(options.part ?? 'server', node, args)
-  const child = spawn(program, all, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...env, NODE_ENV: 'production' } })
-  let errors = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    errors = (errors + text).slice(-4_000)
-  })
-  createInterface({ input: child.stdout }).on('line', onLine)
-  let stopped = false
-  const done = new Promise<void>((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', (code, signal) => {
-      if (code === 0 || stopped) resolve()
-      else reject(new Error(`${file} ended with ${code ?? signal}:\n${errors}`))
-    })
-  })
-  const stop = async () => {
-    forget()
-    stopped = true
-    child.kill('SIGTERM')
-    const giveUp = setTimeout(() => child.kill('SIGKILL'), 3_000)
-    await done
-    clearTimeout(giveUp)
-  }
-  const forget = atEnd(stop)
-  done.catch(() => {}).then(forget)
-  return { process: child, done, stop }
+  return startChild(file, program, all, { env }, onLine)
 }
 
 export interface Server {

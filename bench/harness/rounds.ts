@@ -26,21 +26,33 @@ export interface Measure {
  * Every side once in each round, and each round begins with another one: a machine that is slower half-way slows all
  * alike, and no side always comes after the same other.
  */
-export async function interleave<S extends string>(
+export async function inTurns<S extends string, T>(
+  sides: readonly S[],
+  rounds: number,
+  measure: (side: S, round: number) => Promise<T>,
+): Promise<Readonly<Record<S, readonly T[]>>> {
+  const values = Object.fromEntries(sides.map((side) => [side, [] as T[]])) as Record<S, T[]>
+  for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < sides.length; turn++) {
+      const side = sides[(round + turn) % sides.length]!
+      values[side].push(await measure(side, round))
+    }
+  }
+  return values
+}
+
+/** The same for a group of the bench, which tells what it is doing. */
+export function interleave<S extends string>(
   bench: Bench,
   group: Group,
   sides: readonly S[],
   measure: (side: S, round: number) => Promise<number>,
   secondsEach: number,
 ): Promise<Readonly<Record<S, readonly number[]>>> {
-  const values = Object.fromEntries(sides.map((side) => [side, [] as number[]])) as Record<S, number[]>
-  for (let round = 0; round < bench.rounds; round++) {
-    for (let turn = 0; turn < sides.length; turn++) {
-      const side = sides[(round + turn) % sides.length]!
-      bench.progress.show(group.id, `round ${round + 1} of ${bench.rounds}, ${side}`)
-      values[side].push(await measure(side, round))
-      bench.progress.done(secondsEach)
-    }
-  }
-  return values
+  return inTurns(sides, bench.rounds, async (side, round) => {
+    bench.progress.show(group.id, `round ${round + 1} of ${bench.rounds}, ${side}`)
+    const value = await measure(side, round)
+    bench.progress.done(secondsEach)
+    return value
+  })
 }

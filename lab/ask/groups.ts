@@ -62,11 +62,15 @@ async function ask(question: Ask, asked: Asked): Promise<Finding> {
   }
 }
 
+/** The questions of a group that are wanted. */
+export function idsOf(group: string, { questions }: Wanted): string[] {
+  const all = GROUPS.find(({ id }) => id === group)!.questions.map(({ id }) => id)
+  return all.filter((id) => questions.has(id))
+}
+
 /** What takes the servers away: of all rows at once. */
 export async function askTrouble(run: Run, wanted: Wanted, report: Report, tell: Tell): Promise<void> {
-  const ids = GROUPS.find(({ id }) => id === 'trouble')!
-    .questions.map(({ id }) => id)
-    .filter((id) => wanted.questions.has(id))
+  const ids = idsOf('trouble', wanted)
   if (ids.length === 0) return
   const rows = available(wanted.rows, ids, report)
   const about: Readonly<Record<string, (told: Report) => Promise<unknown>>> = {

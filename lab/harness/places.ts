@@ -1,8 +1,9 @@
 // The stores that the rows work on: started when a row needs them, gone with the lab.
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { atEnd } from '../../bench/harness/ending.ts'
+import { isInstalled } from '../../tools/servers.ts'
 import { findBinaries, type PostgresServer, startPostgres } from '../../tools/test-support/postgres-server.ts'
 import { type RedisCluster, startRedisCluster } from '../../tools/test-support/redis-cluster.ts'
 import { type RedisServer, startRedis } from '../../tools/test-support/redis-server.ts'
@@ -13,22 +14,9 @@ import type { StoreAt } from '../sides/told.ts'
 const KEEPS = { appendonly: true, appendfsync: 'always', policy: 'noeviction' } as const
 export const NODE_TIMEOUT_MS = 2_000
 
-function has(program: string): boolean {
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
-  })
-}
-
-const REDIS_MISSING = 'redis-server is not installed'
-
 /** Why a store is not available here, if it is not. */
 export function missing(store: Row['store']): string | undefined {
-  if (store === 'redis' || store === 'redis-cluster') return has('redis-server') ? undefined : REDIS_MISSING
+  if (store === 'redis' || store === 'redis-cluster') return missingProgram('redis-server')
   if (store !== 'postgres') return undefined
   try {
     findBinaries()
@@ -38,7 +26,7 @@ export function missing(store: Row['store']): string | undefined {
   }
 }
 export const missingProgram = (program: string): string | undefined =>
-  has(program) ? undefined : `${program} is not installed`
+  isInstalled(program) ? undefined : `${program} is not installed`
 
 /** Started by the first who asks, and ended with the lab. A start that failed is tried again by the next. */
 function kept<T extends { stop(): Promise<unknown> }>(start: () => Promise<T>): () => Promise<T> {

@@ -5,13 +5,13 @@ import { Agent, get } from 'node:http'
 import { join } from 'node:path'
 import { cpuSecondsOf } from '../../bench/harness/cores.ts'
 import { load } from '../../bench/harness/load.ts'
+import { inTurns } from '../../bench/harness/rounds.ts'
 import { median, quantile } from '../../bench/harness/stats.ts'
-import { available, guarded, type Report, type Tell, type Wanted } from '../ask/groups.ts'
+import { available, guarded, idsOf, type Report, type Tell, type Wanted } from '../ask/groups.ts'
 import { LONG, type RowServers, type Run, settled, startRow } from '../ask/row-servers.ts'
 import { type Finding, figure, none, skipped } from '../cell.ts'
 import { missingProgram } from '../harness/places.ts'
 import { type Running, startSide } from '../harness/processes.ts'
-import { GROUPS } from '../questions.ts'
 import type { Row } from '../rows.ts'
 import { storeBytes } from './store-bytes.ts'
 
@@ -46,19 +46,20 @@ export async function askPrice(
   report: Report,
   tell: Tell,
 ): Promise<void> {
-  const ids = GROUPS.find(({ id }) => id === 'price')!
-    .questions.map(({ id }) => id)
-    .filter((id) => wanted.questions.has(id))
+  const ids = idsOf('price', wanted)
   if (ids.length === 0) return
-  const bare = await startSide('bare.ts', {}, { part: 'server' })
-  for (const row of available(wanted.rows, ids, report)) {
-    tell('price', row.id)
-    await guarded([row], ids, report, async (told) => {
-      const findings = await priceOf(run, row, bare, rounds ?? roundsNow(), new Set(ids))
-      for (const question of ids) told({ row: row.id, question, ...findings[question]! })
-    })
-  }
-  await bare.stop()
+  const rows = available(wanted.rows, ids, report)
+  await guarded(rows, ids, report, async (here) => {
+    const bare = await startSide('bare.ts', {}, { part: 'server' })
+    for (const row of rows) {
+      tell('price', row.id)
+      await guarded([row], ids, here, async (told) => {
+        const findings = await priceOf(run, row, bare, rounds ?? roundsNow(), new Set(ids))
+        for (const question of ids) told({ row: row.id, question, ...findings[question]! })
+      })
+    }
+    await bare.stop()
+  })
 }
 
 /** In the steady state the near cache answers; who has none, or asks nothing, is the same either way. */
@@ -80,12 +81,10 @@ async function priceOf(
   if (!direct) throw new Error('not started')
   try {
     const filled = await fill(run, row, direct)
+    const bytes = median(filled.tokens.map(({ length }) => length))
     const nearTokens = near && (await tokensOf(near, FEWER))
     const findings: Record<string, Finding> = {
-      bytes: figure(
-        String(median(filled.tokens.map(({ length }) => length))),
-        median(filled.tokens.map(({ length }) => length)),
-      ),
+      bytes: figure(String(bytes), bytes),
       memory: filled.memory,
       calls: await calls(direct, filled.tokens),
       'calls-near': near ? await calls(near, nearTokens!) : none('no near cache'),
@@ -115,10 +114,9 @@ async function fill(run: Run, row: Row, servers: RowServers) {
   const before = await storeBytes(run, row, servers)
   const tokens = await tokensOf(servers)
   const after = await storeBytes(run, row, servers)
-  const memory =
-    before === undefined || after === undefined || row.verifiesOnly
-      ? none('keeps nothing')
-      : figure(String(Math.max(0, Math.round((after - before) / SESSIONS))), Math.max(0, (after - before) / SESSIONS))
+  const isKept = before !== undefined && after !== undefined && !row.verifiesOnly
+  const each = isKept ? Math.max(0, (after - before) / SESSIONS) : 0
+  const memory = isKept ? figure(String(Math.round(each)), each) : none('keeps nothing')
   // The key of everybody holds the last one only.
   return { tokens: row.oneAtATime ? tokens.slice(-1) : tokens, memory }
 }
@@ -167,26 +165,11 @@ function speedSide(
   return { url, pid, headers, tokens }
 }
 
-/** Every side once a round, each round beginning with another one. */
-async function inTurns<T>(
-  sides: Readonly<Record<string, Side>>,
-  rounds: number,
-  measure: (side: Side, round: number) => Promise<T>,
-) {
-  const names = Object.keys(sides)
-  const values: Record<string, T[]> = Object.fromEntries(names.map((name) => [name, []]))
-  for (let round = 0; round < rounds; round++)
-    for (let turn = 0; turn < names.length; turn++) {
-      const name = names[(round + turn) % names.length]!
-      values[name]!.push(await measure(sides[name]!, round))
-    }
-  return values
-}
-
 async function speed(sides: Readonly<Record<string, Side>>, rounds: number): Promise<Record<string, Finding>> {
-  const loads = await inTurns(sides, rounds, (side, round) =>
-    load({ ...side, cpuSeconds: () => cpuSecondsOf(side.pid), stop: async () => {} }, SECONDS, round),
-  )
+  const loads = await inTurns(Object.keys(sides), rounds, (name, round) => {
+    const { pid, ...side } = sides[name]!
+    return load({ ...side, cpuSeconds: () => cpuSecondsOf(pid), stop: async () => {} }, SECONDS, round)
+  })
   const part = (name: string): Finding => {
     const rounds = loads[name]!.map((ours, round) => ({ ours, bare: loads.bare![round]! }))
     const ratio = median(rounds.map(({ ours, bare }) => ours.requestsPerSecond / bare.requestsPerSecond))
@@ -200,13 +183,14 @@ async function speed(sides: Readonly<Record<string, Side>>, rounds: number): Pro
 
 /** One connection, one request after the other, of the row as it is by default. */
 async function oneByOne({ bare, direct, near }: Readonly<Record<string, Side>>, rounds: number) {
-  const times = await inTurns({ ours: near ?? direct!, bare: bare! }, rounds, latencies)
+  const sides = { ours: near ?? direct!, bare: bare! }
+  const times = await inTurns(['ours', 'bare'], rounds, (name) => latencies(sides[name]))
   const findings: Record<string, Finding> = {}
   for (const [id, share] of [
     ['p50', 0.5],
     ['p99', 0.99],
   ] as const) {
-    const [ours, of] = [times.ours!, times.bare!].map((each) => each.map((round) => quantile(round, share)))
+    const [ours, of] = [times.ours, times.bare].map((each) => each.map((round) => quantile(round, share)))
     const ratio = median(ours!.map((value, round) => value / of![round]!))
     const seen = `${median(ours!).toFixed(2)} ms of ${median(of!).toFixed(2)} ms for the bare handler`
     findings[id] = figure(ratio.toFixed(2), ratio, seen)
