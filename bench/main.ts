@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { ensurePrograms } from '../tools/servers.ts'
 import { MEASURES } from './groups/all.ts'
+import { keepAwake } from './harness/awake.ts'
 import { describeCores, move } from './harness/cores.ts'
 import { endAll, isEnding } from './harness/ending.ts'
 import { lock } from './harness/lock.ts'
@@ -46,7 +47,7 @@ const failures: string[] = []
 try {
   await lock((text) => progress.note(text))
   move(process.pid, 'load')
-  const about = conditions(plan, describeCores())
+  const about = conditions(plan, `${describeCores()}; ${keepAwake()}`)
   for (const group of groups) {
     try {
       for await (const one of MEASURES[group.id]!.run(bench, group)) measured.push(one)

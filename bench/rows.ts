@@ -202,6 +202,13 @@ export const GROUPS: readonly Group[] = [
         bar: { atLeast: 0.9 },
       },
       {
+        id: 'express-hit/map',
+        unit: perSecond,
+        rival: 'one look-up in a bare Map',
+        about:
+          'the same against a middleware that looks the token up in a `Map` of its own and says `no-store`: the least that anything that asks who it is can cost on Express',
+      },
+      {
         id: 'express-hit/connect-redis',
         unit: perSecond,
         rival: 'express-session, connect-redis',

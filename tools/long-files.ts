@@ -7,7 +7,6 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     'each store keeps what a newer release added, and reads what 0.1 wrote (conformance, golden); no two releases at once',
   'packages/countersign/test/fleet/rotation.test.ts':
     'a keyring taken up by a running process (reload-keyring), and the commands before live sessions (cli-care); no load',
-  'packages/countersign/test/races/postgres.test.ts': 'the same races on SQLite and on Redis',
   'packages/countersign/test/races/redis-cluster.test.ts': 'the same scripts on one Redis',
   'packages/server/test/crash/kill.test.ts': 'kill -9 of the library and of its Redis; none of the service',
   'packages/server/test/fleet/rotation.test.ts':

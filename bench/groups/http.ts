@@ -1,10 +1,11 @@
 // The groups in which servers answer requests over HTTP: each side is a process of its own, all of a group run at the
-// same time, and one after the other gets all the load.
+// same time, and one after the other gets all the load. After some rounds all are started anew: what the compiler of V8
+// made of a program, and where it lies in memory, differs by a tenth from one start to the next.
 import { readFileSync } from 'node:fs'
 import { type Load, load } from '../harness/load.ts'
 import { type Runtime, type Server, startServer, versionOf } from '../harness/processes.ts'
 import { compare, type Measured } from '../harness/result.ts'
-import { type Bench, interleave, type Measure } from '../harness/rounds.ts'
+import { type Bench, interleave, type Measure, type Part } from '../harness/rounds.ts'
 import { median } from '../harness/stats.ts'
 import type { Group, Row } from '../rows.ts'
 import { SESSIONS, subjectOf } from '../sides/content.ts'
@@ -43,6 +44,7 @@ const SIDES = {
   'express-session-tuned': rival('express-session', { tuned: true }),
   'iron-session': rival('iron-session'),
   'express-bare': rival('express-bare', { asksNobody: true }),
+  'express-map': rival('express-map'),
 } as const satisfies Record<string, Side>
 type SideName = keyof typeof SIDES
 
@@ -59,6 +61,7 @@ const OURS: Readonly<Record<string, SideName>> = {
   'http-direct/jsonwebtoken-exists-tuned': 'allowlist',
   'http-direct/adapter': 'opaque-adapter',
   'express-hit/bare': 'express',
+  'express-hit/map': 'express',
   'express-hit/connect-redis': 'express',
 }
 
@@ -67,6 +70,7 @@ const RIVALS: Readonly<Record<string, SideName>> = {
   'http-hit/adapter': 'allowlist-cached',
   'http-direct/adapter': 'opaque',
   'express-hit/bare': 'express-bare',
+  'express-hit/map': 'express-map',
   'express-hit/connect-redis': 'express-session',
 }
 
@@ -77,16 +81,45 @@ const sidesOf = (rows: readonly Row[]): SideName[] => [...new Set(rows.flatMap((
 const STARTING_SECONDS = 3
 const WARM_UP_SECONDS = 5
 const BETWEEN_SECONDS = 0.1
+/** Rounds of one start. */
+const ROUNDS_TOGETHER = 5
 
 export const http = (runtime: Runtime): Measure => ({
   plannedSeconds: ({ rounds, seconds }, rows) =>
-    sidesOf(rows).length * (STARTING_SECONDS + WARM_UP_SECONDS + rounds * (seconds + BETWEEN_SECONDS)),
+    sidesOf(rows).length *
+    (Math.ceil(rounds / ROUNDS_TOGETHER) * (STARTING_SECONDS + WARM_UP_SECONDS) + rounds * (seconds + BETWEEN_SECONDS)),
   run: (bench, group) => run(bench, group, runtime),
 })
 
 async function* run(bench: Bench, group: Group, runtime: Runtime): AsyncGenerator<Measured> {
-  const { url: redis } = await bench.redis()
   const names = sidesOf(group.rows)
+  const loads = new Map<SideName, Load[]>(names.map((name) => [name, []]))
+  for (let before = 0; before < bench.rounds; before += ROUNDS_TOGETHER) {
+    const rounds = Math.min(ROUNDS_TOGETHER, bench.rounds - before)
+    for (const [name, more] of await runTogether(bench, group, runtime, names, { before, rounds }))
+      loads.get(name)!.push(...more)
+  }
+  const perSecondOf = (name: SideName) => loads.get(name)!.map(({ requestsPerSecond }) => requestsPerSecond)
+  const used = (name: SideName) => {
+    const of = (what: (load: Load) => number) => median(loads.get(name)!.map(what))
+    return `${of((load) => load.cpuMicroseconds).toFixed(1)} µs of processor time for a request (core used to ${Math.round(100 * of((load) => load.serverShare))} %)`
+  }
+  for (const row of group.rows) {
+    const [a, b] = [oursOf(row), rivalOf(row)]
+    const notes = `Node ${versionOf(runtime)}; ours ${used(a)}, rival ${used(b)}`
+    yield compare(row, perSecondOf(a), perSecondOf(b), notes)
+  }
+}
+
+/** Starts all sides, has some rounds of them, and ends them. */
+async function runTogether(
+  bench: Bench,
+  group: Group,
+  runtime: Runtime,
+  names: readonly SideName[],
+  part: Part,
+): Promise<Map<SideName, Load[]>> {
+  const { url: redis } = await bench.redis()
   const servers = new Map<SideName, Server>()
   const loads = new Map<SideName, Load[]>(names.map((name) => [name, []]))
   try {
@@ -105,16 +138,8 @@ async function* run(bench: Bench, group: Group, runtime: Runtime): AsyncGenerato
       loads.get(name)!.push(told)
       return told.requestsPerSecond
     }
-    const values = await interleave(bench, group, names, measure, bench.seconds + BETWEEN_SECONDS)
-    const used = (name: SideName) => {
-      const of = (what: (load: Load) => number) => median(loads.get(name)!.map(what))
-      return `${of((load) => load.cpuMicroseconds).toFixed(1)} µs of processor time for a request (core used to ${Math.round(100 * of((load) => load.serverShare))} %)`
-    }
-    for (const row of group.rows) {
-      const [a, b] = [oursOf(row), rivalOf(row)]
-      const notes = `Node ${versionOf(runtime)}; ours ${used(a)}, rival ${used(b)}`
-      yield compare(row, values[a], values[b], notes)
-    }
+    await interleave(bench, group, names, measure, bench.seconds + BETWEEN_SECONDS, part)
+    return loads
   } finally {
     await Promise.all([...servers.values()].map((server) => server.stop()))
   }

@@ -1,10 +1,10 @@
 // A client of the servers under test: no cookies, no retries, and a deadline after which a server hangs.
-import type { Tokens } from '../sides/told.ts'
+import type { Answered, Tokens } from '../sides/told.ts'
 
 export interface Reply {
   /** 0: no answer within the deadline, or none at all. */
   readonly status: number
-  readonly body: any
+  readonly body: Answered
 }
 
 export const DEADLINE_MS = 4_000
@@ -35,7 +35,7 @@ export class Client {
   async #send(path: string, init: RequestInit, deadlineMs: number): Promise<Reply> {
     try {
       const answer = await fetch(`${this.url}${path}`, { ...init, signal: AbortSignal.timeout(deadlineMs) })
-      return { status: answer.status, body: await answer.json() }
+      return { status: answer.status, body: (await answer.json()) as Answered }
     } catch (error) {
       return { status: 0, body: { reason: (error as Error).name } }
     }

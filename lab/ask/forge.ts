@@ -3,7 +3,7 @@ import { createHmac, createPrivateKey, createPublicKey, type JsonWebKey, sign } 
 import type { KeyringFile } from 'countersign'
 import type { Asked } from './asked.ts'
 
-export type Json = Readonly<Record<string, any>>
+export type Json = Readonly<Record<string, unknown>>
 
 const encode = (value: Json): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 const decode = (part: string): Json => JSON.parse(Buffer.from(part, 'base64url').toString('utf8'))

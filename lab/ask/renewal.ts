@@ -14,7 +14,7 @@ const stolenRefresh: Ask = async ({ row, issuer, checkers }) => {
     await sleep(GRACE_MS + 200)
     const renewed = await issuer.post('/refresh', { refreshToken: victim.refreshToken })
     if (renewed.status !== 200) return hole('the victim cannot renew', `${renewed.status} ${renewed.body.reason}`)
-    victim = renewed.body
+    victim = renewed.body as Tokens
     await checkers[0]!.get('/', victim.accessToken)
   }
   await sleep(GRACE_MS + 200)
@@ -31,7 +31,7 @@ const stolenRefresh: Ask = async ({ row, issuer, checkers }) => {
 const oneTime: Ask = async ({ row, issuer, checkers }) => {
   if (row.verifiesOnly) return none('made by the issuer')
   const there = row.kind === 'ours' ? checkers.at(-1)! : issuer
-  const link = async () => (await issuer.post('/reset-request', { subject: nobody() })).body.token as string
+  const link = async () => (await issuer.post('/reset-request', { subject: nobody() })).body.token
   const one = await link()
   const first = await issuer.post('/reset', { token: one })
   if (first.status !== 200) return hole('does not work at all', `${first.status} ${first.body.reason}`)

@@ -106,8 +106,8 @@ async function priceOf(
   }
 }
 
-async function tokensOf({ issuer }: RowServers, count = SESSIONS): Promise<string[]> {
-  return (await issuer.post('/fill', { count }, '', 120_000)).body.tokens
+async function tokensOf({ issuer }: RowServers, count = SESSIONS): Promise<readonly string[]> {
+  return (await issuer.post('/fill', { count }, '', 120_000)).body.tokens!
 }
 
 async function fill(run: Run, row: Row, servers: RowServers) {
@@ -132,9 +132,9 @@ async function calls({ checkers, row }: RowServers, tokens: readonly string[]): 
     for (const token of some) await checker!.get('/', token)
   }
   await all()
-  const before = (await checker!.get('/calls')).body as Record<string, number>
+  const before = (await checker!.get('/calls')).body.calls!
   await all()
-  const after = (await checker!.get('/calls')).body as Record<string, number>
+  const after = (await checker!.get('/calls')).body.calls!
   const counted = Object.entries(after).map(([name, times]) => [name, times - (before[name] ?? 0)] as const)
   const asked = counted.filter(([name]) => !NOT_OF_REQUEST.test(name)).reduce((sum, [, times]) => sum + times, 0)
   const seen = counted.filter(([, times]) => times > 0).map(([name, times]) => `${times} ${name}`)

@@ -15,7 +15,7 @@ export async function storeBytes({ places }: Run, row: Row, { issuer }: RowServe
     case 'sqlite': {
       // The pages that were written lie in the journal until they are moved into the file.
       const { file } = (await issuer.get('/file', '', 30_000)).body
-      return statSync(file).size
+      return statSync(file!).size
     }
     case 'redis':
       return usedMemory([(await places.redis()).url])

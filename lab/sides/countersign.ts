@@ -141,7 +141,7 @@ await serve({
     }
     return ok({ tokens })
   },
-  'GET /calls': () => ok(calls),
+  'GET /calls': () => ok({ calls }),
   'GET /memory': () => {
     globalThis.gc?.()
     const { heapUsed, external } = process.memoryUsage()

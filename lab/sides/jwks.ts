@@ -14,5 +14,5 @@ async function show(token: string, demands: VerifyOptions): Promise<Answer> {
 await serve({
   'GET /': ({ bearer }) => show(bearer, {}),
   'GET /admin': ({ bearer }) => show(bearer, { roles: ['admin'] }),
-  'GET /calls': () => ok({}),
+  'GET /calls': () => ok({ calls: {} }),
 })

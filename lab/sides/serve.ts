@@ -1,14 +1,14 @@
 // What all servers of the lab have in common: JSON over node:http, nothing else, so that a row costs what its check costs.
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Ready, Told } from './told.ts'
+import type { Ready, Sent, Told } from './told.ts'
 
 export const told = JSON.parse(process.argv[2] ?? '{}') as Told
 
 export interface Asked {
   /** What came as `Authorization: Bearer`. */
   readonly bearer: string
-  readonly body: Readonly<Record<string, any>>
+  readonly body: Sent
 }
 export interface Answer {
   readonly status: number
@@ -26,7 +26,7 @@ export async function serve(routes: Routes): Promise<void> {
     const route = routes[`${request.method} ${request.url}`]
     let answer: Answer
     try {
-      const body = request.method === 'POST' ? await bodyOf(request) : {}
+      const body = request.method === 'POST' ? await bodyOf(request) : NOTHING
       const bearer = request.headers.authorization?.slice(7) ?? ''
       answer = route ? await route({ bearer, body }) : { status: 404 }
     } catch (error) {
@@ -42,10 +42,13 @@ export async function serve(routes: Routes): Promise<void> {
   process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port } satisfies Ready)}\n`)
 }
 
-async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>> {
+/** Only the lab asks, and it sends what the route takes. */
+const NOTHING = {} as Sent
+
+async function bodyOf(request: IncomingMessage): Promise<Sent> {
   let text = ''
   for await (const chunk of request.setEncoding('utf8')) text += chunk
-  return text === '' ? {} : JSON.parse(text)
+  return text === '' ? NOTHING : JSON.parse(text)
 }
 
 /** The store's fault is 503, as our documentation says; anything else that was thrown is a fault of the server. */

@@ -46,3 +46,27 @@ export interface Tokens {
   readonly accessExpiresAtMs: number
   readonly sid?: string
 }
+
+/** What the lab sends: to each route the part that it takes. */
+export interface Sent {
+  readonly subject: string
+  readonly roles: ('user' | 'admin')[]
+  readonly audience?: string
+  readonly refreshToken: string
+  readonly theme: string
+  readonly token: string
+  readonly count: number
+}
+
+/** What may come back. */
+export interface Answered extends Partial<Tokens> {
+  readonly reason?: string
+  readonly theme?: string
+  readonly token?: string
+  readonly tokens?: readonly string[]
+  /** Of the store, by name: how often. */
+  readonly calls?: Readonly<Record<string, number>>
+  readonly bytes?: number
+  readonly file?: string
+  readonly warnings?: readonly unknown[]
+}

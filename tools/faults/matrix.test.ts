@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { root } from '../files.ts'
+import { LONG_FILES } from '../long-files.ts'
 import { GUARDS } from './guards.ts'
 import { rows } from './matrix.ts'
 import { patternOf, verdictOn } from './run-tests.ts'
@@ -28,6 +29,10 @@ describe('the matrix', () => {
   const pointers = rows.flatMap(({ id, proofs }) =>
     proofs.flatMap((proof) => (proof.is === 'tests' ? [{ id, ...proof }] : [])),
   )
+  test('needs no file that the short form leaves out', () => {
+    expect(pointers.filter(({ file }) => file in LONG_FILES)).toEqual([])
+  })
+
   test.each(pointers)('$id points at a test that is there: $name', ({ file, name, source = file }) => {
     expect(existsSync(join(root, file))).toBe(true)
     // As it stands there, with or without escapes.

@@ -18,5 +18,5 @@ async function show(token: string, role?: string): Promise<Answer> {
 await serve({
   'GET /': ({ bearer }) => show(bearer),
   'GET /admin': ({ bearer }) => show(bearer, 'admin'),
-  'GET /calls': () => ok({}),
+  'GET /calls': () => ok({ calls: {} }),
 })

@@ -109,6 +109,6 @@ export function routesWith(addition: Addition, calls: Record<string, number> = {
       }
       return ok({ tokens })
     },
-    'GET /calls': () => ok(calls),
+    'GET /calls': () => ok({ calls }),
   }
 }

@@ -336,7 +336,7 @@ test.concurrent('a store that fails at once is asked again once a second, and no
   // What is followed is doubted now, so that whoever comes has to wait for an answer.
   await there.setRoles('u', ['user'])
   await vi.waitFor(() => expect(asked).toBe(1), SOON)
-  const watched = here.watch([id], new AbortController().signal).next()
+  const watched = here.watch([id], new AbortController().signal)[Symbol.asyncIterator]().next()
   await vi.waitFor(() => expect(asked).toBeGreaterThan(2), SOON)
   expect(asked).toBeLessThan(100)
   isAway = false
