@@ -42,6 +42,8 @@ const { values } = parseArgs({
   },
 })
 
+/** Scenarios at a time in the short form: they wait for servers more than they work. */
+const SHORT_LANES = 2
 const isShort = values.short
 const chosen = choose()
 if (values.help) console.log(HELP)
@@ -83,8 +85,10 @@ async function runRows(): Promise<Score> {
     report = await runTests(wanted, isShort)
     if (wanted.length > 0) console.log(`        the tests of the matrix have run (${secondsSince(startedMs)})`)
   }
-  for (const row of chosen) {
-    for (const proof of row.proofs) {
+  // One list for all lanes: each takes the next one when it is done.
+  const jobs = chosen.flatMap((row) => row.proofs.map((proof) => ({ row, proof }))).values()
+  const lane = async () => {
+    for (const { row, proof } of jobs) {
       const atMs = performance.now()
       const verdict = await judge(row, proof, report, seed)
       score[verdict.is]++
@@ -100,6 +104,7 @@ async function runRows(): Promise<Score> {
       failures.push(line)
     }
   }
+  await Promise.all(Array.from({ length: isShort ? SHORT_LANES : 1 }, lane))
   if (failures.length > 0) {
     console.log(`\n${failures.join('\n')}`)
     console.log(`the same again: npm run faults -- ${isShort ? '--short ' : ''}--seed ${seed}`)
