@@ -125,23 +125,31 @@ export class Exchange implements Auth<WebSessions> {
   }
 
   /** What the token is good for as such, whatever a guard demands: so that all who ask at the same time share one answer. */
-  async #ask(token: string, fresh: boolean): Promise<Checked<any>> {
-    if (this.#known !== undefined && (this.#isFresh || !fresh)) return this.#known
-    if (this.#asking === undefined || (fresh && !this.#asking.fresh)) {
-      const { sessions } = this.kit
-      this.#asking = { fresh, answer: sessions.verify(token, { context: this.context(), ...(fresh && { fresh }) }) }
+  #ask(token: string, fresh: boolean): Promise<Checked<any>> {
+    if (this.#known !== undefined && (this.#isFresh || !fresh)) return Promise.resolve(this.#known)
+    if (this.#asking !== undefined && (this.#asking.fresh || !fresh)) return this.#asking.answer
+    const exchange = this
+    const demands = {
+      fresh,
+      // Only a refusal needs it.
+      get context() {
+        return exchange.context()
+      },
     }
-    const asking = this.#asking
-    try {
-      const known = await asking.answer
-      if (this.#isFresh && !asking.fresh) return known
-      this.#isFresh = asking.fresh
-      this.#known = known
-      return known
-    } catch (fault) {
-      if (this.#asking === asking) this.#asking = undefined
-      throw fault
-    }
+    const answer = this.kit.sessions.verify(token, demands).then(
+      (known) => {
+        if (this.#isFresh && !fresh) return known
+        this.#isFresh = fresh
+        this.#known = known
+        return known
+      },
+      (fault: unknown) => {
+        if (this.#asking?.answer === answer) this.#asking = undefined
+        throw fault
+      },
+    )
+    this.#asking = { fresh, answer }
+    return answer
   }
 
   /** Judges what is known by what this call demands. `undefined`: only the verifier can. */
