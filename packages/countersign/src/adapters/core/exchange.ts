@@ -128,15 +128,7 @@ export class Exchange implements Auth<WebSessions> {
   #ask(token: string, fresh: boolean): Promise<Checked<any>> {
     if (this.#known !== undefined && (this.#isFresh || !fresh)) return Promise.resolve(this.#known)
     if (this.#asking !== undefined && (this.#asking.fresh || !fresh)) return this.#asking.answer
-    const exchange = this
-    const demands = {
-      fresh,
-      // Only a refusal needs it.
-      get context() {
-        return exchange.context()
-      },
-    }
-    const answer = this.kit.sessions.verify(token, demands).then(
+    const answer = this.kit.sessions.verify(token, new Asking(this, fresh)).then(
       (known) => {
         if (this.#isFresh && !fresh) return known
         this.#isFresh = fresh
@@ -228,6 +220,21 @@ export class Exchange implements Auth<WebSessions> {
 }
 
 const NOTHING: Demands = Object.freeze({})
+
+/** What one request asks: only a refusal needs the context, so it is made only then. A class: a getter in a literal makes a shape of its own each time. */
+class Asking implements VerifyOptions {
+  readonly fresh: boolean
+  readonly #exchange: Exchange
+
+  constructor(exchange: Exchange, fresh: boolean) {
+    this.#exchange = exchange
+    this.fresh = fresh
+  }
+
+  get context(): Context {
+    return this.#exchange.context()
+  }
+}
 
 /** Whether a session that is live may still not do: where nobody but the verifier can judge. */
 function demandsMore(demands: Demands, session: Principal): boolean {
