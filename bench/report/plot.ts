@@ -39,12 +39,15 @@ export function ratioPlot(plotted: readonly Plotted[]): string {
   })
   const ticks = logTicks(least, most)
   return svg(
+    `Ratios of ${idsOf(plotted)}`,
     plotted.length,
     strips,
     ticks.map((tick) => [x(tick), number(tick)]),
     x(1),
   )
 }
+
+const idsOf = (plotted: readonly Plotted[]) => plotted.map(({ row }) => row.id).join(', ')
 
 /** Figures of one unit from zero on, with their bars. */
 export function barPlot(plotted: readonly Plotted[]): string {
@@ -58,6 +61,7 @@ export function barPlot(plotted: readonly Plotted[]): string {
     return strip(row, middle, [box, text, ...barLine(row, middle, x)])
   })
   return svg(
+    `Figures of ${idsOf(plotted)}`,
     plotted.length,
     strips,
     [0, most / 4, most / 2, (3 * most) / 4].map((tick) => [x(tick), number(tick)]),
@@ -78,7 +82,14 @@ function barLine(row: Row, middle: number, x: (value: number) => number): string
 
 const barOf = ({ bar }: Row): number[] => (bar === undefined ? [] : ['atMost' in bar ? bar.atMost : bar.atLeast])
 
-function svg(rows: number, strips: readonly string[], ticks: readonly (readonly [number, string])[], one?: number) {
+/** @param about - What is seen, for who does not see it: the table below has the figures. */
+function svg(
+  about: string,
+  rows: number,
+  strips: readonly string[],
+  ticks: readonly (readonly [number, string])[],
+  one?: number,
+) {
   const height = rows * STRIP
   const equal =
     one === undefined ? '' : `<line class="equal" x1="${fixed(one)}" x2="${fixed(one)}" y1="0" y2="${height}"/>`
@@ -86,7 +97,7 @@ function svg(rows: number, strips: readonly string[], ticks: readonly (readonly 
     ([at, text]) =>
       `<line class="tick" x1="${fixed(at)}" x2="${fixed(at)}" y1="0" y2="${height + 5}"/><text class="scale" x="${fixed(at)}" y="${height + 20}">${text}</text>`,
   )
-  return `<svg viewBox="0 0 ${WIDTH} ${height + AXIS}" role="img">${axis.join('')}${equal}${strips.join('')}</svg>`
+  return `<svg viewBox="0 0 ${WIDTH} ${height + AXIS}" role="img" aria-label="${safe(about)}">${axis.join('')}${equal}${strips.join('')}</svg>`
 }
 
 /** 1, 2, 5 and their tens between two values. */
