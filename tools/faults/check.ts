@@ -19,8 +19,6 @@ export interface Rules {
   readonly staleMs: number
   /** What sessions live for, where that is short enough to matter, and how far clocks may be off. */
   readonly lifetime?: { readonly ms: number; readonly errorMs: number }
-  /** Of a rotation. A refresh that was under way for longer, because its process stood still, may come too late. Default: none is. */
-  readonly graceMs?: number
   /** Spans in which nobody could reach the store at all. */
   readonly outages?: readonly { readonly fromMs: number; readonly untilMs: number }[]
   /**
@@ -229,9 +227,6 @@ function owned({ calls, subject }: Story, violated: Tell): void {
 
 /** I7. */
 function denied({ calls, made, endings, subject }: Story, rules: Rules, tell: Tell): void {
-  const { graceMs = Number.POSITIVE_INFINITY } = rules
-  // Whoever comes after such a one finds the session ended by it.
-  const late = calls.filter(({ verb, invokedMs, endedMs }) => verb === 'refresh' && endedMs - invokedMs > graceMs)
   for (const call of calls) {
     if (!isFail(call)) continue
     const violated = (what: string) => tell('I7', what, ...(made ? [made, call] : [call]))
@@ -250,8 +245,7 @@ function denied({ calls, made, endings, subject }: Story, rules: Rules, tell: Te
     const isForgotten = reason === 'unknown' && ended
     if (['unknown', 'rolled_back'].includes(reason) && isKnown && !hasLoss && !isForgotten)
       violated(`${call.verb}: ${reason}, and the store lost nothing`)
-    if (reason === 'reused' && !hasLoss && !late.some(({ invokedMs }) => invokedMs <= call.endedMs))
-      violated(`${call.verb}: reused, and every client is honest`)
+    if (reason === 'reused' && !hasLoss) violated(`${call.verb}: reused, and every client is honest`)
     if (EXPIRED.has(reason) && made && !(lifetime && call.endedMs >= made.invokedMs + lifetime.ms - lifetime.errorMs))
       violated(
         `${call.verb}: ${reason}, too early, ${(call.endedMs - made.invokedMs).toFixed(0)} ms after the login of ${subject}`,

@@ -26,8 +26,6 @@ const NODES = 3
 const LIFETIME_MS = 30_000
 /** All held bytes come in this time, so that a client that is not answered asks again within the grace. */
 const LONGEST_HOLD_MS = 2_500
-/** Shorter than a process stands still at most: then a refresh comes too late, which is refused as `reused` and is as it should be. */
-const GRACE_MS = 3_000
 const QUIET_MS = 8_000
 
 let keyrings: Promise<Keyring> | undefined
@@ -59,11 +57,7 @@ export async function live(seed: number, options: { readonly loses?: boolean } =
   const nodes = machines.map((machine, n) => {
     const absolute = traits.isShort ? (`${LIFETIME_MS / 1_000}s` as const) : '1d'
     const store = simulatedStore(networks[n]!)
-    return new Node(
-      n,
-      openSessions({ store, keyring, grace: `${GRACE_MS / 1_000}s`, absolute, runtime: machine.runtime }),
-      history,
-    )
+    return new Node(n, openSessions({ store, keyring, grace: '3s', absolute, runtime: machine.runtime }), history)
   })
 
   let isOver = false
@@ -131,7 +125,6 @@ export async function live(seed: number, options: { readonly loses?: boolean } =
   const rules: Rules = {
     staleMs: STALE_MS,
     losses: nemesis.losses,
-    graceMs: GRACE_MS,
     ...(traits.isShort && { lifetime: { ms: LIFETIME_MS, errorMs: 1_000 } }),
   }
   const copies = history.calls.filter(({ answer }) => answer.is === 'ok' && answer.isCopy).length

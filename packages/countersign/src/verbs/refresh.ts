@@ -1,5 +1,6 @@
 import { equalBytes, sha256 } from '../internal/bytes.ts'
 import { CountersignError } from '../internal/errors.ts'
+import { elapsedMs, type Moment, momentOf } from '../internal/runtime.ts'
 import { type SessionId, tagOfId } from '../session/ids.ts'
 import { originOf } from '../session/input.ts'
 import { idleDeadlineMs } from '../session/lifetimes.ts'
@@ -24,6 +25,7 @@ export async function refresh(
   options: { audience?: string; durable?: DurableWish; context?: Context },
 ): Promise<Minted | Refused> {
   const { context } = options
+  const begun = momentOf(core.runtime.clock)
   const durable = checkDurable(options.durable)
   if (text === '' || typeof text !== 'string') return refuse('missing')
   const token = readMacToken('csr_', text, core.keys)
@@ -35,6 +37,7 @@ export async function refresh(
     return refuse('claim_mismatch')
   await core.ready()
   const floor = await core.floor.fresh()
+  throwIfLate(core, begun)
   const nowMs = core.nowMs()
 
   const rotationKey = core.keys.rotation.active.number
@@ -88,6 +91,18 @@ export async function refresh(
       // that stepped up has the new one by now, which the adapter that wrote the cookie knows.
       return { ...judgeGone(done), remedy: 'sign_in' }
   }
+}
+
+/**
+ * A process that stood still may hold a refresh for longer than the grace, and another tab may have gone on with the successor
+ * meanwhile: the store would take an honest client for a thief, and end the session. A fault, as of a store that is late: nothing
+ * has been asked, and whoever asks again presents the token that is current then. `reuse: 'strict'` has no grace to keep.
+ */
+function throwIfLate({ runtime, options }: Core, begun: Moment): void {
+  if (options.graceMs > 0 && elapsedMs(runtime.clock, begun) > options.graceMs)
+    throw new CountersignError('ERR_STORE_TIMEOUT', 'this process stood still for longer than the grace', {
+      retryable: true,
+    })
 }
 
 /**
