@@ -221,7 +221,10 @@ export class Exchange implements Auth<WebSessions> {
 
 const NOTHING: Demands = Object.freeze({})
 
-/** What one request asks: only a refusal needs the context, so it is made only then. A class: a getter in a literal makes a shape of its own each time. */
+/**
+ * What one request asks: only a refusal needs the context, so it is made only then. A class, because a getter in a literal gives each
+ * object a shape of its own, which the collector pays for at every request.
+ */
 class Asking implements VerifyOptions {
   readonly fresh: boolean
   readonly #exchange: Exchange

@@ -9,7 +9,7 @@ import { refuseUnknown } from '../../strategies/options.ts'
 import { checkOutage } from '../../verbs/outage.ts'
 import { type Answer, withHeaders } from './answer.ts'
 import { type Asked, type Exchange, GuardDemands } from './exchange.ts'
-import { asFault } from './fault.ts'
+import { asFault, withFaults } from './fault.ts'
 import { forgery } from './forgery.ts'
 import { answerRefusal } from './refusal.ts'
 import type { Demands } from './types.ts'
@@ -69,12 +69,7 @@ export function createGuard(options: GuardOptions = {}): Guard {
       } catch (error) {
         throw asFault(error)
       }
-      return exchange
-        .ask(asked)
-        .then((checked) => settle(exchange, checked))
-        .catch((error: unknown) => {
-          throw asFault(error)
-        })
+      return withFaults(exchange.ask(asked).then((checked) => settle(exchange, checked)))
     },
   }
 }
