@@ -1,7 +1,7 @@
 // Under what conditions a run was made: everything a reader needs to repeat it, and nothing about whose machine it was.
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
+import { cpus, loadavg, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { root } from '../../tools/files.ts'
 import { versionOf } from '../harness/processes.ts'
@@ -54,7 +54,7 @@ export function conditions(plan: { quick: boolean; rounds: number; seconds: numb
     (JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')) as { version: string }).version
   return {
     date: new Date().toISOString().slice(0, 10),
-    cpu: `${cpus()[0]?.model.trim() ?? 'unknown'}, ${availableParallelism()} cores`,
+    cpu: `${cpus()[0]?.model.trim() ?? 'unknown'}, ${cpus().length} cores`,
     cores,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     node: versionOf('this'),

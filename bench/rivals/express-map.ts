@@ -1,5 +1,5 @@
-// The least that a middleware on Express can cost that asks who it is: the session in a `Map` of this process, by the whole
-// token, and an answer that no cache may keep. Nothing is checked, and nothing can be revoked from elsewhere.
+// What a look-up costs as middleware of Express: the session in a `Map` of this process, by the whole token, and an answer that
+// no cache may keep. Nothing is checked, and nothing can be revoked from elsewhere.
 import express from 'express'
 import { DATA, ROLES, subjectOf } from '../sides/content.ts'
 import { serve, told } from '../sides/serve.ts'
