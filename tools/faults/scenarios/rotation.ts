@@ -168,6 +168,8 @@ async function restarts({ cleanUp }: Context): Promise<string> {
     const store = redisStore({ url: redis.url, deadline: '20s' })
     const sessions = openSessions({ store, keyring: await loadKeyring(content), grace: QUICK })
     try {
+      // The quick grace is of the steps: on a busy machine to connect may take longer.
+      await sessions.ready()
       return await step(sessions)
     } finally {
       await sessions.close()

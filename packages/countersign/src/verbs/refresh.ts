@@ -18,6 +18,9 @@ import { type Minted, mint } from './mint.ts'
 /** Repeats later than the grace, per generation, before more proof is demanded. */
 const MAX_REPLAYS = 5
 
+/** A shorter grace is shorter than a first connection may take: no refresh counts as held for less than this. */
+const LEAST_HELD_MS = 1_000
+
 /** `Sessions.refresh`. The decision is the store's, in one step; this derives, and writes the tokens of what was decided. */
 export async function refresh(
   core: Core,
@@ -99,7 +102,7 @@ export async function refresh(
  * has been asked, and whoever asks again presents the token that is current then. `reuse: 'strict'` has no grace to keep.
  */
 function throwIfLate({ runtime, options }: Core, begun: Moment): void {
-  if (options.graceMs > 0 && elapsedMs(runtime.clock, begun) > options.graceMs)
+  if (options.graceMs > 0 && elapsedMs(runtime.clock, begun) > Math.max(options.graceMs, LEAST_HELD_MS))
     throw new CountersignError('ERR_STORE_TIMEOUT', 'this process stood still for longer than the grace', {
       retryable: true,
     })

@@ -91,6 +91,16 @@ describe('held for longer than the grace', () => {
     expect(pause.rotations).toBe(1)
   })
 
+  test('a grace of less than a second holds nobody back who only waited for a connection', async () => {
+    const { slow, pause, token } = await twoProcesses(allowlist({ ...JWT, grace: '0.001s' }))
+    pause.held = async () => {
+      pause.held = undefined
+      clock.advance('1s')
+    }
+    expect((await slow.refresh(token)).ok).toBe(true)
+    expect(pause.rotations).toBe(1)
+  })
+
   test('without a grace nobody waits for one', async () => {
     const { slow, pause, token } = await twoProcesses(allowlist({ ...JWT, reuse: 'strict' }))
     pause.held = async () => {
