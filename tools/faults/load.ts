@@ -92,6 +92,16 @@ async function oneRound(
     isOver = true
   })
 
+  const unwatch = place.replicas?.watch(
+    () => history.nowMs,
+    (atMs) => {
+      history.note('another primary')
+      losses.push({ atMs, healedMs: Number.POSITIVE_INFINITY })
+    },
+  )
+
+  context.cleanUp(() => unwatch?.())
+
   let troubles = 0
   const untilMs = history.nowMs + ROUND_MS
   while (!isOver && history.nowMs < untilMs && history.calls.length < ROUND_CALLS) {
@@ -111,13 +121,6 @@ async function oneRound(
         outages.push({ ...outage, untilMs: history.nowMs })
         return done
       },
-      loss: (atMs = history.nowMs) => {
-        const loss = { atMs, healedMs: Number.POSITIVE_INFINITY }
-        losses.push(loss)
-        return () => {
-          loss.healedMs = history.nowMs + REAPPLIED_WITHIN_MS
-        }
-      },
     }
     await trouble.run(moment)
     troubles++
@@ -126,9 +129,12 @@ async function oneRound(
   await sleep(300)
   isOver = true
   await over
+  await place.replicas?.settle()
+  for (const loss of losses) loss.healedMs = history.nowMs + REAPPLIED_WITHIN_MS
   await recovered(nodes)
   await sleep(losses.length > 0 ? REAPPLIED_WITHIN_MS + place.staleMs : place.staleMs)
   for (const one of all) await lookUntilAnswered(nodes[0]!, one)
+  await unwatch?.()
   return { rules: { staleMs: place.staleMs, outages, losses }, troubles }
 }
 

@@ -13,6 +13,7 @@ import { command } from '../test-support/redis-command.ts'
 import { startRedisSentinels } from '../test-support/redis-sentinel.ts'
 import { startRedis } from '../test-support/redis-server.ts'
 import { startRespProxy } from '../test-support/resp-proxy.ts'
+import { watchRoles } from './roles.ts'
 import type { Context } from './scenario.ts'
 
 /** Something bad, with its end. */
@@ -30,8 +31,6 @@ export interface Moment {
   nowMs(): number
   /** Nobody can reach the store from now on, until it resolves. */
   outage<T>(during: () => Promise<T>): Promise<T>
-  /** The store comes back without all that it had acknowledged until then; default: now. Call what it gives when that is over. */
-  loss(atMs?: number): () => void
 }
 
 export interface Place {
@@ -41,6 +40,15 @@ export interface Place {
   /** A store for a process of its own. */
   open(node: number): Store
   readonly troubles: readonly Trouble[]
+  readonly replicas?: Replicas
+}
+
+/** Where replicas take over, asked or not. */
+export interface Replicas {
+  /** Tells of moments until which what had been acknowledged may be lost, until it is stopped. */
+  watch(nowMs: () => number, lost: (atMs: number) => void): () => Promise<void>
+  /** Resolves when all servers agree again. */
+  settle(): Promise<unknown>
 }
 
 /** Processes of one place. */
@@ -178,6 +186,8 @@ export async function onCluster(
     for (const slot of [0, 8_000, 16_383]) owners.add(await cluster.ownerOf(slot))
     return [...owners]
   }
+  /** When a primary last handed over in agreement, which loses nothing. */
+  const agreed = { fromMs: Number.POSITIVE_INFINITY, untilMs: Number.NEGATIVE_INFINITY }
   const gentle: Trouble[] = [
     {
       what: 'a slot moves, with all that is in it',
@@ -189,11 +199,13 @@ export async function onCluster(
     },
     {
       what: 'a replica takes over in agreement',
-      async run() {
+      async run({ nowMs }) {
         const { owner } = await usedSlot()
         const [replica] = await cluster.replicasOf(owner)
+        Object.assign(agreed, { fromMs: nowMs(), untilMs: Number.POSITIVE_INFINITY })
         if (replica) await cluster.failover(replica)
         await cluster.settle()
+        agreed.untilMs = nowMs()
       },
     },
   ]
@@ -209,14 +221,12 @@ export async function onCluster(
     },
     {
       what: 'a primary is killed, and a replica takes over',
-      async run({ sleep, loss }) {
+      async run({ sleep }) {
         const { slot, owner } = await usedSlot()
         await owner.kill('SIGKILL')
-        const over = loss()
         for (let tries = 0; (await cluster.ownerOf(slot)) === owner && tries < 600; tries++) await sleep(100)
         await owner.restart()
         await cluster.settle()
-        over()
       },
     },
   ]
@@ -226,6 +236,14 @@ export async function onCluster(
     staleMs: 1_000 + NODE_TIMEOUT_MS + 1_000,
     open: () => redisStore({ nodes, ...(isGentle && { deadline: '20s' }) }),
     troubles: isGentle ? gentle : [...gentle, ...rough],
+    replicas: {
+      watch: (nowMs, lost) =>
+        watchRoles(cluster.urls, nowMs, (fromMs, untilMs) => {
+          if (fromMs <= agreed.untilMs && agreed.fromMs <= untilMs) return
+          for (const atMs of [fromMs, untilMs]) lost(atMs)
+        }),
+      settle: cluster.settle,
+    },
   }
 }
 
@@ -249,38 +267,44 @@ export async function onSentinels({ cleanUp }: Context): Promise<Place> {
     troubles: [
       {
         what: 'the sentinels are asked for another primary',
-        async run({ loss }) {
-          const over = loss()
+        async run() {
           await group.failover()
           await group.settle()
-          over()
         },
       },
       {
         what: 'the primary is killed, and a replica takes over',
-        async run({ sleep, loss }) {
+        async run({ sleep }) {
           const primary = await group.primary()
           await primary.kill('SIGKILL')
-          const over = loss()
           for (let tries = 0; (await group.primary()) === primary && tries < 600; tries++) await sleep(100)
           await primary.restart()
           await group.settle()
-          over()
         },
       },
       {
         what: 'the primary stands still for a moment',
-        async run({ forMs, sleep, nowMs, loss }) {
+        async run({ forMs, sleep }) {
           const primary = await group.primary()
-          const stoppedMs = nowMs()
           await primary.kill('SIGSTOP')
           await sleep(Math.min(forMs, 1_000))
           await primary.kill('SIGCONT')
           // On a busy machine it may have been long enough for the sentinels to choose another one.
           await sleep(500)
-          if ((await group.settle()) !== primary) for (const atMs of [stoppedMs, nowMs()]) loss(atMs)()
+          await group.settle()
         },
       },
     ],
+    replicas: {
+      watch: (nowMs, lost) =>
+        watchRoles(
+          group.nodes.map(({ url }) => url),
+          nowMs,
+          (fromMs, untilMs) => {
+            for (const atMs of [fromMs, untilMs]) lost(atMs)
+          },
+        ),
+      settle: group.settle,
+    },
   }
 }
