@@ -43,7 +43,7 @@ async function cutOff({ cleanUp }: Context): Promise<string> {
   }
   const here = open(
     group.sentinels.map(({ url }) => url),
-    '2s',
+    '20s',
   )
   const beyond = open(
     proxies.map(({ url }) => url),
@@ -53,7 +53,8 @@ async function cutOff({ cleanUp }: Context): Promise<string> {
   demand(issued.ok, 'no session')
   for (let tries = 0; beyond.verifyNow(issued.accessToken)?.ok !== true; tries++) {
     demand(tries < 1_000, 'no copy was served')
-    await beyond.verify(issued.accessToken)
+    // It gives up early, which a busy machine may bring about by itself.
+    await beyond.verify(issued.accessToken).catch(() => {})
     await sleep(10)
   }
 
