@@ -57,11 +57,13 @@ export class Copy<V, U> {
   }
 }
 
-/** What the store answered about a token when it was last asked, and what that made of it. */
-export interface Answer<U> {
-  readonly last: LastRead
+/**
+ * What the store answered about a token when it was last asked, which a read under way may replace, and what an answer made of
+ * it. One object, because a request has to fetch all of it.
+ */
+export interface Answer<U> extends LastRead {
   /** Of which `standing` is true. */
-  readonly found: Found
+  readonly of: Found
   readonly standing: Standing<U>
   /** Heap that all of it takes, as an estimate. */
   readonly bytes: number

@@ -176,7 +176,7 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
    */
   keepAnswer(known: KnownToken<V, U>, answer: Omit<Answer<U>, 'bytes'> | undefined, nowMs: number): void {
     if (this.#closed || known.answer === answer) return
-    const bytes = answer && answer.standing.bytes + RECORD_BYTES + 2 * (answer.last.raw?.length ?? 0)
+    const bytes = answer && answer.standing.bytes + RECORD_BYTES + 2 * (answer.raw?.length ?? 0)
     this.#tokens.setAnswer(known, answer && { ...answer, bytes: bytes! }, nowMs)
   }
 

@@ -106,7 +106,7 @@ export async function checkToken(core: Core, text: string, demands: VerifyOption
   const reading = demands.fresh ? undefined : read(core, proof)
   const before = opened.known?.answer
   // Only for a token that came before: of most that come once nothing has to be kept.
-  const last: LastRead | undefined = reading || !opened.known ? undefined : (before?.last ?? {})
+  const last: LastRead | undefined = reading || !opened.known ? undefined : (before ?? {})
   try {
     const asked = reading ? reading.answer() : ask(core, proof, last)
     // Of the two questions the second hardly ever has to be asked.
@@ -115,10 +115,8 @@ export async function checkToken(core: Core, text: string, demands: VerifyOption
     if (floor) found = await asked
     else [found, floor] = await Promise.all([asked, core.floor.fresh()])
     const nowMs = core.nowMs()
-    // An opaque token says nothing of whose it is; a signed one has said it, and only it is proven.
-    if (proof.subject === undefined && found.is === 'live') tellOf(found.record, about)
     let standing =
-      before !== undefined && found === before.found
+      before !== undefined && found === before.of
         ? standAgain(before, floor, nowMs)
         : stand(core, proof, found, floor, nowMs)
     const isOlder = reading !== undefined && 'ok' in standing && standing.reason === 'rolled_back'
@@ -135,15 +133,21 @@ export async function checkToken(core: Core, text: string, demands: VerifyOption
       if (core.strategy.name === 'denylist') near.revocationsChanged(tagOfId(proof.id))
       else near.sessionChanged(proof.id)
       if (opened.known) near.keepAnswer(opened.known, undefined, nowMs)
+      tellWhose(proof, found, about)
       return refused(core, standing, about, demands)
     }
     const known = opened.known ?? near.remember(text, opened, keysVersion, nowMs)
     if (known && reading && !isOlder) near.keep(known, standing, reading, nowMs)
-    if (known && last && found !== before?.found)
-      near.keepAnswer(known, found === last.found ? { last, found: last.found, standing } : undefined, nowMs)
+    if (known && last && found !== before?.of) {
+      const answer = found === last.found ? { ...last, found, of: found, standing } : undefined
+      near.keepAnswer(known, answer, nowMs)
+    }
     if (known && asking) lately.confirmed(known.token, standing, asking, isOlder ? undefined : reading)
     const refusal = judgeDemands(core, standing.session, demands, nowMs)
-    if (refusal) return refused(core, refusal, about, demands)
+    if (refusal) {
+      tellWhose(proof, found, about)
+      return refused(core, refusal, about, demands)
+    }
     note(core, standing, nowMs)
     return { ok: true, session: standing.session }
   } finally {
@@ -166,9 +170,18 @@ function ask(core: Core, proof: Proof, last?: LastRead): Promise<Answer> {
     : core.sessions.read(proof.id, last)
 }
 
-/** What the store's answer makes of a token when it is the same that it was before: only the times can differ. */
-function standAgain({ found, standing }: Before<Use>, floor: Floor, nowMs: number): Standing<Use> | Refused {
-  return (found.is === 'live' && judgeRecord(found.record, floor, nowMs)) || standing
+/** An opaque token says nothing of whose it is; a signed one has said it, and only it is proven. */
+function tellWhose(proof: Proof, found: Answer, about: About): void {
+  if (proof.subject === undefined && found.is === 'live') tellOf(found.record, about)
+}
+
+/**
+ * What the store's answer makes of a token when it is the same that it was before: only the times can differ. The record is
+ * not fetched from memory unless one of them does.
+ */
+function standAgain({ of, standing }: Before<Use>, floor: Floor, nowMs: number): Standing<Use> | Refused {
+  if (floor.notBeforeMs < standing.bornMs && nowMs < standing.overMs) return standing
+  return (of.is === 'live' && judgeRecord(of.record, floor, nowMs)) || standing
 }
 
 /** What the store's answer makes of a token. Nothing in it depends on the call. */
