@@ -1,5 +1,5 @@
-// How long after its acknowledgement a revocation is known everywhere. The load comes from wrk, which waits between two
-// requests of a connection; the revocations and the questions come from this process.
+// How long after its acknowledgement a revocation is known everywhere. The processes look for themselves; for comparison some
+// are asked over HTTP. The load comes from wrk, which waits between two requests of a connection, the revocations from here.
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { Agent, get } from 'node:http'
@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createSessions, generateKeyring } from 'countersign'
 import { redisStore } from 'countersign/stores/redis'
-import { on } from '../harness/cores.ts'
+import { move, on } from '../harness/cores.ts'
 import { atEnd } from '../harness/ending.ts'
 import { folder, type Server, startServer } from '../harness/processes.ts'
 import { absolute } from '../harness/result.ts'
@@ -20,9 +20,11 @@ import { ALLOWLIST, issueAll, keyring, NO_NEAR_CACHE, SESSIONS_OPTIONS } from '.
 
 const PROCESSES = 4
 const revocations = (quick: boolean) => (quick ? 300 : 1_000)
-const SECONDS_EACH = 0.115
+const SECONDS_EACH = 0.15
 /** Between two revocations: asking the processes is load as well, and part of their share. */
-const PAUSE_MS = 100
+const PAUSE_MS = 50
+/** One in so many is asked for over HTTP as well. */
+const HTTP_EVERY = 2
 /** What share of the core all four may use together, and what the load is set to first. */
 const MOST_LOAD = 0.2
 /** Of that, the part of the load; the rest is for asking. */
@@ -34,6 +36,9 @@ export const propagation: Measure = {
   plannedSeconds: ({ quick }) => 15 + 2 * revocations(quick) * SECONDS_EACH,
   async *run(bench, group) {
     const { url: redis } = await bench.redis()
+    // On the core of Redis, who is told first of the revocation would keep Redis from telling the others.
+    move(process.pid, 'server')
+    const count = revocations(bench.quick)
     const file = generateKeyring({ signing: ['HS256'] })
     const prefix = `propagation-${process.pid}`
     const store = redisStore({ url: redis, prefix })
@@ -45,9 +50,9 @@ export const propagation: Measure = {
       ...NO_NEAR_CACHE,
     })
     const forget = atEnd(() => sessions.close())
-    const told = { redis, sessions: 0, tuned: false, variant: 'allowlist-cached', keyring: file, prefix }
+    const told = { redis, sessions: 0, tuned: false, variant: '', keyring: file, prefix }
     const servers = await Promise.all(
-      Array.from({ length: PROCESSES }, () => startServer('sides/countersign.ts', told)),
+      Array.from({ length: PROCESSES }, () => startServer('sides/propagation.ts', told, { part: 'any' })),
     )
     const headers = join(folder, 'propagation-headers')
     const tokens = await issueAll(sessions, SESSIONS)
@@ -64,16 +69,16 @@ export const propagation: Measure = {
     if (share > MOST_LOAD * 1.1)
       throw new Error(`the load was ${(100 * share).toFixed(0)} % of what the processes can do`)
 
-    const asking = (asked: readonly number[]) =>
-      `of it HTTP and this machine: to ask all once more, which they refuse already, takes ${quantile(asked, 0.99).toFixed(1)} ms at p99`
-    const note = `${busy.revoked.length} revocations; ${PROCESSES} processes on one core, which they used to ${(100 * share).toFixed(0)} %; ${asking(busy.asked)}`
-    const idleNote = `${idle.revoked.length} revocations; ${asking(idle.asked)}`
+    const note = `${count} revocations; ${PROCESSES} processes, together ${(100 * share).toFixed(0)} % of a core`
+    const overHttp = `${busy.answered.length} revocations, as before`
     const found: Readonly<Record<string, readonly [number, string]>> = {
-      'propagation-p99-ms': [quantile(busy.revoked, 0.99), note],
-      'propagation-p50-ms': [median(busy.revoked), note],
-      'propagation-p99-ms-idle': [quantile(idle.revoked, 0.99), idleNote],
+      'propagation-p99-ms': [quantile(busy.refused, 0.99), note],
+      'propagation-p99-ms-idle': [quantile(idle.refused, 0.99), `${count} revocations`],
+      'propagation-p50-ms': [median(busy.refused), note],
+      'propagation-http-p99-ms': [quantile(busy.answered, 0.99), overHttp],
+      'propagation-http-p99-ms-again': [quantile(busy.again, 0.99), overHttp],
     }
-    for (const row of group.rows) yield absolute(row, found[row.id]![0], busy.revoked.length, found[row.id]![1])
+    for (const row of group.rows) yield absolute(row, found[row.id]![0], count, found[row.id]![1])
   },
 }
 
@@ -83,52 +88,87 @@ interface Revokes {
   revoke(id: never, o: { reason: 'logout' }): Promise<{ ended: number }>
 }
 
-/** In milliseconds: from each acknowledgement to the last of the first refusals, and what it takes to ask once more. */
-async function revokeMany(bench: Bench, group: Group, sessions: unknown, servers: readonly Server[], how: string) {
+/** In milliseconds, from each acknowledgement, to the last of the processes that refuses. */
+interface Propagation {
+  /** As they see it themselves. */
+  readonly refused: readonly number[]
+  /** Until all have answered so over HTTP, and the same once more. */
+  readonly answered: readonly number[]
+  readonly again: readonly number[]
+}
+
+async function revokeMany(
+  bench: Bench,
+  group: Group,
+  sessions: unknown,
+  servers: readonly Server[],
+  how: string,
+): Promise<Propagation> {
   const { issue, revoke } = sessions as Revokes
   const agent = new Agent({ keepAlive: true })
-  const count = revocations(bench.quick)
-  const revoked: number[] = []
-  const asked: number[] = []
-  while (revoked.length < count) {
-    const issued = await issue({ subject: subjectOf(revoked.length), roles: ROLES, data: DATA })
+  const askAll = (path: string, token: string) =>
+    Promise.all(servers.map(({ url }) => ask(`${url}${path}`, token, agent)))
+  const issued = async (n: number) => {
+    const issued = await issue({ subject: subjectOf(n), roles: ROLES, data: DATA })
     if (!issued.ok) throw new Error('refused')
     // Twice, so that the second answer comes from the near cache.
     for (let use = 0; use < 2; use++) {
-      for (const server of servers) {
-        const status = await ask(server, issued.accessToken, agent)
+      for (const { status } of await askAll('/', issued.accessToken))
         if (status !== 200) throw new Error(`a session was answered with ${status}`)
-      }
     }
-    /** Until the last of them refuses. */
-    const untilRefused = async () => {
-      const startedMs = performance.now()
-      const refused = servers.map(async (server) => {
-        while ((await ask(server, issued.accessToken, agent)) !== 401);
-        return performance.now() - startedMs
-      })
-      return Math.max(...(await Promise.all(refused)))
-    }
-    const { ended } = await revoke(issued.session.sessionId as never, { reason: 'logout' })
+    return issued
+  }
+  const revoked = async ({ session }: { session: { sessionId: string } }) => {
+    const { ended } = await revoke(session.sessionId as never, { reason: 'logout' })
     if (ended !== 1) throw new Error('nothing was revoked')
-    revoked.push(await untilRefused())
-    await sleep(PAUSE_MS / 2)
-    asked.push(await untilRefused())
-    await sleep(PAUSE_MS / 2)
-    if (revoked.length % 20 === 0) {
-      bench.progress.show(group.id, `${revoked.length} of ${count} revocations, ${how}`)
+    return process.hrtime.bigint()
+  }
+  const since = (start: bigint, end = process.hrtime.bigint()) => Number(end - start) / 1e6
+
+  const [refused, answered, again]: number[][] = [[], [], []]
+  for (let n = 0; n < revocations(bench.quick); n++) {
+    const watched = await issued(n)
+    await askAll('/watch', watched.accessToken)
+    await sleep(PAUSE_MS)
+    const start = await revoked(watched)
+    // Asked any sooner, they would have that to do as well.
+    await sleep(PAUSE_MS)
+    const told = await askAll('/watched', watched.accessToken)
+    refused!.push(Math.max(...told.map(({ body }) => since(start, BigInt(body)))))
+
+    if (n % HTTP_EVERY === 0) {
+      const { accessToken, ...rest } = await issued(n)
+      const until401 = async (start: bigint) => {
+        await Promise.all(
+          servers.map(async ({ url }) => {
+            while ((await ask(url, accessToken, agent)).status !== 401);
+          }),
+        )
+        return since(start)
+      }
+      await sleep(PAUSE_MS)
+      answered!.push(await until401(await revoked(rest)))
+      await sleep(PAUSE_MS)
+      again!.push(await until401(process.hrtime.bigint()))
+    }
+    if (n % 20 === 19) {
+      bench.progress.show(group.id, `${n + 1} of ${revocations(bench.quick)} revocations, ${how}`)
       bench.progress.done(20 * SECONDS_EACH)
     }
   }
   agent.destroy()
-  return { revoked, asked }
+  return { refused: refused!, answered: answered!, again: again! }
 }
 
-/** The status of one request. `node:http`, whose answer is there sooner than that of `fetch`. */
-function ask({ url }: Server, token: string, agent: Agent): Promise<number> {
+/** One request. `node:http`, whose answer is there sooner than that of `fetch`. */
+function ask(url: string, token: string, agent: Agent): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
     const request = get(url, { agent, headers: { authorization: `Bearer ${token}` } }, (answer) => {
-      answer.resume().once('end', () => resolve(answer.statusCode!))
+      let body = ''
+      answer.setEncoding('utf8').on('data', (text: string) => {
+        body += text
+      })
+      answer.once('end', () => resolve({ status: answer.statusCode!, body }))
     })
     request.once('error', reject)
   })

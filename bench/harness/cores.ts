@@ -4,12 +4,14 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 
-export type Part = 'server' | 'load' | 'redis'
+export type Part = 'server' | 'load' | 'redis' | 'any'
 
 const count = availableParallelism()
 /** By part; null where the machine cannot keep them apart. */
-export const CORES: Readonly<Record<Part, number>> | null =
-  process.platform !== 'linux' || count < 2 ? null : { server: 1, load: 0, redis: count > 2 ? 2 : 0 }
+export const CORES: Readonly<Record<Part, number | string>> | null =
+  process.platform !== 'linux' || count < 2
+    ? null
+    : { server: 1, load: 0, redis: count > 2 ? 2 : 0, any: `0-${count - 1}` }
 
 /** For the report. */
 export function describeCores(): string {

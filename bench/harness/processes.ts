@@ -48,7 +48,7 @@ export interface ChildOptions {
   readonly runtime?: Runtime
   /** Flags of Node. */
   readonly flags?: readonly string[]
-  readonly part?: 'server' | 'load'
+  readonly part?: 'server' | 'load' | 'any'
 }
 
 /** Runs a file of `bench/` in a process of its own. Its input stays open as long as the bench lives. */
@@ -60,7 +60,8 @@ export async function start(
 ): Promise<Child> {
   const { node, env } = await environment(options.runtime ?? 'this')
   const args = [...(options.flags ?? []), '--import', 'tsx', join(here, file), JSON.stringify(told)]
-  const [program, all] = on(options.part ?? 'server', node, args)
+  const { part = 'server' } = options
+  const [program, all] = on(part, node, args)
   return startChild(file, program, all, { env }, onLine)
 }
 
