@@ -21,7 +21,9 @@ const token = (generation: number, hash: string) => ({ token: { generation, hash
 const LOGIN: Line = ['issue', 0, 10, ok({ sid: SID, subject: 'anna', version: 1, ...token(0, 'a') })]
 const REVOKED: Line = ['revoke', 500, 510, ok({ durability: 'local' })]
 const OUTAGE = { staleMs: 1_000, outages: [{ fromMs: 1_000, untilMs: 9_000 }] }
-const LOSS = { staleMs: 1_000, losses: [{ atMs: 1_000, healedMs: 3_000 }] }
+const LOSS = { staleMs: 1_000, losses: [{ fromMs: 1_000, untilMs: 1_000, healedMs: 3_000 }] }
+/** The one that was replaced goes on acknowledging for a second. */
+const LONG_LOSS = { staleMs: 1_000, losses: [{ fromMs: 1_000, untilMs: 2_000, healedMs: 4_000 }] }
 
 /** A good history, the one thing that makes it bad, and what that is. */
 const BAD: readonly [keyof typeof INVARIANTS, string, readonly Line[], Line, Rules?][] = [
@@ -39,6 +41,13 @@ const BAD: readonly [keyof typeof INVARIANTS, string, readonly Line[], Line, Rul
     'accepted where the revocation is queued',
     [LOGIN, ['revoke', 500, 510, ok({ durability: 'queued' })]],
     ['look', 520, 530, ok()],
+  ],
+  [
+    'I1',
+    'acknowledged by nobody who had been replaced',
+    [LOGIN, ['revoke', 2_001, 2_010, ok({ durability: 'local' })]],
+    ['look', 3_000, 3_002, ok()],
+    LONG_LOSS,
   ],
   ['I1', 'alive after what was lost had to be done again', [LOGIN, REVOKED], ['look', 3_001, 3_002, ok()], LOSS],
   [
@@ -147,6 +156,11 @@ test.each<[string, readonly Line[], Rules?]>([
     [LOGIN, ['revoke', 500, 510, unknown], ['verify', 600, 601, fail('ended')]],
   ],
   ['opened while everything was ended', [['revokeAll', 5, 8, ok()], LOGIN, ['look', 9_000, 9_001, ok()]]],
+  [
+    'acknowledged by one who had been replaced, while another is asked',
+    [LOGIN, ['revoke', 1_500, 1_510, ok({ durability: 'replicated' })], ['look', 1_700, 1_800, ok()]],
+    LONG_LOSS,
+  ],
   ['lost by the store, and not done again yet', [LOGIN, REVOKED, ['look', 2_999, 3_000, ok()]], LOSS],
   ['the same successor again', [LOGIN, ['refresh', 20, 30, ok(token(1, 'b'))], ['refresh', 40, 50, ok(token(1, 'b'))]]],
   [

@@ -21,13 +21,19 @@ export interface Rules {
   readonly lifetime?: { readonly ms: number; readonly errorMs: number }
   /** Spans in which nobody could reach the store at all. */
   readonly outages?: readonly { readonly fromMs: number; readonly untilMs: number }[]
-  /**
-   * Moments at which the store came back without all that it had acknowledged, and when what has to be done again is.
-   * `Infinity` where nothing does that.
-   */
-  readonly losses?: readonly { readonly atMs: number; readonly healedMs: number }[]
+  readonly losses?: readonly Loss[]
   /** Whether writes of this durability outlast the losses. Default: none. */
   readonly outlasts?: (durability: string | undefined) => boolean
+}
+
+/** What the store acknowledged until then may be gone. */
+export interface Loss {
+  /** From here on somebody may see it so. */
+  readonly fromMs: number
+  /** Later than `fromMs` where one that has been replaced went on acknowledging. */
+  readonly untilMs: number
+  /** When what has to be done again is; `Infinity` where nothing does that. */
+  readonly healedMs: number
 }
 
 export interface Violation {
@@ -145,11 +151,11 @@ const LIVE = new Set(['verify', 'refresh', 'update', 'look'])
 function isLost({ invokedMs, answer }: Said<Ok>, seenBy: Call, rules: Rules): boolean {
   if (rules.outlasts?.(answer.durability)) return false
   return (rules.losses ?? []).some(
-    (loss) => invokedMs <= loss.atMs && loss.atMs <= seenBy.endedMs && seenBy.invokedMs < loss.healedMs,
+    ({ fromMs, untilMs, healedMs }) => invokedMs <= untilMs && fromMs <= seenBy.endedMs && seenBy.invokedMs < healedMs,
   )
 }
 const wasLost = ({ invokedMs, answer }: Said<Ok>, rules: Rules): boolean =>
-  !rules.outlasts?.(answer.durability) && (rules.losses ?? []).some(({ atMs }) => invokedMs <= atMs)
+  !rules.outlasts?.(answer.durability) && (rules.losses ?? []).some(({ untilMs }) => invokedMs <= untilMs)
 
 /** I2. */
 function successors({ calls }: Story, violated: Tell): void {
@@ -235,7 +241,7 @@ function denied({ calls, made, endings, subject }: Story, rules: Rules, tell: Te
       violated(`${call.verb} was refused with ${JSON.stringify(reason)}`)
       continue
     }
-    const hasLoss = (rules.losses ?? []).some(({ atMs }) => atMs <= call.endedMs)
+    const hasLoss = (rules.losses ?? []).some(({ fromMs }) => fromMs <= call.endedMs)
     const { lifetime } = rules
     const ended = endings.some((ending) => ending.invokedMs <= call.endedMs && mayHave(ending))
     // A login that nobody was told of is not known to the history.

@@ -5,6 +5,7 @@ import { check, type Rules } from './check.ts'
 import { type Crowd, type Known, Node, numbered, openSessions, renew, wander } from './clients.ts'
 import { History } from './history.ts'
 import { type Moment, NODES, type Place } from './places.ts'
+import type { Watched } from './roles.ts'
 import { type Context, demand } from './scenario.ts'
 import { brokenBy } from './verdict.ts'
 
@@ -71,7 +72,7 @@ async function oneRound(
   const { calmMs = 600, troubleMs = 1_500 } = options
   const nodes = running.map((node) => new Node(node.number, node.sessions, history))
   const outages: { fromMs: number; untilMs: number }[] = []
-  const losses: { atMs: number; healedMs: number }[] = []
+  const losses: Watched[] = []
   let isOver = false
   const all: Known[] = []
   const crowd: Crowd = {
@@ -94,9 +95,9 @@ async function oneRound(
 
   const unwatch = place.replicas?.watch(
     () => history.nowMs,
-    (atMs) => {
+    (loss) => {
       history.note('another primary')
-      losses.push({ atMs, healedMs: Number.POSITIVE_INFINITY })
+      losses.push(loss)
     },
   )
 

@@ -13,7 +13,7 @@ import { command } from '../test-support/redis-command.ts'
 import { startRedisSentinels } from '../test-support/redis-sentinel.ts'
 import { startRedis } from '../test-support/redis-server.ts'
 import { startRespProxy } from '../test-support/resp-proxy.ts'
-import { watchRoles } from './roles.ts'
+import { type Watched, watchRoles } from './roles.ts'
 import type { Context } from './scenario.ts'
 
 /** Something bad, with its end. */
@@ -45,8 +45,8 @@ export interface Place {
 
 /** Where replicas take over, asked or not. */
 export interface Replicas {
-  /** Tells of moments until which what had been acknowledged may be lost, until it is stopped. */
-  watch(nowMs: () => number, lost: (atMs: number) => void): () => Promise<void>
+  /** Tells of each time that what had been acknowledged may be lost, until it is stopped. */
+  watch(nowMs: () => number, lost: (loss: Watched) => void): () => Promise<void>
   /** Resolves when all servers agree again. */
   settle(): Promise<unknown>
 }
@@ -238,10 +238,12 @@ export async function onCluster(
     troubles: isGentle ? gentle : [...gentle, ...rough],
     replicas: {
       watch: (nowMs, lost) =>
-        watchRoles(cluster.urls, nowMs, (fromMs, untilMs) => {
-          if (fromMs <= agreed.untilMs && agreed.fromMs <= untilMs) return
-          for (const atMs of [fromMs, untilMs]) lost(atMs)
-        }),
+        watchRoles(
+          cluster.urls,
+          nowMs,
+          lost,
+          (fromMs, untilMs) => fromMs <= agreed.untilMs && agreed.fromMs <= untilMs,
+        ),
       settle: cluster.settle,
     },
   }
@@ -300,9 +302,7 @@ export async function onSentinels({ cleanUp }: Context): Promise<Place> {
         watchRoles(
           group.nodes.map(({ url }) => url),
           nowMs,
-          (fromMs, untilMs) => {
-            for (const atMs of [fromMs, untilMs]) lost(atMs)
-          },
+          lost,
         ),
       settle: group.settle,
     },

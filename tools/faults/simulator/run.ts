@@ -4,6 +4,7 @@ import { generateKeyring, type Keyring, loadKeyring } from 'countersign'
 import { check, type Rules, type Violation } from '../check.ts'
 import { type Crowd, type Known, Node, numbered, openSessions, renew, wander } from '../clients.ts'
 import { History } from '../history.ts'
+import type { Watched } from '../roles.ts'
 import { Network, type Part, simulatedStore } from './network.ts'
 import { Primary } from './primary.ts'
 import { Machine, World } from './world.ts'
@@ -140,7 +141,7 @@ interface Traits {
 
 /** Does one bad thing at a time, and lets it pass. */
 class Nemesis {
-  readonly losses: { atMs: number; healedMs: number }[] = []
+  readonly losses: Watched[] = []
   readonly #stops: { readonly node: number; readonly fromMs: number; readonly untilMs: number }[] = []
   strikes = 0
   readonly #world: World
@@ -236,7 +237,8 @@ class Nemesis {
         this.#history.note(`a replica takes over that is ${lagMs} ms behind`)
         this.#primary.failOver(lagMs)
         for (const one of this.#networks) one.cut()
-        this.losses.push({ atMs: this.#world.nowMs, healedMs: Number.POSITIVE_INFINITY })
+        const nowMs = this.#world.nowMs
+        this.losses.push({ fromMs: nowMs, untilMs: nowMs, healedMs: Number.POSITIVE_INFINITY })
       })
     }
     random.pick(faults)()

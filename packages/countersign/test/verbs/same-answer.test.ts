@@ -1,6 +1,7 @@
 // Near cache off, on Redis: the store is asked each time, and an answer of the same bytes is not decoded again.
 import { allowlist, createSessions, generateKeyring, type Keyring, loadKeyring, opaque } from 'countersign'
 import { redisStore } from 'countersign/stores/redis'
+import { type TestClock, testClock } from 'countersign/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type RedisServer, startRedis } from '../../../../tools/test-support/redis-server.ts'
@@ -19,19 +20,21 @@ beforeAll(async () => {
 afterAll(() => redis.stop())
 
 describe.each(['opaque', 'allowlist'] as const)('%s', (name) => {
-  const open = () =>
+  const redisAt = () => redisStore({ url: redis.url, prefix: name })
+  const open = (clock?: TestClock) =>
     createSessions({
+      ...(clock && { runtime: clock.runtime }),
       strategy: STRATEGIES[name] as ReturnType<typeof allowlist<true>>,
       keyring,
-      store: redisStore({ url: redis.url, prefix: name }),
+      store: clock ? clock.on(redisAt()) : redisAt(),
       timeouts: { absolute: '1d', idle: '1h' },
       data: z.object({ n: z.number() }),
       nearCache: false,
     })
 
   /** Checked so often that what follows is answered from what was kept. */
-  async function known() {
-    const [here, elsewhere] = [open(), open()]
+  async function known(clock?: TestClock) {
+    const [here, elsewhere] = [open(clock), open()]
     const issued = await here.issue({ subject: `user:${++people}`, roles: ['admin'], data: { n: 1 } })
     if (!issued.ok) throw new Error(issued.reason)
     const verify = () => here.verify(issued.accessToken)
@@ -84,6 +87,18 @@ describe.each(['opaque', 'allowlist'] as const)('%s', (name) => {
     const { verify, elsewhere, close } = await known()
     await elsewhere.revokeEveryone({ reason: 'compromise' })
     await expect.poll(async () => (await verify()).ok, { timeout: 5_000 }).toBe(false)
+    await close()
+  })
+
+  test.each([
+    ['1h', 'expired_idle'],
+    ['1d', 'expired_absolute'],
+  ] as const)('is refused after %s, though its record is the same', async (after, reason) => {
+    const clock = testClock()
+    const { verify, close } = await known(clock)
+    clock.advance(after)
+    // The record is still there: for the clock of Redis no time has passed. A signed token knows its own end.
+    expect(await verify()).toMatchObject({ ok: false, reason: name === 'opaque' ? reason : 'expired' })
     await close()
   })
 
