@@ -20,7 +20,7 @@ export interface LoadOptions {
   readonly calmMs?: number
   readonly troubleMs?: number
   /** After each round. */
-  onRound?(history: History): void
+  onRound?(history: History, nodes: readonly Node[]): void
 }
 
 const CLIENTS = 9
@@ -39,10 +39,19 @@ export async function loadOn(place: Place, context: Context, options: LoadOption
   context.cleanUp(() => Promise.allSettled(nodes.map((node) => node.sessions.close())))
   await Promise.all(nodes.map((node) => node.sessions.ready()))
 
+  /** Of this round. The watch outlives a round and must not hold on to its history. */
+  let losses: Watched[] = []
+  const watching = place.replicas?.watch(
+    () => performance.now(),
+    (loss) => losses.push(loss),
+  )
+  if (watching) context.cleanUp(watching)
+
   const isEnough = () => total.calls >= options.calls && passedMs() >= (options.forMs ?? 0)
   while (!isEnough() && (total.rounds === 0 || passedMs() < options.atMostMs)) {
     const history = new History(() => performance.now())
-    const round = await oneRound(place, context, options, history, nodes, total.rounds)
+    losses = losses.filter(({ untilMs }) => untilMs === Number.POSITIVE_INFINITY)
+    const round = await oneRound(place, context, options, history, nodes, total.rounds, losses)
     total.calls += history.calls.length
     total.copies += history.calls.filter(({ answer }) => answer.is === 'ok' && answer.isCopy).length
     total.unknown += history.calls.filter(({ answer }) => answer.is === 'info' && answer.isOpen).length
@@ -50,7 +59,7 @@ export async function loadOn(place: Place, context: Context, options: LoadOption
     total.rounds++
     const violations = check(history.calls, round.rules)
     if (violations.length > 0) throw brokenBy(history, violations)
-    options.onRound?.(history)
+    options.onRound?.(history, nodes)
   }
   const { calls, copies, unknown, troubles } = total
   return `${calls} calls, ${copies} from copies, ${unknown} with an unknown outcome, ${troubles} troubles`
@@ -67,12 +76,12 @@ async function oneRound(
   history: History,
   running: readonly Node[],
   round: number,
+  losses: readonly Watched[],
 ): Promise<{ rules: Rules; troubles: number }> {
   const { random } = context
   const { calmMs = 600, troubleMs = 1_500 } = options
   const nodes = running.map((node) => new Node(node.number, node.sessions, history))
   const outages: { fromMs: number; untilMs: number }[] = []
-  const losses: Watched[] = []
   let isOver = false
   const all: Known[] = []
   const crowd: Crowd = {
@@ -92,16 +101,6 @@ async function oneRound(
   over.catch(() => {
     isOver = true
   })
-
-  const unwatch = place.replicas?.watch(
-    () => history.nowMs,
-    (loss) => {
-      history.note('another primary')
-      losses.push(loss)
-    },
-  )
-
-  context.cleanUp(() => unwatch?.())
 
   let troubles = 0
   const untilMs = history.nowMs + ROUND_MS
@@ -131,11 +130,13 @@ async function oneRound(
   isOver = true
   await over
   await place.replicas?.settle()
-  for (const loss of losses) loss.healedMs = history.nowMs + REAPPLIED_WITHIN_MS
+  for (const loss of losses) {
+    loss.healedMs = history.nowMs + REAPPLIED_WITHIN_MS
+    history.notes.push({ atMs: loss.fromMs, what: 'another primary, from here on' })
+  }
   await recovered(nodes)
   await sleep(losses.length > 0 ? REAPPLIED_WITHIN_MS + place.staleMs : place.staleMs)
   for (const one of all) await lookUntilAnswered(nodes[0]!, one)
-  await unwatch?.()
   return { rules: { staleMs: place.staleMs, outages, losses }, troubles }
 }
 
