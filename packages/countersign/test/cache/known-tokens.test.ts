@@ -22,7 +22,7 @@ function add(tokens: KnownTokens<number, undefined>, n: number, untilMs = 2e12) 
 }
 const answer = (bytes: number) => {
   const standing = { id: idOf('AAAAAAAAAAAA'), session, bornMs: 0, overMs: 2e12, dueMs: 2e12, use: undefined, bytes: 0 }
-  return { last: {}, found: { is: 'unknown' }, standing, bytes } as const
+  return { of: { is: 'unknown' }, standing, bytes } as const
 }
 function attach(tokens: KnownTokens<number, undefined>, n: number, id: SessionId, bytes = 100, over = line) {
   const known = tokens.find(tokenOf(n))!

@@ -91,7 +91,7 @@ describe.each(['opaque', 'allowlist'] as const)('%s', (name) => {
   })
 
   test.each([
-    ['1h', 'expired_idle'],
+    ['2h', 'expired_idle'],
     ['1d', 'expired_absolute'],
   ] as const)('is refused after %s, though its record is the same', async (after, reason) => {
     const clock = testClock()
