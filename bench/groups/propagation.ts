@@ -36,8 +36,6 @@ export const propagation: Measure = {
   plannedSeconds: ({ quick }) => 15 + 2 * revocations(quick) * SECONDS_EACH,
   async *run(bench, group) {
     const { url: redis } = await bench.redis()
-    // On the core of Redis, who is told first of the revocation would keep Redis from telling the others.
-    move(process.pid, 'server')
     const count = revocations(bench.quick)
     const file = generateKeyring({ signing: ['HS256'] })
     const prefix = `propagation-${process.pid}`
@@ -58,9 +56,18 @@ export const propagation: Measure = {
     const tokens = await issueAll(sessions, SESSIONS)
     writeFileSync(headers, tokens.map((token) => `authorization: Bearer ${token}\n`).join(''), { mode: 0o600 })
 
-    const idle = await revokeMany(bench, group, sessions, servers, 'idle')
+    // On the core of Redis, who is told first of the revocation would keep Redis from telling the others.
+    const apart = async (how: string) => {
+      move(process.pid, 'server')
+      try {
+        return await revokeMany(bench, group, sessions, servers, how)
+      } finally {
+        move(process.pid, 'load')
+      }
+    }
+    const idle = await apart('idle')
     const load = await startLoad(servers, headers)
-    const busy = await revokeMany(bench, group, sessions, servers, 'under load')
+    const busy = await apart('under load')
     const share = load.share()
     load.stop()
     await Promise.all(servers.map((server) => server.stop()))

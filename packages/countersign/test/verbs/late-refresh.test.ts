@@ -81,21 +81,14 @@ describe('held for longer than the grace', () => {
     expect(pause.rotations).toBe(0)
   })
 
-  test('within the grace it goes on', async () => {
-    const { slow, pause, token } = await twoProcesses()
+  test.each([
+    ['3s', '3s', 'within the grace'],
+    ['0.001s', '1s', 'for a grace that is shorter than a first connection may take'],
+  ] as const)('with a grace of %s it goes on after %s: %s', async (grace, held, _why) => {
+    const { slow, pause, token } = await twoProcesses(allowlist({ ...JWT, grace }))
     pause.held = async () => {
       pause.held = undefined
-      clock.advance('3s')
-    }
-    expect((await slow.refresh(token)).ok).toBe(true)
-    expect(pause.rotations).toBe(1)
-  })
-
-  test('a grace of less than a second holds nobody back who only waited for a connection', async () => {
-    const { slow, pause, token } = await twoProcesses(allowlist({ ...JWT, grace: '0.001s' }))
-    pause.held = async () => {
-      pause.held = undefined
-      clock.advance('1s')
+      clock.advance(held)
     }
     expect((await slow.refresh(token)).ok).toBe(true)
     expect(pause.rotations).toBe(1)
