@@ -5,6 +5,8 @@ import type { Found, LastRead, Line } from '../stores/contract.ts'
 
 /** From this age on a copy is read again: the bound for what no store tells of, such as `SWAPDB`. */
 export const MAX_COPY_AGE_MS = 30_000
+/** At most so much earlier: what a process read all at once after its start would else be read all at once ever after. */
+export const COPY_AGE_SPREAD_MS = MAX_COPY_AGE_MS / 4
 
 /** What the store made of a token. Nothing in it depends on the call that asked. */
 export interface Standing<U> {
@@ -30,14 +32,15 @@ export class Copy<V, U> {
   /** The answer for whoever demands nothing more: made once, so that a hit allocates nothing. */
   readonly accepted: { readonly ok: true; readonly session: Principal }
   readonly bornMs: number
+  /** The session or the token is over from here on. */
   readonly overMs: number
   readonly dueMs: number
   readonly use: U | undefined
   readonly bytes: number
   readonly line: Line
-  /** When the store was asked. */
-  readonly askedMonotonicMs: number
-  readonly askedWallMs: number
+  /** Until then it is young enough. */
+  readonly youngMonotonicMs: number
+  readonly youngWallMs: number
   /** Neighbours in the list of the tag. */
   previous: Copy<V, U> | undefined
   next: Copy<V, U> | undefined
@@ -47,14 +50,20 @@ export class Copy<V, U> {
     this.id = standing.id
     this.accepted = Object.freeze({ ok: true, session: standing.session })
     this.bornMs = standing.bornMs
-    this.overMs = standing.overMs
+    this.overMs = Math.min(standing.overMs, known.untilMs)
     this.dueMs = standing.dueMs
     this.use = standing.use
     this.bytes = standing.bytes
     this.line = line
-    this.askedMonotonicMs = asked.monotonicMs
-    this.askedWallMs = asked.wallMs
+    const youngForMs = MAX_COPY_AGE_MS - COPY_AGE_SPREAD_MS * fractionOf(standing.id)
+    this.youngMonotonicMs = asked.monotonicMs + youngForMs
+    this.youngWallMs = asked.wallMs + youngForMs
   }
+}
+
+/** 0 to 1, by characters of an id that are random. The last one is no whole one. */
+function fractionOf(id: string): number {
+  return ((id.charCodeAt(id.length - 2) * 64 + id.charCodeAt(id.length - 3)) % 1_000) / 1_000
 }
 
 /**
@@ -102,11 +111,13 @@ export class KnownToken<V, U> implements Genuine<V> {
 }
 
 /**
- * Characters of the end of a token by which it is found: part of its MAC or signature, at least 128 bits. Hashing 400
- * characters of a string that was made from bytes takes three quarters of a look-up, and these are as good as all of
- * them: `bench/near` shows a hit at two thirds of a bare look-up by the whole token. The whole token is compared after.
+ * Characters of the end of a token by which it is found: part of its MAC or signature. Hashing 400 characters of a string
+ * that was made from bytes takes three quarters of a look-up, and these are as good as all of them: `bench/near` shows a
+ * hit at two thirds of a bare look-up by the whole token. The whole token is compared after, so should two genuine ones
+ * ever agree in these 70 bits, they take turns. No more than 12, because V8 makes a string of them that stands for itself:
+ * a longer one refers to the token, and two that refer to others are not compared by the quick way (320 ns, not 230).
  */
-const TAIL = 32
+const TAIL = 12
 /** Heap of an entry without the characters of the token and without its proof: `bench/near/heap.ts`. */
 const ENTRY_BYTES = 250
 

@@ -134,7 +134,7 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
     if (!(monotonicMs - line.fencedMonotonicMs <= maxStaleMs && wallMs - line.fencedWallMs <= maxStaleMs))
       return undefined
     // 2. The age, for what no store tells of.
-    if (!(monotonicMs - copy.askedMonotonicMs <= MAX_COPY_AGE_MS && wallMs - copy.askedWallMs <= MAX_COPY_AGE_MS)) {
+    if (!(monotonicMs <= copy.youngMonotonicMs && wallMs <= copy.youngWallMs)) {
       this.#tokens.detach(known)
       this.#drops.aged++
       return undefined
@@ -143,7 +143,7 @@ export class NearCache<V, U> implements FeedListener, OwnWrites {
     const floor = this.#floorAt(monotonicMs, wallMs)
     if (floor === undefined || copy.bornMs <= floor.notBeforeMs) return undefined
     // 4. The times of token and session. Which refusal it is, the slow path says.
-    if (nowMs < known.sinceMs || nowMs >= known.untilMs || nowMs >= copy.overMs) return undefined
+    if (nowMs < known.sinceMs || nowMs >= copy.overMs) return undefined
     if (!known.wasUsed) known.wasUsed = true
     this.#hits++
     return copy

@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { MAX_COPY_AGE_MS } from '../../src/cache/known-tokens.ts'
+import { COPY_AGE_SPREAD_MS, MAX_COPY_AGE_MS } from '../../src/cache/known-tokens.ts'
+import type { SessionId } from '../../src/session/ids.ts'
 import type { Line } from '../../src/stores/contract.ts'
 import { ended, idOf, liveOf, nearKit, turn } from './kit.ts'
 
@@ -55,24 +57,41 @@ describe('a hit is checked again each time', () => {
     expect(kit.isHit(TOKEN)).toBe(true)
   })
 
-  test.each(['wall', 'monotonic'] as const)(
-    'never older than 30 s by the %s clock, whatever the fences say',
-    async (which) => {
-      await kit.kept(TOKEN, idOf())
-      kit.clock[which] += MAX_COPY_AGE_MS
+  describe.each(['wall', 'monotonic'] as const)('of age, by the %s clock, whatever the fences say', (which) => {
+    const isHitAt = (token: string, ageMs: number) => {
+      const before = kit.clock[which]
+      kit.clock[which] += ageMs
       kit.fence()
-      expect(kit.isHit(TOKEN)).toBe(true)
-      kit.clock[which] += 1
-      kit.fence()
-      expect(kit.isHit(TOKEN)).toBe(false)
-      expect(kit.near.health().drops.aged).toBe(1)
-    },
-  )
+      const isHit = kit.isHit(token)
+      kit.clock[which] = before
+      return isHit
+    }
 
-  test('a token that differs only before its last 32 characters is another token', async () => {
+    test('never older than 30 s', async () => {
+      await kit.kept(TOKEN, idOf())
+      expect(isHitAt(TOKEN, MAX_COPY_AGE_MS - COPY_AGE_SPREAD_MS)).toBe(true)
+      expect(isHitAt(TOKEN, MAX_COPY_AGE_MS + 1)).toBe(false)
+      expect(kit.near.health().drops.aged).toBe(1)
+    })
+
+    test('what was read all at once is not too old all at once', async () => {
+      const tokens = Array.from({ length: 200 }, (_, n) => `${n}`.padStart(64, '0'))
+      for (const token of tokens)
+        await kit.kept(token, `AAAAAAAAAAAA${randomBytes(16).toString('base64url')}` as SessionId)
+      const sizes: number[] = []
+      for (let ageMs = MAX_COPY_AGE_MS - COPY_AGE_SPREAD_MS; ageMs <= MAX_COPY_AGE_MS; ageMs += COPY_AGE_SPREAD_MS / 10)
+        sizes.push(tokens.filter((token) => isHitAt(token, ageMs)).length)
+      const ended = sizes.slice(1).map((size, at) => sizes[at]! - size)
+      expect(sizes[0]).toBe(tokens.length)
+      // A tenth of them in each tenth, if they were spread evenly.
+      expect(Math.max(...ended)).toBeLessThan(tokens.length / 4)
+    })
+  })
+
+  test('a token that differs only before its last 12 characters is another token', async () => {
     await kit.kept(TOKEN, idOf())
     expect(kit.isHit(`y${TOKEN.slice(1)}`)).toBe(false)
-    expect(kit.isHit(TOKEN.slice(-32))).toBe(false)
+    expect(kit.isHit(TOKEN.slice(-12))).toBe(false)
     expect(kit.isHit(TOKEN)).toBe(true)
   })
 

@@ -1,5 +1,6 @@
 // The stored form of sessions and tombstones: everything comes back as it was, everything else is refused.
 import { readFileSync } from 'node:fs'
+import { serialize } from 'node:v8'
 import { samples } from 'countersign/conformance'
 import type { SessionRecord } from 'countersign/stores/contract'
 import fc from 'fast-check'
@@ -79,6 +80,16 @@ describe('record', () => {
       }),
       { numRuns: 500 },
     )
+  })
+
+  it('ASCII text comes back with a byte for each character, also behind a long one', () => {
+    const data = JSON.stringify({ text: 'x'.repeat(180) })
+    const kept = decodeKept(ID, encodeRecord({ ...recordOf(subjectRef()), id: ID, data } as SessionRecord))
+    if (kept.is !== 'live') throw new Error('not live')
+    // V8 writes strings as it keeps them: `"` for one byte a character, `c` for two. Two cost memory, and every answer in
+    // which such a subject stands is then converted when it is sent.
+    const kinds = [kept.record.subject, kept.record.data].map((text) => String.fromCharCode(serialize(text)[2]!))
+    expect(kinds).toEqual(['"', '"'])
   })
 
   it('is refused as corrupt when it is cut or when something follows, and never ends the process', () => {

@@ -29,9 +29,6 @@ export class Cursor {
   readonly #bytes: Buffer
   readonly #what: string
   #at = 0
-  /** The bytes from `#tailAt` on as text; used only when each of them is one character. */
-  #tail = ''
-  #tailAt = -1
 
   constructor(bytes: Buffer, what: string) {
     this.#bytes = bytes
@@ -59,14 +56,6 @@ export class Cursor {
   text(size: number): string {
     const at = this.#move(size)
     if (size === 0) return ''
-    if (this.#tailAt < 0) {
-      this.#tailAt = at
-      this.#tail = this.#bytes.toString('utf8', at)
-    }
-    // No character takes less than a byte, so equal lengths mean that they match one by one.
-    if (this.#tail.length === this.#bytes.length - this.#tailAt) {
-      return this.#tail.substring(at - this.#tailAt, at - this.#tailAt + size)
-    }
     return this.#bytes.toString('utf8', at, at + size)
   }
   segment(): string {
