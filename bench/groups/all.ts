@@ -11,10 +11,11 @@ import { verifyHit } from './verify-hit.ts'
 /** How each group of `rows.ts` is measured, by its id. */
 export const MEASURES: Readonly<Record<string, Measure>> = {
   'verify-hit': verifyHit,
-  'http-hit': http('this'),
-  'http-direct': http('this'),
-  'http-middleware': http('24'),
-  'express-hit': http('24'),
+  'http-hit': http('this', 2),
+  'http-direct': http('this', 2),
+  'http-better-auth': http('this', 5),
+  'http-middleware': http('24', 5),
+  'express-hit': http('24', 2),
   commands,
   propagation,
   bytes,

@@ -6,24 +6,24 @@ import { startProxy } from '../../tools/test-support/proxies.ts'
 import { runCommand, startServer as startService } from '../../tools/test-support/server-process.ts'
 import { move, on } from '../harness/cores.ts'
 import { atEnd } from '../harness/ending.ts'
-import { load } from '../harness/load.ts'
+import { loadInTurns } from '../harness/load.ts'
 import { folder, startServer } from '../harness/processes.ts'
 import { compare, type Measured } from '../harness/result.ts'
-import { type Bench, interleave, type Measure } from '../harness/rounds.ts'
+import type { Bench, Measure } from '../harness/rounds.ts'
 import type { Group } from '../rows.ts'
 
 const SESSIONS = 20
 const PASSWORD = 'violet harbour teapot 91'
 const STARTING_SECONDS = 8
 const WARM_UP_SECONDS = 3
-const BETWEEN_SECONDS = 0.1
+const BETWEEN_SECONDS = 0.3
 
 const SIDES = ['asked', 'unasked'] as const
 type SideName = (typeof SIDES)[number]
 
 export const forwardAuth: Measure = {
   plannedSeconds: ({ rounds, seconds }) =>
-    STARTING_SECONDS + SIDES.length * (WARM_UP_SECONDS + rounds * (seconds + BETWEEN_SECONDS)),
+    STARTING_SECONDS + SIDES.length * (WARM_UP_SECONDS + rounds * seconds) + rounds * BETWEEN_SECONDS,
   run,
 }
 
@@ -63,15 +63,20 @@ async function* run(bench: Bench, group: Group): AsyncGenerator<Measured> {
       )
     }
     await check(urls, headers)
-    const measure = async (side: SideName, round: number, seconds = bench.seconds) => {
-      const server = { url: urls[side], headers, cpuSeconds: () => 0, stop: async () => undefined }
-      return (await load(server, seconds, round + 1)).requestsPerSecond
-    }
-    for (const side of SIDES) await measure(side, -1, WARM_UP_SECONDS)
+    const both = SIDES.map((side) => ({ url: urls[side], headers, cpuSeconds: () => 0 }))
+    await loadInTurns(both, WARM_UP_SECONDS, 0)
     bench.progress.done(STARTING_SECONDS + SIDES.length * WARM_UP_SECONDS)
-    const values = await interleave(bench, group, SIDES, measure, bench.seconds + BETWEEN_SECONDS)
+    const asked: number[] = []
+    const unasked: number[] = []
+    for (let round = 0; round < bench.rounds; round++) {
+      bench.progress.show(group.id, `round ${round + 1} of ${bench.rounds}`)
+      const [a, b] = await loadInTurns(both, bench.seconds, round + 1)
+      asked.push(a!.requestsPerSecond)
+      unasked.push(b!.requestsPerSecond)
+      bench.progress.done(SIDES.length * bench.seconds + BETWEEN_SECONDS)
+    }
     const notes = `nginx with one worker, the service on SQLite with ${SESSIONS} sessions and the upstream on Node all share one core`
-    for (const row of group.rows) yield compare(row, values.asked, values.unasked, notes)
+    for (const row of group.rows) yield compare(row, asked, unasked, notes)
   } finally {
     for (const stop of stops) await stop()
   }

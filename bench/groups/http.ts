@@ -1,11 +1,11 @@
-// The groups in which servers answer requests over HTTP: each side is a process of its own, all of a group run at the
-// same time, and one after the other gets all the load. After some rounds all are started anew: what the compiler of V8
-// made of a program, and where it lies in memory, differs by a tenth from one start to the next.
+// The groups in which servers answer requests over HTTP: each side is a process of its own, and the two of a row get the
+// load in turns of a tenth of a second. After some rounds, or one, all are started anew: what the compiler of V8 made of a
+// program, and where it lies in memory, differs by a tenth from one start to the next.
 import { readFileSync } from 'node:fs'
-import { type Load, load } from '../harness/load.ts'
+import { type Load, loadInTurns } from '../harness/load.ts'
 import { type Runtime, type Server, startServer, versionOf } from '../harness/processes.ts'
 import { compare, type Measured } from '../harness/result.ts'
-import { type Bench, interleave, type Measure, type Part } from '../harness/rounds.ts'
+import type { Bench, Measure } from '../harness/rounds.ts'
 import { median } from '../harness/stats.ts'
 import type { Group, Row } from '../rows.ts'
 import { SESSIONS, subjectOf } from '../sides/content.ts'
@@ -17,14 +17,21 @@ interface Side {
   /** Answers everybody alike: there is nothing of its sessions to be checked. */
   readonly asksNobody?: true
 }
+/** Another path of a side: what the start of a process makes of its speed is the same for both. */
+interface Route {
+  readonly of: string
+  readonly path: string
+}
 const ours = (variant: string): Side => ({ file: 'sides/countersign.ts', variant })
 const rival = (name: string, more: Partial<Side> = {}): Side => ({ file: `rivals/${name}.ts`, ...more })
 
 const SIDES = {
   'allowlist-cached': ours('allowlist-cached'),
   'allowlist-cached-adapter': ours('allowlist-cached-adapter'),
+  'allowlist-cached-own': { of: 'allowlist-cached-adapter', path: '/own' },
   opaque: ours('opaque'),
   'opaque-adapter': ours('opaque-adapter'),
+  'opaque-own': { of: 'opaque-adapter', path: '/own' },
   allowlist: ours('allowlist'),
   'opaque-cookie': ours('opaque-cookie'),
   express: { file: 'sides/express.ts' },
@@ -45,7 +52,7 @@ const SIDES = {
   'iron-session': rival('iron-session'),
   'express-bare': rival('express-bare', { asksNobody: true }),
   'express-map': rival('express-map'),
-} as const satisfies Record<string, Side>
+} as const satisfies Record<string, Side | Route>
 type SideName = keyof typeof SIDES
 
 /** Row → our side. */
@@ -67,8 +74,8 @@ const OURS: Readonly<Record<string, SideName>> = {
 
 /** Row → the other side, where the id does not end with its name. */
 const RIVALS: Readonly<Record<string, SideName>> = {
-  'http-hit/adapter': 'allowlist-cached',
-  'http-direct/adapter': 'opaque',
+  'http-hit/adapter': 'allowlist-cached-own',
+  'http-direct/adapter': 'opaque-own',
   'express-hit/bare': 'express-bare',
   'express-hit/map': 'express-map',
   'express-hit/connect-redis': 'express-session',
@@ -76,70 +83,95 @@ const RIVALS: Readonly<Record<string, SideName>> = {
 
 const oursOf = ({ id }: Row): SideName => OURS[id] ?? 'opaque-cookie'
 const rivalOf = ({ id }: Row): SideName => RIVALS[id] ?? (id.split('/')[1] as SideName)
-const sidesOf = (rows: readonly Row[]): SideName[] => [...new Set(rows.flatMap((row) => [oursOf(row), rivalOf(row)]))]
+const sideOf = (name: SideName): Side | Route => SIDES[name]
+/** All that are processes. */
+const sidesOf = (rows: readonly Row[]): SideName[] =>
+  [...new Set(rows.flatMap((row) => [oursOf(row), rivalOf(row)]))].filter((name) => !('of' in sideOf(name)))
+const areOneProcess = (row: Row) => 'of' in sideOf(rivalOf(row))
+/** Loads in each round. Two paths of one process differ by so little that it takes more of them to see it. */
+const loadsOf = (row: Row): number => (areOneProcess(row) ? 3 : 1)
 
 const STARTING_SECONDS = 3
-const WARM_UP_SECONDS = 5
-const BETWEEN_SECONDS = 0.1
-/** Rounds of one start. */
-const ROUNDS_TOGETHER = 5
+const WARM_UP_SECONDS = 4
+const BETWEEN_SECONDS = 0.3
 
-export const http = (runtime: Runtime): Measure => ({
-  plannedSeconds: ({ rounds, seconds }, rows) =>
-    sidesOf(rows).length *
-    (Math.ceil(rounds / ROUNDS_TOGETHER) * (STARTING_SECONDS + WARM_UP_SECONDS) + rounds * (seconds + BETWEEN_SECONDS)),
-  run: (bench, group) => run(bench, group, runtime),
+/** @param roundsOfAStart - Rounds until all are started anew: one, where the luck of a start could decide about a bar. */
+export const http = (runtime: Runtime, roundsOfAStart: number): Measure => ({
+  plannedSeconds: ({ rounds, seconds, quick }, rows) =>
+    startsOf(rounds, quick ? rounds : roundsOfAStart) * sidesOf(rows).length * (STARTING_SECONDS + WARM_UP_SECONDS) +
+    rounds * rows.reduce((sum, row) => sum + loadsOf(row), 0) * (2 * seconds + BETWEEN_SECONDS),
+  run: (bench, group) => run(bench, group, runtime, bench.quick ? bench.rounds : roundsOfAStart),
 })
 
-async function* run(bench: Bench, group: Group, runtime: Runtime): AsyncGenerator<Measured> {
-  const names = sidesOf(group.rows)
-  const loads = new Map<SideName, Load[]>(names.map((name) => [name, []]))
-  for (let before = 0; before < bench.rounds; before += ROUNDS_TOGETHER) {
-    const rounds = Math.min(ROUNDS_TOGETHER, bench.rounds - before)
-    for (const [name, more] of await runTogether(bench, group, runtime, names, { before, rounds }))
-      loads.get(name)!.push(...more)
-  }
-  const perSecondOf = (name: SideName) => loads.get(name)!.map(({ requestsPerSecond }) => requestsPerSecond)
-  const used = (name: SideName) => {
-    const of = (what: (load: Load) => number) => median(loads.get(name)!.map(what))
-    return `${of((load) => load.cpuMicroseconds).toFixed(1)} µs of processor time for a request (core used to ${Math.round(100 * of((load) => load.serverShare))} %)`
-  }
-  for (const row of group.rows) {
-    const [a, b] = [oursOf(row), rivalOf(row)]
-    const notes = `Node ${versionOf(runtime)}; ours ${used(a)}, rival ${used(b)}`
-    yield compare(row, perSecondOf(a), perSecondOf(b), notes)
+const startsOf = (rounds: number, roundsOfAStart: number) => Math.ceil(rounds / roundsOfAStart)
+
+/** What one row was told in each round. */
+interface Told {
+  readonly ours: Load[]
+  readonly rival: Load[]
+}
+
+async function* run(bench: Bench, group: Group, runtime: Runtime, roundsOfAStart: number): AsyncGenerator<Measured> {
+  const told = new Map<Row, Told>(group.rows.map((row) => [row, { ours: [], rival: [] }]))
+  for (let round = 0; round < bench.rounds; round += roundsOfAStart)
+    await runStart(bench, group, runtime, { from: round, to: Math.min(round + roundsOfAStart, bench.rounds) }, told)
+  for (const [row, { ours, rival }] of told) {
+    const perSecond = (loads: readonly Load[]) => loads.map(({ requestsPerSecond }) => requestsPerSecond)
+    const starts = startsOf(bench.rounds, roundsOfAStart)
+    const sides = areOneProcess(row)
+      ? 'both sides in one process, at two paths'
+      : `ours ${used(ours)}, rival ${used(rival)}`
+    const notes = `Node ${versionOf(runtime)}, started ${starts} times; ${sides}`
+    yield compare(row, perSecond(ours), perSecond(rival), notes)
   }
 }
 
-/** Starts all sides, has some rounds of them, and ends them. */
-async function runTogether(
+function used(loads: readonly Load[]): string {
+  const of = (what: (load: Load) => number) => median(loads.map(what))
+  return `${of((load) => load.cpuMicroseconds).toFixed(1)} µs of processor time for a request (core used to ${Math.round(100 * of((load) => load.serverShare))} %)`
+}
+
+/** Starts all sides, has some rounds of all rows, and ends them. */
+async function runStart(
   bench: Bench,
   group: Group,
   runtime: Runtime,
-  names: readonly SideName[],
-  part: Part,
-): Promise<Map<SideName, Load[]>> {
+  { from, to }: { readonly from: number; readonly to: number },
+  told: ReadonlyMap<Row, Told>,
+): Promise<void> {
   const { url: redis } = await bench.redis()
   const servers = new Map<SideName, Server>()
-  const loads = new Map<SideName, Load[]>(names.map((name) => [name, []]))
   try {
-    for (const name of names) {
-      bench.progress.show(group.id, `starting ${name}`)
-      const { file, variant = '', tuned = false }: Side = SIDES[name]
+    for (const name of sidesOf(group.rows)) {
+      bench.progress.show(group.id, `round ${from + 1} of ${bench.rounds}, starting ${name}`)
+      const { file, variant = '', tuned = false, asksNobody } = sideOf(name) as Side
       const server = await startServer(file, { redis, sessions: SESSIONS, tuned, variant }, { runtime })
       servers.set(name, server)
-      if (!(SIDES[name] as Side).asksNobody) await check(name, server)
-      // Warms up: of the first load, the requests take up to twice the time that all later ones take.
-      await load(server, WARM_UP_SECONDS, 0)
-      bench.progress.done(STARTING_SECONDS + WARM_UP_SECONDS)
+      if (!asksNobody) await check(name, server)
+      bench.progress.done(STARTING_SECONDS)
     }
-    const measure = async (name: SideName, round: number) => {
-      const told: Load = await load(servers.get(name)!, bench.seconds, round + 1)
-      loads.get(name)!.push(told)
-      return told.requestsPerSecond
+    const targetOf = (name: SideName): Server => {
+      const side = sideOf(name)
+      if (!('of' in side)) return servers.get(name)!
+      const server = servers.get(side.of as SideName)!
+      return { ...server, url: `${server.url}${side.path}` }
     }
-    await interleave(bench, group, names, measure, bench.seconds + BETWEEN_SECONDS, part)
-    return loads
+    const targets = [...new Set(group.rows.flatMap((row) => [oursOf(row), rivalOf(row)]))].map(targetOf)
+    // Of the first load, the requests take up to twice the time that all later ones take.
+    await loadInTurns(targets, WARM_UP_SECONDS, 0)
+    bench.progress.done(WARM_UP_SECONDS * servers.size)
+    for (let round = from; round < to; round++) {
+      for (const [row, { ours, rival }] of told) {
+        bench.progress.show(group.id, `round ${round + 1} of ${bench.rounds}, ${row.id}`)
+        for (let one = 0; one < loadsOf(row); one++) {
+          const both = [targetOf(oursOf(row)), targetOf(rivalOf(row))]
+          const [a, b] = await loadInTurns(both, bench.seconds, round * loadsOf(row) + one + 1)
+          ours.push(a!)
+          rival.push(b!)
+          bench.progress.done(2 * bench.seconds + BETWEEN_SECONDS)
+        }
+      }
+    }
   } finally {
     await Promise.all([...servers.values()].map((server) => server.stop()))
   }

@@ -1,6 +1,8 @@
-// One wrk run. wrk, because a load generator in JavaScript needs more processor time than the servers it drives: on one
-// core, wrk with this script sends five times what Fastify answers.
-import { spawn } from 'node:child_process'
+// Load on servers that are compared: all at once, in short turns. wrk, because a load generator in JavaScript needs more
+// processor time than the servers it drives: on one core, wrk with this script sends five times what Fastify answers.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { on } from './cores.ts'
 import { atEnd } from './ending.ts'
@@ -9,55 +11,134 @@ import type { Server } from './processes.ts'
 const SCRIPT = fileURLToPath(new URL('tokens.lua', import.meta.url))
 /** Kept open. Enough that the server always has the next request at hand; more only waits in line. */
 export const CONNECTIONS = 64
+/** So short that what slows the machine slows all alike, and that long that 64 requests on their way are little. */
+const TURN_MS = 100
+/** wrk looks ten times a second whether it is to end. One that is paused longer looks as soon as it goes on. */
+const LOOKS_EVERY_MS = 100
 
 export interface Load {
   readonly requestsPerSecond: number
-  readonly p50Ms: number
-  readonly p99Ms: number
-  /** Part of its core that the server used. Far below 1, something else was the limit. */
+  /** Part of its core that the server used in its turns. Far below 1, something else was the limit. */
   readonly serverShare: number
   /** Processor time of the server for a request, in microseconds. What other work on the machine changes least. */
   readonly cpuMicroseconds: number
 }
 
+/** What of a server the load has to know. */
+export type Target = Pick<Server, 'url' | 'headers' | 'cpuSeconds'>
+
 /**
- * Sends requests with the headers of the server, in an order that `seed` fixes.
+ * Each server gets requests for so many seconds, a tenth of one at a time, in turns whose order is drawn anew each time. All
+ * others are idle meanwhile. The requests have the headers of the server, in an order that `seed` fixes.
  *
+ * @returns What each server answered, in the order of `servers`.
  * @throws Error - When one of them was not answered with success: then the comparison is of something else.
  */
-export async function load(server: Server, seconds: number, seed: number): Promise<Load> {
-  const flags = ['--threads', '1', '--connections', String(CONNECTIONS), '--duration', `${seconds}s`]
-  const [program, args] = on('load', 'wrk', [
-    ...flags,
-    ...['--script', SCRIPT, server.url, '--', server.headers, String(seed)],
-  ])
-  const cpuBefore = server.cpuSeconds()
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-  const forget = atEnd(() => child.kill('SIGKILL'))
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text
+export async function loadInTurns(servers: readonly Target[], seconds: number, seed: number): Promise<readonly Load[]> {
+  const generators = servers.map((server) => new Generator(server, seed))
+  try {
+    await Promise.all(generators.map((one) => one.ready))
+    for (let turn = 0; turn < (seconds * 1_000) / TURN_MS; turn++) {
+      for (const one of shuffled(generators)) {
+        one.run()
+        await sleep(TURN_MS)
+        one.pause()
+      }
+    }
+    await sleep(LOOKS_EVERY_MS)
+    return await Promise.all(generators.map((one) => one.end()))
+  } finally {
+    for (const one of generators) one.kill()
+  }
+}
+
+/** One wrk. It waits for its first turn, and is stopped between its turns. */
+class Generator {
+  readonly #child: ChildProcess
+  readonly #server: Target
+  readonly #cpuBefore: number
+  readonly #ended: Promise<unknown[]>
+  readonly #forget: () => void
+  readonly ready: Promise<void>
+  #output = ''
+  #isStarted = false
+  #runsSinceMs = 0
+  #ranMs = 0
+
+  constructor(server: Target, seed: number) {
+    this.#server = server
+    // Ended by a signal, long before.
+    const flags = ['--threads', '1', '--connections', String(CONNECTIONS), '--duration', '1h', '--timeout', '1m']
+    const script = ['--script', SCRIPT, server.url, '--', server.headers, String(seed)]
+    const [program, args] = on('load', 'wrk', [...flags, ...script])
+    this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+    this.#child.stdin!.on('error', () => {})
+    this.#forget = atEnd(() => this.kill())
+    this.#ended = once(this.#child, 'close')
+    this.#ended.catch(() => {})
+    this.ready = new Promise((resolve, reject) => {
+      for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
+        stream.setEncoding('utf8').on('data', (text: string) => {
+          this.#output += text
+          if (this.#output.includes('ready\n')) resolve()
+        })
+      }
+      this.#child.once('close', () => reject(this.#failed('before its first turn')))
+      this.#child.once('error', reject)
     })
+    this.#cpuBefore = server.cpuSeconds()
   }
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', resolve)
-  })
-  forget()
-  const last = output.trimEnd().split('\n').at(-1) ?? ''
-  if (code !== 0 || !last.startsWith('{')) throw new Error(`wrk ended with ${code}:\n${output}`)
-  const told = JSON.parse(last) as Record<'requests' | 'microseconds' | 'refused' | 'broken' | 'p50' | 'p99', number>
-  if (told.refused + told.broken > 0) {
-    throw new Error(`${told.refused} requests were refused and ${told.broken} broke off, of ${told.requests}`)
+
+  run(): void {
+    this.#runsSinceMs = performance.now()
+    if (this.#isStarted) this.#child.kill('SIGCONT')
+    else this.#child.stdin!.write('go\n')
+    this.#isStarted = true
   }
-  const elapsed = told.microseconds / 1e6
-  const cpuSeconds = server.cpuSeconds() - cpuBefore
-  return {
-    requestsPerSecond: told.requests / elapsed,
-    p50Ms: told.p50 / 1_000,
-    p99Ms: told.p99 / 1_000,
-    serverShare: cpuSeconds / elapsed,
-    cpuMicroseconds: (cpuSeconds * 1e6) / told.requests,
+
+  pause(): void {
+    this.#child.kill('SIGSTOP')
+    this.#ranMs += performance.now() - this.#runsSinceMs
   }
+
+  /** It writes what it counted, without another turn. */
+  async end(): Promise<Load> {
+    // Pending when it goes on, so that it sends nothing more. Whichever thread gets it, only the main one ends the others,
+    // and that one may need another one to wake up.
+    this.#child.kill('SIGINT')
+    this.#child.kill('SIGCONT')
+    const again = setInterval(() => this.#child.kill('SIGINT'), LOOKS_EVERY_MS)
+    const [code] = await this.#ended
+    clearInterval(again)
+    const cpuSeconds = this.#server.cpuSeconds() - this.#cpuBefore
+    const last = this.#output.trimEnd().split('\n').at(-1) ?? ''
+    if (code !== 0 || !last.startsWith('{')) throw this.#failed(`with ${code}`)
+    const told = JSON.parse(last) as Record<'requests' | 'refused' | 'broken', number>
+    if (told.requests === 0 || told.refused + told.broken > 0) {
+      throw new Error(`${told.refused} requests were refused and ${told.broken} broke off, of ${told.requests}`)
+    }
+    const seconds = this.#ranMs / 1_000
+    return {
+      requestsPerSecond: told.requests / seconds,
+      serverShare: cpuSeconds / seconds,
+      cpuMicroseconds: (cpuSeconds * 1e6) / told.requests,
+    }
+  }
+
+  /** However far it is. */
+  kill(): void {
+    this.#forget()
+    this.#child.kill('SIGKILL')
+  }
+
+  #failed(how: string): Error {
+    return new Error(`wrk ended ${how}:\n${this.#output}`)
+  }
+}
+
+function shuffled<T>(list: readonly T[]): readonly T[] {
+  return list
+    .map((one) => ({ one, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ one }) => one)
 }

@@ -40,28 +40,3 @@ export async function inTurns<S extends string, T>(
   }
   return values
 }
-
-/** Some of the rounds of a bench. */
-export interface Part {
-  /** Rounds before it. */
-  readonly before: number
-  readonly rounds: number
-}
-
-/** The same for a group of the bench, which tells what it is doing. */
-export function interleave<S extends string>(
-  bench: Bench,
-  group: Group,
-  sides: readonly S[],
-  measure: (side: S, round: number) => Promise<number>,
-  secondsEach: number,
-  { before, rounds }: Part = { before: 0, rounds: bench.rounds },
-): Promise<Readonly<Record<S, readonly number[]>>> {
-  return inTurns(sides, rounds, async (side, roundOfPart) => {
-    const round = before + roundOfPart
-    bench.progress.show(group.id, `round ${round + 1} of ${bench.rounds}, ${side}`)
-    const value = await measure(side, round)
-    bench.progress.done(secondsEach)
-    return value
-  })
-}

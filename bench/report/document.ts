@@ -35,7 +35,7 @@ reaches it. Absolute figures are of this one machine. Rows without a bar are rep
 | Machine | ${about.cpu}, ${about.memoryGiB} GiB |
 | Cores | ${about.cores} |
 | Programs | Node ${about.node} (${about.newerNode} where a rival needs it), Redis ${about.redis}, wrk ${about.wrk} |
-| Rounds | ${about.rounds}; HTTP: ${about.seconds} s for each side and round, 64 connections |
+| Rounds | ${about.rounds}; HTTP: ${about.seconds} s for each side and round, in turns of 0.1 s, 64 connections |
 | Other work on the machine | load average before the run: ${about.loadBefore} |
 | Compared | ${rivals.join(', ')} |
 

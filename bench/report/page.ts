@@ -38,7 +38,7 @@ export function page({ about, measured }: Results): string {
     ],
     [
       'Rounds',
-      `${about.rounds}, each side once in each${about.quick ? ' (a quick run)' : ''}; HTTP: ${about.seconds} s each, 64 connections`,
+      `${about.rounds}, each side once in each${about.quick ? ' (a quick run)' : ''}; HTTP: ${about.seconds} s each, in turns of 0.1 s, 64 connections`,
     ],
     ['Other work on the machine', `load average before the run: ${about.loadBefore}`],
     [

@@ -1,9 +1,10 @@
 // Countersign behind a handler of Fastify. Variants: `opaque`, `allowlist`, `opaque-cookie`; with `-cached` the near cache
-// is on, else every request asks the store; with `-adapter` it is the adapter that asks, and not the handler.
+// is on, else every request asks the store; with `-adapter` it is the adapter that asks, and the handler only at `/own`.
 import { createSessions } from 'countersign'
 import { countersign } from 'countersign/fastify'
 import { readCookies } from 'countersign/http'
 import { redisStore } from 'countersign/stores/redis'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { bearerHeader, fastify, serve, told } from './serve.ts'
 import { issueAll, keyring, NEAR_CACHE, NO_NEAR_CACHE, SESSIONS_OPTIONS, strategyOf } from './sessions.ts'
 
@@ -18,10 +19,18 @@ const sessions = createSessions({
 const tokens = await issueAll(sessions, told.sessions)
 
 const app = fastify()
+/** What somebody writes who has no adapter. */
+const own = async ({ headers }: FastifyRequest, reply: FastifyReply) => {
+  const token = headers.authorization?.slice(7) ?? ''
+  const checked = sessions.verifyNow(token) ?? (await sessions.verify(token))
+  if (!checked.ok) return reply.code(401).send({ error: checked.reason })
+  return { subject: checked.session.subject }
+}
 if (told.variant.endsWith('-adapter')) {
   const auth = countersign({ sessions, origins: ['https://app.example.com'] })
   await app.register(auth)
   app.get('/', { onRequest: auth.guard() }, async (request) => ({ subject: request.auth.session!.subject }))
+  app.get('/own', own)
   await serve(app, tokens.map(bearerHeader))
 } else if (told.variant.includes('cookie')) {
   app.get('/', async (request, reply) => {
@@ -36,11 +45,6 @@ if (told.variant.endsWith('-adapter')) {
     tokens.map((token) => `cookie: __Host-access=${token}`),
   )
 } else {
-  app.get('/', async (request, reply) => {
-    const token = request.headers.authorization?.slice(7) ?? ''
-    const checked = sessions.verifyNow(token) ?? (await sessions.verify(token))
-    if (!checked.ok) return reply.code(401).send({ error: checked.reason })
-    return { subject: checked.session.subject }
-  })
+  app.get('/', own)
   await serve(app, tokens.map(bearerHeader))
 }

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { join } from 'node:path'
 import { cpuSecondsOf } from '../../bench/harness/cores.ts'
-import { load } from '../../bench/harness/load.ts'
+import { type Load, loadInTurns } from '../../bench/harness/load.ts'
 import { inTurns } from '../../bench/harness/rounds.ts'
 import { median, quantile } from '../../bench/harness/stats.ts'
 import { available, guarded, idsOf, type Report, type Tell, type Wanted } from '../ask/groups.ts'
@@ -166,12 +166,14 @@ function speedSide(
 }
 
 async function speed(sides: Readonly<Record<string, Side>>, rounds: number): Promise<Record<string, Finding>> {
-  const loads = await inTurns(Object.keys(sides), rounds, (name, round) => {
-    const { pid, ...side } = sides[name]!
-    return load({ ...side, cpuSeconds: () => cpuSecondsOf(pid), stop: async () => {} }, SECONDS, round)
-  })
+  const names = Object.keys(sides)
+  const targets = names.map((name) => ({ ...sides[name]!, cpuSeconds: () => cpuSecondsOf(sides[name]!.pid) }))
+  const loads = new Map<string, Load[]>(names.map((name) => [name, []]))
+  for (let round = 0; round < rounds; round++) {
+    for (const [at, one] of (await loadInTurns(targets, SECONDS, round)).entries()) loads.get(names[at]!)!.push(one)
+  }
   const part = (name: string): Finding => {
-    const rounds = loads[name]!.map((ours, round) => ({ ours, bare: loads.bare![round]! }))
+    const rounds = loads.get(name)!.map((ours, round) => ({ ours, bare: loads.get('bare')![round]! }))
     const ratio = median(rounds.map(({ ours, bare }) => ours.requestsPerSecond / bare.requestsPerSecond))
     const processor = median(rounds.map(({ ours, bare }) => ours.cpuMicroseconds / bare.cpuMicroseconds))
     const perSecond = (side: 'ours' | 'bare') => Math.round(median(rounds.map((both) => both[side].requestsPerSecond)))
