@@ -39,6 +39,8 @@ export class Exchange implements Auth<WebSessions> {
   refused: HttpRefused | undefined = undefined
   /** How the credential came; `undefined` until one was found. */
   from: 'header' | 'cookie' | undefined = undefined
+  /** The token of a plain request whose store must be asked: what {@link findCredentials} would find as well. */
+  #plain: string | undefined = undefined
   /** What the store, or a copy, said of the token as such. */
   #known: Checked<any> | undefined = undefined
   #isFresh = false
@@ -65,7 +67,10 @@ export class Exchange implements Auth<WebSessions> {
     asked.exchange = this
     const checked = kit.sessions.verifyNow(token, asked as VerifyOptions)
     asked.exchange = before
-    if (checked === undefined) return undefined
+    if (checked === undefined) {
+      this.#plain = token
+      return undefined
+    }
     if (!checked.ok) {
       const found = findCredentials(source, { names: kit.cookies })
       if (!found.ok) return this.#note(found)
@@ -94,14 +99,11 @@ export class Exchange implements Auth<WebSessions> {
 
   /** The same for who has called {@link checkNow} already. */
   async ask(demands: Asked): Promise<Said | Degraded> {
+    const token = this.#plain ?? this.#find()
+    if (typeof token !== 'string') return this.#note(token)
     const { kit } = this
-    const found = findCredentials(this.source, { names: kit.cookies })
-    if (!found.ok) return this.#note(found)
-    this.from = found.access?.from
-    const token = found.access?.token ?? ''
-    if (token === '') return this.#note(refuse('missing'))
-    const { outage, ...rest } = demands
-    const { roles, acr, maxAge, fresh, audience } = rest
+    if (this.#plain !== undefined) this.from = this.source.authorization === undefined ? 'cookie' : 'header'
+    const { outage, roles, acr, maxAge, fresh, audience } = demands
     // What these ask for is what only the store knows: then its fault is thrown.
     const asksForMore = roles !== undefined || acr !== undefined || maxAge !== undefined || fresh === true
     if (outage !== undefined && !asksForMore && this.#known === undefined) {
@@ -117,11 +119,23 @@ export class Exchange implements Auth<WebSessions> {
       this.#known ??= answer
     }
     const known = await this.#ask(token, fresh === true)
-    const said = this.#judge(known, rest)
+    // Of a request that is refused all is looked at, as in `checkNow`.
+    const all = known.ok || this.#plain === undefined ? token : this.#find()
+    if (typeof all !== 'string') return this.#note(all)
+    const said = this.#judge(known, demands)
     if (said !== undefined) return said
     // Only the verifier knows the order of the levels and the time.
+    const { outage: _, ...rest } = demands
     const again = await kit.sessions.verify(token, { ...rest, context: this.context() })
     return again.ok ? this.#accept(again) : this.#note(again)
+  }
+
+  /** The token, or why there is none that could be asked for. */
+  #find(): string | HttpRefused {
+    const found = findCredentials(this.source, { names: this.kit.cookies })
+    if (!found.ok) return found
+    this.from = found.access?.from
+    return found.access?.token || refuse('missing')
   }
 
   /** What the token is good for as such, whatever a guard demands: so that all who ask at the same time share one answer. */

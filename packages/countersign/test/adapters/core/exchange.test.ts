@@ -4,6 +4,7 @@ import { allowlist, CountersignError } from 'countersign'
 import { countersign as onFastify } from 'countersign/fastify'
 import { countersign as onFetch } from 'countersign/fetch'
 import { countersign as onHono } from 'countersign/hono'
+import { COOKIE_NAMES } from 'countersign/http'
 import { createTestSessions } from 'countersign/testing'
 import Fastify from 'fastify'
 import { Hono } from 'hono'
@@ -91,4 +92,24 @@ test('Fastify: what one set of sessions said of a request is nothing to another'
   const { headers } = ours
   expect((await app.inject({ url: '/one', headers })).statusCode).toBe(200)
   expect((await app.inject({ url: '/both', headers })).statusCode).toBe(401)
+})
+
+test.each(['memory', 'the store'])('beside a refresh cookie that is none, as %s answers', async (who) => {
+  const { sessions, issueFor } = await start()
+  const { accessToken, session } = await issueFor('ada', { delivery: 'cookie', roles: ['user'] })
+  const asked = {
+    ...sessions,
+    ...(who === 'the store' && { verifyNow: () => undefined }),
+  } as unknown as typeof sessions
+  const headers = { cookie: `${COOKIE_NAMES.access}=${accessToken}; ${COOKIE_NAMES.refresh}="none"` }
+  const auth = onFetch({ sessions: asked, origins })
+  const enter = async () => {
+    const one = new Request('https://app.test/', { headers })
+    const answer = await auth.enter(one)
+    return [answer?.status, auth.of(one).session?.subject, auth.of(one).refused?.reason]
+  }
+  // Who has a live session stays in. Of a refusal it is named, because it has to be deleted.
+  expect(await enter()).toEqual([undefined, 'ada', undefined])
+  await sessions.revoke(session.sessionId, { reason: 'logout' })
+  expect(await enter()).toEqual([401, undefined, 'malformed'])
 })
