@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { freePort } from '../../tools/test-support/free-port.ts'
 import { startProxy } from '../../tools/test-support/proxies.ts'
 import { runCommand, startServer as startService } from '../../tools/test-support/server-process.ts'
-import { move, on } from '../harness/cores.ts'
+import { cpuSecondsOf, move, on } from '../harness/cores.ts'
 import { atEnd } from '../harness/ending.ts'
 import { loadInTurns } from '../harness/load.ts'
 import { folder, startServer } from '../harness/processes.ts'
@@ -16,7 +16,7 @@ const SESSIONS = 20
 const PASSWORD = 'violet harbour teapot 91'
 const STARTING_SECONDS = 8
 const WARM_UP_SECONDS = 3
-const BETWEEN_SECONDS = 0.3
+const BETWEEN_SECONDS = 0.8
 
 const SIDES = ['asked', 'unasked'] as const
 type SideName = (typeof SIDES)[number]
@@ -51,19 +51,22 @@ async function* run(bench: Bench, group: Group): AsyncGenerator<Measured> {
     const portOf = (url: string) => Number(new URL(url).port)
     const to = { countersign: portOf(service.url), shop: portOf(upstream.url), admin: portOf(upstream.url) }
     const urls = {} as Record<SideName, string>
+    const proxies = {} as Record<SideName, number>
     for (const side of SIDES) {
       const own = await freePort()
       urls[side] = `http://127.0.0.1:${own}`
-      keep(
-        await startProxy(
-          'nginx',
-          { own, ...to },
-          { edit: (text) => atRoot(text, side), run: (...all) => on('server', ...all) },
-        ),
-      )
+      const edits = {
+        edit: (text: string) => atRoot(text, side),
+        run: (...all: [string, readonly string[]]) => on('server', ...all),
+      }
+      proxies[side] = keep(await startProxy('nginx', { own, ...to }, edits)).pid
     }
     await check(urls, headers)
-    const both = SIDES.map((side) => ({ url: urls[side], headers, cpuSeconds: () => 0 }))
+    const both = SIDES.map((side) => ({
+      url: urls[side],
+      headers,
+      cpuSeconds: () => upstream.cpuSeconds() + cpuSecondsOf(service.pid) + cpuSecondsOf(proxies[side]),
+    }))
     await loadInTurns(both, WARM_UP_SECONDS, 0)
     bench.progress.done(STARTING_SECONDS + SIDES.length * WARM_UP_SECONDS)
     const asked: number[] = []

@@ -93,7 +93,7 @@ const loadsOf = (row: Row): number => (areOneProcess(row) ? 3 : 1)
 
 const STARTING_SECONDS = 3
 const WARM_UP_SECONDS = 4
-const BETWEEN_SECONDS = 0.3
+const BETWEEN_SECONDS = 0.8
 
 /** @param roundsOfAStart - Rounds until all are started anew: one, where the luck of a start could decide about a bar. */
 export const http = (runtime: Runtime, roundsOfAStart: number): Measure => ({
@@ -118,10 +118,7 @@ async function* run(bench: Bench, group: Group, runtime: Runtime, roundsOfAStart
   for (const [row, { ours, rival }] of told) {
     const perSecond = (loads: readonly Load[]) => loads.map(({ requestsPerSecond }) => requestsPerSecond)
     const starts = startsOf(bench.rounds, roundsOfAStart)
-    const sides = areOneProcess(row)
-      ? 'both sides in one process, at two paths'
-      : `ours ${used(ours)}, rival ${used(rival)}`
-    const notes = `Node ${versionOf(runtime)}, started ${starts} times; ${sides}`
+    const notes = `Node ${versionOf(runtime)}, started ${starts} times; ours ${used(ours)}, rival ${used(rival)}`
     yield compare(row, perSecond(ours), perSecond(rival), notes)
   }
 }
@@ -161,7 +158,8 @@ async function runStart(
     await loadInTurns(targets, WARM_UP_SECONDS, 0)
     bench.progress.done(WARM_UP_SECONDS * servers.size)
     for (let round = from; round < to; round++) {
-      for (const [row, { ours, rival }] of told) {
+      // Each round begins with another row: the first one after the warm-up may be when copies are read again.
+      for (const [row, { ours, rival }] of rotated([...told], round)) {
         bench.progress.show(group.id, `round ${round + 1} of ${bench.rounds}, ${row.id}`)
         for (let one = 0; one < loadsOf(row); one++) {
           const both = [targetOf(oursOf(row)), targetOf(rivalOf(row))]
@@ -175,6 +173,11 @@ async function runStart(
   } finally {
     await Promise.all([...servers.values()].map((server) => server.stop()))
   }
+}
+
+function rotated<T>(list: readonly T[], by: number): readonly T[] {
+  const at = by % list.length
+  return [...list.slice(at), ...list.slice(0, at)]
 }
 
 /** A side that answers anything but its sessions, or its sessions to nobody, would win for the wrong reason. */

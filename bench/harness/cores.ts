@@ -1,7 +1,7 @@
 // Which core runs what. A server that shares its core with the load generator is measured by who gets the core, so the
 // server has one of its own.
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 
 export type Part = 'server' | 'load' | 'redis' | 'any'
@@ -34,10 +34,21 @@ export function move(pid: number, part: Part): void {
   if (status !== 0) throw new Error(`taskset could not move a process: ${stderr.trim()}`)
 }
 
-/** User and system time of a process, in ticks of 10 ms; 0 where there is no /proc. */
+/** Time that a process and its children have had a core for; 0 where there is no /proc. */
 export function cpuSecondsOf(pid: number): number {
   if (process.platform !== 'linux') return 0
-  // The name may hold spaces; the numbers come after its bracket.
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
+  return [`${pid}`, ...children].reduce((sum, one) => sum + nanosecondsOf(`/proc/${one}/task`), 0) / 1e9
+}
+
+function nanosecondsOf(tasks: string): number {
+  let sum = 0
+  for (const task of readdirSync(tasks)) {
+    try {
+      sum += Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ', 1)[0])
+    } catch {
+      // A thread that has ended meanwhile.
+    }
+  }
+  return sum
 }

@@ -11,8 +11,12 @@ import type { Server } from './processes.ts'
 const SCRIPT = fileURLToPath(new URL('tokens.lua', import.meta.url))
 /** Kept open. Enough that the server always has the next request at hand; more only waits in line. */
 export const CONNECTIONS = 64
-/** So short that what slows the machine slows all alike, and that long that 64 requests on their way are little. */
+/** So short that what slows the machine slows all alike. */
 const TURN_MS = 100
+/** Longer than a tick of the kernel, which only then counts what a process has used of it. */
+const IDLE_FOR_MS = 5
+/** A server that does more by itself than it should is not waited for any longer. */
+const MAX_LOOKS = 200
 /** wrk looks ten times a second whether it is to end. One that is paused longer looks as soon as it goes on. */
 const LOOKS_EVERY_MS = 100
 
@@ -42,7 +46,7 @@ export async function loadInTurns(servers: readonly Target[], seconds: number, s
       for (const one of shuffled(generators)) {
         one.run()
         await sleep(TURN_MS)
-        one.pause()
+        await one.pause()
       }
     }
     await sleep(LOOKS_EVERY_MS)
@@ -56,14 +60,16 @@ export async function loadInTurns(servers: readonly Target[], seconds: number, s
 class Generator {
   readonly #child: ChildProcess
   readonly #server: Target
-  readonly #cpuBefore: number
   readonly #ended: Promise<unknown[]>
   readonly #forget: () => void
   readonly ready: Promise<void>
   #output = ''
   #isStarted = false
   #runsSinceMs = 0
-  #ranMs = 0
+  #cpuSecondsBefore = 0
+  /** Both without the time of others. */
+  #seconds = 0
+  #cpuSeconds = 0
 
   constructor(server: Target, seed: number) {
     this.#server = server
@@ -86,19 +92,33 @@ class Generator {
       this.#child.once('close', () => reject(this.#failed('before its first turn')))
       this.#child.once('error', reject)
     })
-    this.#cpuBefore = server.cpuSeconds()
   }
 
   run(): void {
+    this.#cpuSecondsBefore = this.#server.cpuSeconds()
     this.#runsSinceMs = performance.now()
     if (this.#isStarted) this.#child.kill('SIGCONT')
     else this.#child.stdin!.write('go\n')
     this.#isStarted = true
   }
 
-  pause(): void {
+  /**
+   * Waits until the server has answered what it has been sent: a slow one would do so in the turn of another one, who would pay for
+   * it. A server that is busy all the time has used as much of its core as time has passed, also after the pause.
+   */
+  async pause(): Promise<void> {
     this.#child.kill('SIGSTOP')
-    this.#ranMs += performance.now() - this.#runsSinceMs
+    const seconds = (performance.now() - this.#runsSinceMs) / 1_000
+    let before = -1
+    let now = this.#server.cpuSeconds()
+    for (let looks = 0; now !== before && looks < MAX_LOOKS; looks++) {
+      await sleep(IDLE_FOR_MS)
+      before = now
+      now = this.#server.cpuSeconds()
+    }
+    const cpuSeconds = now - this.#cpuSecondsBefore
+    this.#cpuSeconds += cpuSeconds
+    this.#seconds += Math.max(seconds, cpuSeconds)
   }
 
   /** It writes what it counted, without another turn. */
@@ -110,18 +130,16 @@ class Generator {
     const again = setInterval(() => this.#child.kill('SIGINT'), LOOKS_EVERY_MS)
     const [code] = await this.#ended
     clearInterval(again)
-    const cpuSeconds = this.#server.cpuSeconds() - this.#cpuBefore
     const last = this.#output.trimEnd().split('\n').at(-1) ?? ''
     if (code !== 0 || !last.startsWith('{')) throw this.#failed(`with ${code}`)
     const told = JSON.parse(last) as Record<'requests' | 'refused' | 'broken', number>
     if (told.requests === 0 || told.refused + told.broken > 0) {
       throw new Error(`${told.refused} requests were refused and ${told.broken} broke off, of ${told.requests}`)
     }
-    const seconds = this.#ranMs / 1_000
     return {
-      requestsPerSecond: told.requests / seconds,
-      serverShare: cpuSeconds / seconds,
-      cpuMicroseconds: (cpuSeconds * 1e6) / told.requests,
+      requestsPerSecond: told.requests / this.#seconds,
+      serverShare: this.#cpuSeconds / this.#seconds,
+      cpuMicroseconds: (this.#cpuSeconds * 1e6) / told.requests,
     }
   }
 

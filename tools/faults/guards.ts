@@ -157,7 +157,7 @@ export const GUARDS: readonly Guard[] = [
     edits: [
       {
         file: cache('near-cache.ts'),
-        find: '    if (nowMs < known.sinceMs || nowMs >= known.untilMs || nowMs >= copy.overMs) return undefined\n',
+        find: '    if (nowMs < known.sinceMs || nowMs >= copy.overMs) return undefined\n',
         replace: '',
       },
     ],
