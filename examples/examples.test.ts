@@ -12,7 +12,8 @@ const running: ChildProcess[] = []
 afterEach(async () => {
   for (const child of running.splice(0)) {
     const ended = new Promise((resolve) => child.once('exit', resolve))
-    child.kill('SIGKILL')
+    // With all that it has started: tsx runs a program in a process of its own, which would stay.
+    process.kill(-child.pid!, 'SIGKILL')
     await ended
   }
 })
@@ -37,7 +38,8 @@ async function start(file: string, env: Record<string, string> = {}): Promise<st
     cwd: root,
     env: { ...process.env, NODE_ENV: 'development', PORT: String(port), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    detached: false,
+    // A group of its own, to be ended by its id.
+    detached: true,
   })
   running.push(child)
   let said = ''
