@@ -1,11 +1,11 @@
-// The groups in which servers answer requests over HTTP: each side is a process of its own, and the two of a row get the
-// load in turns of a tenth of a second. After some rounds, or one, all are started anew: what the compiler of V8 made of a
+// The groups in which servers answer requests over HTTP: each side is a process, or a path of one, and the two of a row get
+// the load in turns of a tenth of a second. After some rounds all are started anew: what the compiler of V8 made of a
 // program, and where it lies in memory, differs by a tenth from one start to the next.
 import { readFileSync } from 'node:fs'
 import { type Load, loadInTurns } from '../harness/load.ts'
 import { type Runtime, type Server, startServer, versionOf } from '../harness/processes.ts'
 import { compare, type Measured } from '../harness/result.ts'
-import type { Bench, Measure } from '../harness/rounds.ts'
+import { type Bench, type Measure, rotated } from '../harness/rounds.ts'
 import { median } from '../harness/stats.ts'
 import type { Group, Row } from '../rows.ts'
 import { SESSIONS, subjectOf } from '../sides/content.ts'
@@ -84,21 +84,20 @@ const RIVALS: Readonly<Record<string, SideName>> = {
 const oursOf = ({ id }: Row): SideName => OURS[id] ?? 'opaque-cookie'
 const rivalOf = ({ id }: Row): SideName => RIVALS[id] ?? (id.split('/')[1] as SideName)
 const sideOf = (name: SideName): Side | Route => SIDES[name]
-/** All that are processes. */
-const sidesOf = (rows: readonly Row[]): SideName[] =>
-  [...new Set(rows.flatMap((row) => [oursOf(row), rivalOf(row)]))].filter((name) => !('of' in sideOf(name)))
-const areOneProcess = (row: Row) => 'of' in sideOf(rivalOf(row))
+const sidesOf = (rows: readonly Row[]): SideName[] => [...new Set(rows.flatMap((row) => [oursOf(row), rivalOf(row)]))]
+const processesOf = (rows: readonly Row[]): SideName[] => sidesOf(rows).filter((name) => !('of' in sideOf(name)))
 /** Loads in each round. Two paths of one process differ by so little that it takes more of them to see it. */
-const loadsOf = (row: Row): number => (areOneProcess(row) ? 3 : 1)
+const loadsOf = (row: Row): number => ('of' in sideOf(rivalOf(row)) ? 3 : 1)
 
 const STARTING_SECONDS = 3
 const WARM_UP_SECONDS = 4
 const BETWEEN_SECONDS = 0.8
 
-/** @param roundsOfAStart - Rounds until all are started anew: one, where the luck of a start could decide about a bar. */
+/** @param roundsOfAStart - Rounds until all are started anew: few, where the luck of a start could decide about a bar. */
 export const http = (runtime: Runtime, roundsOfAStart: number): Measure => ({
   plannedSeconds: ({ rounds, seconds, quick }, rows) =>
-    startsOf(rounds, quick ? rounds : roundsOfAStart) * sidesOf(rows).length * (STARTING_SECONDS + WARM_UP_SECONDS) +
+    startsOf(rounds, quick ? rounds : roundsOfAStart) *
+      (processesOf(rows).length * STARTING_SECONDS + sidesOf(rows).length * WARM_UP_SECONDS) +
     rounds * rows.reduce((sum, row) => sum + loadsOf(row), 0) * (2 * seconds + BETWEEN_SECONDS),
   run: (bench, group) => run(bench, group, runtime, bench.quick ? bench.rounds : roundsOfAStart),
 })
@@ -139,7 +138,7 @@ async function runStart(
   const { url: redis } = await bench.redis()
   const servers = new Map<SideName, Server>()
   try {
-    for (const name of sidesOf(group.rows)) {
+    for (const name of processesOf(group.rows)) {
       bench.progress.show(group.id, `round ${from + 1} of ${bench.rounds}, starting ${name}`)
       const { file, variant = '', tuned = false, asksNobody } = sideOf(name) as Side
       const server = await startServer(file, { redis, sessions: SESSIONS, tuned, variant }, { runtime })
@@ -153,10 +152,10 @@ async function runStart(
       const server = servers.get(side.of as SideName)!
       return { ...server, url: `${server.url}${side.path}` }
     }
-    const targets = [...new Set(group.rows.flatMap((row) => [oursOf(row), rivalOf(row)]))].map(targetOf)
+    const targets = sidesOf(group.rows).map(targetOf)
     // Of the first load, the requests take up to twice the time that all later ones take.
     await loadInTurns(targets, WARM_UP_SECONDS, 0)
-    bench.progress.done(WARM_UP_SECONDS * servers.size)
+    bench.progress.done(WARM_UP_SECONDS * targets.length)
     for (let round = from; round < to; round++) {
       // Each round begins with another row: the first one after the warm-up may be when copies are read again.
       for (const [row, { ours, rival }] of rotated([...told], round)) {
@@ -173,11 +172,6 @@ async function runStart(
   } finally {
     await Promise.all([...servers.values()].map((server) => server.stop()))
   }
-}
-
-function rotated<T>(list: readonly T[], by: number): readonly T[] {
-  const at = by % list.length
-  return [...list.slice(at), ...list.slice(0, at)]
 }
 
 /** A side that answers anything but its sessions, or its sessions to nobody, would win for the wrong reason. */

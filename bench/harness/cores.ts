@@ -1,7 +1,7 @@
 // Which core runs what. A server that shares its core with the load generator is measured by who gets the core, so the
 // server has one of its own.
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 
 export type Part = 'server' | 'load' | 'redis' | 'any'
@@ -37,8 +37,13 @@ export function move(pid: number, part: Part): void {
 /** Time that a process and its children have had a core for; 0 where there is no /proc. */
 export function cpuSecondsOf(pid: number): number {
   if (process.platform !== 'linux') return 0
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
-  return [`${pid}`, ...children].reduce((sum, one) => sum + nanosecondsOf(`/proc/${one}/task`), 0) / 1e9
+  return [`${pid}`, ...childrenOf(pid)].reduce((sum, one) => sum + nanosecondsOf(`/proc/${one}/task`), 0) / 1e9
+}
+
+/** None where the kernel was built without this file. */
+function childrenOf(pid: number): string[] {
+  const file = `/proc/${pid}/task/${pid}/children`
+  return existsSync(file) ? readFileSync(file, 'utf8').split(' ').filter(Boolean) : []
 }
 
 function nanosecondsOf(tasks: string): number {

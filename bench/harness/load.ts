@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { on } from './cores.ts'
 import { atEnd } from './ending.ts'
 import type { Server } from './processes.ts'
+import { mulberry32 } from './stats.ts'
 
 const SCRIPT = fileURLToPath(new URL('tokens.lua', import.meta.url))
 /** Kept open. Enough that the server always has the next request at hand; more only waits in line. */
@@ -33,17 +34,20 @@ export type Target = Pick<Server, 'url' | 'headers' | 'cpuSeconds'>
 
 /**
  * Each server gets requests for so many seconds, a tenth of one at a time, in turns whose order is drawn anew each time. All
- * others are idle meanwhile. The requests have the headers of the server, in an order that `seed` fixes.
+ * others are idle meanwhile. `seed` fixes that order, and the one in which the headers of a server are sent.
  *
  * @returns What each server answered, in the order of `servers`.
  * @throws Error - When one of them was not answered with success: then the comparison is of something else.
  */
 export async function loadInTurns(servers: readonly Target[], seconds: number, seed: number): Promise<readonly Load[]> {
-  const generators = servers.map((server) => new Generator(server, seed))
+  const random = mulberry32(seed)
+  // Ended by a signal long before; a bound, should this process be killed.
+  const atMostSeconds = Math.ceil(60 + 4 * seconds * servers.length)
+  const generators = servers.map((server) => new Generator(server, seed, atMostSeconds))
   try {
     await Promise.all(generators.map((one) => one.ready))
     for (let turn = 0; turn < (seconds * 1_000) / TURN_MS; turn++) {
-      for (const one of shuffled(generators)) {
+      for (const one of shuffled(generators, random)) {
         one.run()
         await sleep(TURN_MS)
         await one.pause()
@@ -71,12 +75,12 @@ class Generator {
   #seconds = 0
   #cpuSeconds = 0
 
-  constructor(server: Target, seed: number) {
+  constructor(server: Target, seed: number, atMostSeconds: number) {
     this.#server = server
-    // Ended by a signal, long before.
-    const flags = ['--threads', '1', '--connections', String(CONNECTIONS), '--duration', '1h', '--timeout', '1m']
+    const flags = ['--threads', '1', '--connections', String(CONNECTIONS)]
+    const bounds = ['--duration', `${atMostSeconds}s`, '--timeout', '1m']
     const script = ['--script', SCRIPT, server.url, '--', server.headers, String(seed)]
-    const [program, args] = on('load', 'wrk', [...flags, ...script])
+    const [program, args] = on('load', 'wrk', [...flags, ...bounds, ...script])
     this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child.stdin!.on('error', () => {})
     this.#forget = atEnd(() => this.kill())
@@ -154,9 +158,9 @@ class Generator {
   }
 }
 
-function shuffled<T>(list: readonly T[]): readonly T[] {
+function shuffled<T>(list: readonly T[], random: () => number): readonly T[] {
   return list
-    .map((one) => ({ one, at: Math.random() }))
+    .map((one) => ({ one, at: random() }))
     .sort((a, b) => a.at - b.at)
     .map(({ one }) => one)
 }

@@ -33,10 +33,13 @@ export async function inTurns<S extends string, T>(
 ): Promise<Readonly<Record<S, readonly T[]>>> {
   const values = Object.fromEntries(sides.map((side) => [side, [] as T[]])) as Record<S, T[]>
   for (let round = 0; round < rounds; round++) {
-    for (let turn = 0; turn < sides.length; turn++) {
-      const side = sides[(round + turn) % sides.length]!
-      values[side].push(await measure(side, round))
-    }
+    for (const side of rotated(sides, round)) values[side].push(await measure(side, round))
   }
   return values
+}
+
+/** The same list, begun with another one in each round. */
+export function rotated<T>(list: readonly T[], round: number): readonly T[] {
+  const first = round % list.length
+  return [...list.slice(first), ...list.slice(0, first)]
 }

@@ -115,7 +115,7 @@ export class KnownToken<V, U> implements Genuine<V> {
  * that was made from bytes takes three quarters of a look-up, and these are as good as all of them: `bench/near` shows a
  * hit at two thirds of a bare look-up by the whole token. The whole token is compared after, so should two genuine ones
  * ever agree in these 70 bits, they take turns. No more than 12, because V8 makes a string of them that stands for itself:
- * a longer one refers to the token, and two that refer to others are not compared by the quick way (320 ns, not 230).
+ * a longer one refers to the token, and two that refer to others are not compared by the quick way.
  */
 const TAIL = 12
 /** Heap of an entry without the characters of the token and without its proof: `bench/near/heap.ts`. */

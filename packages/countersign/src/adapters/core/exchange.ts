@@ -62,6 +62,7 @@ export class Exchange implements Auth<WebSessions> {
     const { authorization } = source
     const token = quickToken(authorization, source.cookie, kit.cookies)
     if (token === undefined || token === '') return undefined
+    this.from = authorization === undefined ? 'cookie' : 'header'
     const asked = demands instanceof GuardDemands ? demands : new GuardDemands(demands)
     const before = asked.exchange
     asked.exchange = this
@@ -78,7 +79,6 @@ export class Exchange implements Auth<WebSessions> {
       this.refused = checked
       return checked
     }
-    this.from = authorization === undefined ? 'cookie' : 'header'
     this.#known = checked
     return this.#accept(checked)
   }
@@ -102,7 +102,6 @@ export class Exchange implements Auth<WebSessions> {
     const token = this.#plain ?? this.#find()
     if (typeof token !== 'string') return this.#note(token)
     const { kit } = this
-    if (this.#plain !== undefined) this.from = this.source.authorization === undefined ? 'cookie' : 'header'
     const { outage, roles, acr, maxAge, fresh, audience } = demands
     // What these ask for is what only the store knows: then its fault is thrown.
     const asksForMore = roles !== undefined || acr !== undefined || maxAge !== undefined || fresh === true
@@ -120,8 +119,8 @@ export class Exchange implements Auth<WebSessions> {
     }
     const known = await this.#ask(token, fresh === true)
     // Of a request that is refused all is looked at, as in `checkNow`.
-    const all = known.ok || this.#plain === undefined ? token : this.#find()
-    if (typeof all !== 'string') return this.#note(all)
+    const careful = known.ok || this.#plain === undefined ? token : this.#find()
+    if (typeof careful !== 'string') return this.#note(careful)
     const said = this.#judge(known, demands)
     if (said !== undefined) return said
     // Only the verifier knows the order of the levels and the time.
