@@ -5,6 +5,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { root } from './files.ts'
 import { LONG_FILES } from './long-files.ts'
 import { bin, run, type Score, step } from './steps.ts'
 import { scoreVitest, type VitestReport } from './vitest-score.ts'
@@ -57,13 +58,13 @@ async function vitest(): Promise<void> {
   score.passed += passed
   score.failed += failed
   score.skipped += skipped
-  for (const problem of problems) console.log(`        ${problem}`)
   for (const skip of skips) console.log(`skipped ${skip}`)
   if (!isLong && filters.length === 0) {
     for (const [file, stays] of Object.entries(LONG_FILES))
       console.log(`skipped ${file}: in npm run test:long; here: ${stays}`)
     score.skipped += Object.keys(LONG_FILES).length
   }
+  for (const problem of problems) console.log(`        ${problem.replaceAll(`${root}/`, '')}`)
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
   console.log(`${failed === 0 ? 'ok     ' : 'FAILED '} vitest (${seconds} s): ${passed} passed, ${failed} failed`)
 }

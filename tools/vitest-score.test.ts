@@ -14,7 +14,13 @@ const report = (tests: Record<string, string>, status = 'passed') => ({
 describe('the score of a vitest run', () => {
   it('counts what passed, failed and was skipped for a reason', () => {
     const tests = { a: 'passed', b: 'failed', 'c [skipped: needs Linux]': 'skipped' }
-    expect(scoreVitest(report(tests, 'failed'), 1)).toMatchObject({ passed: 1, failed: 1, skipped: 1, problems: [] })
+    expect(scoreVitest(report(tests, 'failed'), 1)).toMatchObject({ passed: 1, failed: 1, skipped: 1 })
+  })
+
+  it('names what failed, and says why in a line', () => {
+    const failure = { fullName: 'a > b', status: 'failed', failureMessages: ['Error: too late\n    at x.ts:1'] }
+    const file = { name: 'a.test.ts', status: 'failed', assertionResults: [failure] }
+    expect(scoreVitest({ testResults: [file] }, 1).problems).toEqual(['a.test.ts: "a > b" failed: Error: too late'])
   })
 
   it.each(['skipped', 'pending', 'todo'])('counts a test that is %s without a reason as failed', (status) => {

@@ -16,7 +16,7 @@ export interface VitestReport {
 }
 
 export interface VitestScore extends Score {
-  /** What a reader has to know beyond what vitest printed itself. */
+  /** What failed, a line each: whoever reads only the end of a log finds it there. */
   readonly problems: readonly string[]
   readonly skips: readonly string[]
 }
@@ -31,11 +31,14 @@ export function scoreVitest(report: VitestReport | undefined, exitCode: number):
   for (const file of report?.testResults ?? []) {
     if (file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed')) {
       failed++
-      problems.push(`${file.name} failed outside its tests${file.message ? `: ${file.message.split('\n')[0]}` : ''}`)
+      problems.push(`${file.name} failed outside its tests: ${firstLine(file.message)}`)
     }
     for (const test of file.assertionResults) {
       if (test.status === 'passed') passed++
-      else if (test.status === 'failed') failed++
+      else if (test.status === 'failed') {
+        failed++
+        problems.push(`${file.name}: "${test.fullName}" failed: ${firstLine(test.failureMessages?.[0])}`)
+      }
       else if (reason.test(test.fullName)) skips.push(test.fullName)
       else {
         failed++
@@ -52,3 +55,5 @@ export function scoreVitest(report: VitestReport | undefined, exitCode: number):
   }
   return { passed, failed, skipped: skips.length, problems, skips }
 }
+
+const firstLine = (text: string | undefined) => text?.split('\n')[0] || 'no message'
