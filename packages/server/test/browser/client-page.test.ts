@@ -252,9 +252,14 @@ test('React: waits, shows who it is, asks with a token, and follows a logout in 
     'console',
     (message) => message.type() === 'error' && !/401/.test(message.text()) && failures.push(message.text()),
   )
-  site.fate = () => ({ beforeMs: 300 })
+  let answer = () => {}
+  const until = new Promise<void>((resolve) => {
+    answer = resolve
+  })
+  site.fate = () => ({ until })
   await page.goto(urlOf('/react'))
   await says(page, 'Wait')
+  answer()
   await says(page, 'Out: missing')
   await logIn(other)
   await says(page, 'In: ')

@@ -4,10 +4,12 @@ import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
-/** What happens to one request to the service. All in milliseconds of real time. */
+/** What happens to one request to the service. Times in milliseconds of real time. */
 export interface Fate {
   readonly beforeMs?: number
   readonly afterMs?: number
+  /** Before the service sees it as well, for who has to see how a page waits: however slow the browser is. */
+  readonly until?: Promise<unknown>
   /** The connection breaks: `request` before the service sees it, `response` after it has answered. */
   readonly lose?: 'request' | 'response'
 }
@@ -74,7 +76,8 @@ export async function startSite(): Promise<Site> {
       isGone = true
       underWay--
     })
-    const { beforeMs = 0, afterMs = 0, lose } = site.fate(path)
+    const { beforeMs = 0, afterMs = 0, until, lose } = site.fate(path)
+    await until
     await new Promise((resolve) => setTimeout(resolve, beforeMs))
     // Whoever gave up took the request back, as long as it was only on its way.
     if (isGone || lose === 'request') return void request.socket.destroy()
