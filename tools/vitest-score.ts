@@ -38,8 +38,7 @@ export function scoreVitest(report: VitestReport | undefined, exitCode: number):
       else if (test.status === 'failed') {
         failed++
         problems.push(`${file.name}: "${test.fullName}" failed: ${firstLine(test.failureMessages?.[0])}`)
-      }
-      else if (reason.test(test.fullName)) skips.push(test.fullName)
+      } else if (reason.test(test.fullName)) skips.push(test.fullName)
       else {
         failed++
         problems.push(`${file.name}: "${test.fullName}" is ${test.status} without [skipped: reason] in its name`)

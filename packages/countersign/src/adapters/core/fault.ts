@@ -47,9 +47,10 @@ export function asFault(error: unknown): unknown {
   return error instanceof CountersignError && !(error instanceof WebFault) ? new WebFault(error) : error
 }
 
-/** Rejects with {@link asFault}. Not async: on the path of every request that asks the store, and a promise is there already. */
-export function withFaults<T>(work: Promise<T>): Promise<T> {
-  return work.catch((error: unknown) => {
-    throw asFault(error)
-  })
+/** For a promise that was rejected. @throws Always: {@link asFault} of it. */
+export function throwFault(error: unknown): never {
+  throw asFault(error)
 }
+
+/** Rejects with {@link asFault}. */
+export const withFaults = <T>(work: Promise<T>): Promise<T> => work.catch(throwFault)

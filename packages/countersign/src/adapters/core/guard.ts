@@ -9,7 +9,7 @@ import { refuseUnknown } from '../../strategies/options.ts'
 import { checkOutage } from '../../verbs/outage.ts'
 import { type Answer, withHeaders } from './answer.ts'
 import { type Asked, type Exchange, GuardDemands } from './exchange.ts'
-import { asFault, withFaults } from './fault.ts'
+import { asFault, throwFault } from './fault.ts'
 import { forgery } from './forgery.ts'
 import { answerRefusal } from './refusal.ts'
 import type { Demands } from './types.ts'
@@ -57,8 +57,12 @@ export function createGuard(options: GuardOptions = {}): Guard {
   }
 
   const settle = (exchange: Exchange, checked: { readonly ok: true } | HttpRefused | Degraded): Answer | undefined => {
-    const refused = checked.ok ? forgery(exchange, form) : checked
-    return refused === undefined ? undefined : refuseHere(exchange, refused, challenge)
+    try {
+      const refused = checked.ok ? forgery(exchange, form) : checked
+      return refused === undefined ? undefined : refuseHere(exchange, refused, challenge)
+    } catch (error) {
+      throw asFault(error)
+    }
   }
   return {
     cacheable,
@@ -69,7 +73,8 @@ export function createGuard(options: GuardOptions = {}): Guard {
       } catch (error) {
         throw asFault(error)
       }
-      return withFaults(exchange.ask(asked).then((checked) => settle(exchange, checked)))
+      // As few promises as can be: every request that asks the store pays for each.
+      return exchange.ask(asked).then((checked) => settle(exchange, checked), throwFault)
     },
   }
 }

@@ -1,4 +1,4 @@
-import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
+import type { ErrorRequestHandler, NextFunction, Request, RequestHandler, Response } from 'express'
 import type { Answer } from '../core/answer.ts'
 import { Exchange } from '../core/exchange.ts'
 import { WebFault } from '../core/fault.ts'
@@ -70,19 +70,24 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Expr
   return Object.assign(middleware, {
     guard(demands?: GuardOptions): RequestHandler {
       const guard = web.guard(demands)
-      return (request, response, next) => {
-        const go = (answer: Answer | undefined) => {
-          if (answer !== undefined) return writeAnswer(response, answer)
+      const settle = (response: Response, answer: Answer | undefined, next: NextFunction): void => {
+        try {
+          if (answer !== undefined) return void writeAnswer(response, answer)
           if (!guard.cacheable) keepPrivate(response)
           next()
-        }
-        try {
-          const answer = guard.enter(exchangeOf(request, response))
-          if (answer instanceof Promise) answer.then(go).catch(next)
-          else go(answer)
         } catch (error) {
           next(error)
         }
+      }
+      return (request, response, next) => {
+        let answer: ReturnType<typeof guard.enter>
+        try {
+          answer = guard.enter(exchangeOf(request, response))
+        } catch (error) {
+          return next(error)
+        }
+        if (answer instanceof Promise) answer.then((final) => settle(response, final, next), next)
+        else settle(response, answer, next)
       }
     },
     async signIn(request: Request, response: Response, who: SignIn<V>, to?: string) {

@@ -77,10 +77,14 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Fast
   }
   const guard = (demands?: GuardOptions): onRequestHookHandler => {
     const made = web.guard(demands)
-    const settle = (reply: FastifyReply, answer: Answer | undefined, done: () => void): void => {
-      if (answer !== undefined) return void send(reply, answer)
-      if (!made.cacheable && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
-      done()
+    const settle = (reply: FastifyReply, answer: Answer | undefined, done: (error?: Error) => void): void => {
+      try {
+        if (answer !== undefined) return void send(reply, answer)
+        if (!made.cacheable && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
+        done()
+      } catch (error) {
+        done(error as Error)
+      }
     }
     return (request, reply, done) => {
       let answer: ReturnType<typeof made.enter>
@@ -89,7 +93,7 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Fast
       } catch (error) {
         return done(error as Error)
       }
-      if (answer instanceof Promise) answer.then((final) => settle(reply, final, done)).catch(done)
+      if (answer instanceof Promise) answer.then((final) => settle(reply, final, done), done)
       else settle(reply, answer, done)
     }
   }

@@ -103,10 +103,14 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Node
           return
         }
         const go = (final: Answer | undefined) => {
-          settle(exchange, guard, response, final)
-          if (final === undefined) next()
+          try {
+            settle(exchange, guard, response, final)
+            if (final === undefined) next()
+          } catch (error) {
+            next(error)
+          }
         }
-        if (answer instanceof Promise) answer.then(go).catch(next)
+        if (answer instanceof Promise) answer.then(go, next)
         else go(answer)
       }
     },
