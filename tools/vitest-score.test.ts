@@ -14,7 +14,8 @@ const report = (tests: Record<string, string>, status = 'passed') => ({
 describe('the score of a vitest run', () => {
   it('counts what passed, failed and was skipped for a reason', () => {
     const tests = { a: 'passed', b: 'failed', 'c [skipped: needs Linux]': 'skipped' }
-    expect(scoreVitest(report(tests, 'failed'), 1)).toMatchObject({ passed: 1, failed: 1, skipped: 1 })
+    const problems = ['a.test.ts: "b" failed: no message']
+    expect(scoreVitest(report(tests, 'failed'), 1)).toMatchObject({ passed: 1, failed: 1, skipped: 1, problems })
   })
 
   it('names what failed, and says why in a line', () => {

@@ -64,19 +64,49 @@ export function createGuard(options: GuardOptions = {}): Guard {
       throw asFault(error)
     }
   }
+  const checkNow = (exchange: Exchange) => {
+    try {
+      return exchange.checkNow(quickly)
+    } catch (error) {
+      throw asFault(error)
+    }
+  }
   return {
     cacheable,
     enter(exchange) {
-      try {
-        const now = exchange.checkNow(quickly)
-        if (now !== undefined) return settle(exchange, now)
-      } catch (error) {
-        throw asFault(error)
-      }
+      const now = checkNow(exchange)
+      if (now !== undefined) return settle(exchange, now)
       // As few promises as can be: every request that asks the store pays for each.
       return exchange.ask(asked).then((checked) => settle(exchange, checked), throwFault)
     },
   }
+}
+
+/**
+ * Enters where a framework goes on by callbacks: `go` gets what {@link Guard.enter} gives, and whatever fails, `go` included, goes
+ * to `fail`.
+ */
+export function enterThen(
+  guard: Guard,
+  exchange: Exchange,
+  go: (answer: Answer | undefined) => void,
+  fail: (error: any) => void,
+): void {
+  const settle = (answer: Answer | undefined) => {
+    try {
+      go(answer)
+    } catch (error) {
+      fail(error)
+    }
+  }
+  let answer: ReturnType<Guard['enter']>
+  try {
+    answer = guard.enter(exchange)
+  } catch (error) {
+    return void fail(error)
+  }
+  if (answer instanceof Promise) answer.then(settle, fail)
+  else settle(answer)
 }
 
 function refuseHere(exchange: Exchange, refused: HttpRefused, challenge: Challenge): Answer {

@@ -1,8 +1,8 @@
-import type { ErrorRequestHandler, NextFunction, Request, RequestHandler, Response } from 'express'
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import type { Answer } from '../core/answer.ts'
 import { Exchange } from '../core/exchange.ts'
 import { WebFault } from '../core/fault.ts'
-import type { GuardOptions } from '../core/guard.ts'
+import { enterThen, type GuardOptions } from '../core/guard.ts'
 import { keepPrivate, NodeSource, writeAnswer } from '../core/node.ts'
 import type { WebOptions } from '../core/options.ts'
 import type { Auth, RoleIn, SignIn, WebSessions } from '../core/types.ts'
@@ -70,24 +70,13 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Expr
   return Object.assign(middleware, {
     guard(demands?: GuardOptions): RequestHandler {
       const guard = web.guard(demands)
-      const settle = (response: Response, answer: Answer | undefined, next: NextFunction): void => {
-        try {
+      return (request, response, next) => {
+        const go = (answer: Answer | undefined) => {
           if (answer !== undefined) return void writeAnswer(response, answer)
           if (!guard.cacheable) keepPrivate(response)
           next()
-        } catch (error) {
-          next(error)
         }
-      }
-      return (request, response, next) => {
-        let answer: ReturnType<typeof guard.enter>
-        try {
-          answer = guard.enter(exchangeOf(request, response))
-        } catch (error) {
-          return next(error)
-        }
-        if (answer instanceof Promise) answer.then((final) => settle(response, final, next), next)
-        else settle(response, answer, next)
+        enterThen(guard, exchangeOf(request, response), go, next)
       }
     },
     async signIn(request: Request, response: Response, who: SignIn<V>, to?: string) {

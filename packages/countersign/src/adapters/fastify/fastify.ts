@@ -10,7 +10,7 @@ import type { Answer } from '../core/answer.ts'
 import { MAX_BODY_BYTES } from '../core/body.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { WebFault } from '../core/fault.ts'
-import type { GuardOptions } from '../core/guard.ts'
+import { enterThen, type GuardOptions } from '../core/guard.ts'
 import { type Answering, NodeSource, withVary } from '../core/node.ts'
 import type { WebOptions } from '../core/options.ts'
 import type { Auth, RoleIn, SignIn, WebSessions } from '../core/types.ts'
@@ -77,24 +77,13 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Fast
   }
   const guard = (demands?: GuardOptions): onRequestHookHandler => {
     const made = web.guard(demands)
-    const settle = (reply: FastifyReply, answer: Answer | undefined, done: (error?: Error) => void): void => {
-      try {
+    return (request, reply, done) => {
+      const go = (answer: Answer | undefined) => {
         if (answer !== undefined) return void send(reply, answer)
         if (!made.cacheable && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
         done()
-      } catch (error) {
-        done(error as Error)
       }
-    }
-    return (request, reply, done) => {
-      let answer: ReturnType<typeof made.enter>
-      try {
-        answer = made.enter(exchangeOf(request))
-      } catch (error) {
-        return done(error as Error)
-      }
-      if (answer instanceof Promise) answer.then((final) => settle(reply, final, done), done)
-      else settle(reply, answer, done)
+      enterThen(made, exchangeOf(request), go, done)
     }
   }
 

@@ -3,7 +3,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Answer } from '../core/answer.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { faultAnswer } from '../core/fault.ts'
-import type { Guard, GuardOptions } from '../core/guard.ts'
+import { enterThen, type Guard, type GuardOptions } from '../core/guard.ts'
 import { type Answering, type Holder, keepPrivate, NodeSource, writeAnswer } from '../core/node.ts'
 import type { WebOptions } from '../core/options.ts'
 import type { Auth, RoleIn, SessionIn, SignIn, WebSessions } from '../core/types.ts'
@@ -95,23 +95,11 @@ export function countersign<V extends WebSessions>(options: WebOptions<V>): Node
       const guard = web.guard(demands)
       return (request: NodeRequest, response: NodeResponse, next: Next): void => {
         const exchange = exchangeOf(request, response)
-        let answer: ReturnType<Guard['enter']>
-        try {
-          answer = guard.enter(exchange)
-        } catch (error) {
-          next(error)
-          return
+        const go = (answer: Answer | undefined) => {
+          settle(exchange, guard, response, answer)
+          if (answer === undefined) next()
         }
-        const go = (final: Answer | undefined) => {
-          try {
-            settle(exchange, guard, response, final)
-            if (final === undefined) next()
-          } catch (error) {
-            next(error)
-          }
-        }
-        if (answer instanceof Promise) answer.then(go, next)
-        else go(answer)
+        enterThen(guard, exchange, go, next)
       }
     },
     enter(request: NodeRequest, response: NodeResponse, demands?: GuardOptions) {
